@@ -1,0 +1,333 @@
+//! Names on the bus: bus name, channel key, key pattern, and the channel that they make.
+//! What is wrong with a name is said in `key_error.rs`; what is sent on a channel is decided elsewhere.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::glob;
+use crate::key_error::{KeyError, MAX_KEY_BYTES, Subject, check_glob, check_text, forbid};
+
+/// The name of a bus: the part of a channel before the first `/`.
+///
+/// At most [`BusName::MAX_BYTES`] bytes, without `/`, control characters, braces (they would move Redis
+/// Cluster's hash tag) and the glob characters `* ? [ ] \`.
+///
+/// ```
+/// # use event_bus_core::BusName;
+/// assert!(BusName::new("execution_event").is_ok());
+/// assert!(BusName::new("a/b").is_err());
+/// ```
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct BusName(Arc<str>);
+
+impl BusName {
+    /// The longest bus name, in bytes.
+    pub const MAX_BYTES: usize = 128;
+
+    /// Checks `name`.
+    ///
+    /// # Errors
+    /// A [`KeyError`] that names the fault.
+    pub fn new(name: impl AsRef<str>) -> Result<Self, KeyError> {
+        let name = name.as_ref();
+        let subject = Subject::BusName;
+        check_text(subject, name, Self::MAX_BYTES)?;
+        forbid(subject, name, &['/', '{', '}', '*', '?', '[', ']', '\\'])?;
+        Ok(Self(name.into()))
+    }
+
+    /// Like [`BusName::new`], for a constant: a wrong name does not compile.
+    pub(crate) const fn checked_at_compile_time(name: &'static str) -> CheckedBusName {
+        let bytes = name.as_bytes();
+        assert!(!bytes.is_empty(), "the bus name is empty");
+        assert!(bytes.len() <= Self::MAX_BYTES, "the bus name has more than 128 bytes");
+        let mut at = 0;
+        while at < bytes.len() {
+            let c1_control = bytes[at] == 0xC2 && matches!(bytes[at + 1], 0x80..=0x9F);
+            assert!(!bytes[at].is_ascii_control() && !c1_control, "the bus name holds a control character");
+            assert!(
+                !matches!(bytes[at], b'/' | b'{' | b'}' | b'*' | b'?' | b'[' | b']' | b'\\'),
+                "the bus name holds a slash, a brace or a glob character"
+            );
+            at += 1;
+        }
+        CheckedBusName(name)
+    }
+
+    /// The name as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// A constant that the compiler has checked to be a bus name.
+pub(crate) struct CheckedBusName(&'static str);
+
+impl CheckedBusName {
+    pub(crate) fn get(&self) -> BusName {
+        BusName(self.0.into())
+    }
+}
+
+/// The part of a channel behind the bus name, for example `user-1/graph-1`: it names exactly one channel.
+///
+/// At most [`ChannelKey::MAX_BYTES`] bytes, without control characters and without `*`, which readers of
+/// the Python bus take for a pattern. All else stands for itself, `?` and `[` too.
+///
+/// ```
+/// # use event_bus_core::ChannelKey;
+/// assert_eq!(ChannelKey::new("user-1/graph-1")?.as_str(), "user-1/graph-1");
+/// assert!(ChannelKey::new("user-1/*").is_err());
+/// # Ok::<(), event_bus_core::KeyError>(())
+/// ```
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ChannelKey(Arc<str>);
+
+impl ChannelKey {
+    /// The longest key, in bytes.
+    pub const MAX_BYTES: usize = MAX_KEY_BYTES;
+
+    /// Checks `key`.
+    ///
+    /// # Errors
+    /// A [`KeyError`] that names the fault.
+    pub fn new(key: impl AsRef<str>) -> Result<Self, KeyError> {
+        let key = key.as_ref();
+        check_text(Subject::Key, key, Self::MAX_BYTES)?;
+        forbid(Subject::Key, key, &['*'])?;
+        Ok(Self(key.into()))
+    }
+
+    /// The key as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// A Redis glob over the keys of one bus: `*` any run of bytes, `?` one byte, `[a-z]` and `[^a]` classes
+/// of bytes, `\` before a character that stands for itself.
+///
+/// Redis matches bytes, not characters, so a class may only hold ASCII; `?` is half of an `é`.
+///
+/// ```
+/// # use event_bus_core::{ChannelKey, KeyPattern};
+/// let pattern = KeyPattern::new("user-1/*")?;
+/// assert!(pattern.matches(&ChannelKey::new("user-1/graph-1")?));
+/// # Ok::<(), event_bus_core::KeyError>(())
+/// ```
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct KeyPattern(Arc<str>);
+
+impl KeyPattern {
+    /// The longest pattern, in bytes.
+    pub const MAX_BYTES: usize = MAX_KEY_BYTES;
+
+    /// Checks `pattern`.
+    ///
+    /// # Errors
+    /// A [`KeyError`] that names the fault: among others a class that is never closed, a `\` with
+    /// nothing behind it (Redis accepts both, and matches what nobody meant), and non-ASCII in a class.
+    pub fn new(pattern: impl AsRef<str>) -> Result<Self, KeyError> {
+        let pattern = pattern.as_ref();
+        check_text(Subject::Pattern, pattern, Self::MAX_BYTES)?;
+        check_glob(pattern)?;
+        Ok(Self(pattern.into()))
+    }
+
+    /// The pattern that every key of the bus matches.
+    #[must_use]
+    pub fn any() -> Self {
+        Self("*".into())
+    }
+
+    /// Whether `key` matches, by the rules of the Redis server.
+    #[must_use]
+    pub fn matches(&self, key: &ChannelKey) -> bool {
+        glob::matches(self.0.as_bytes(), key.0.as_bytes())
+    }
+
+    /// The pattern as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// What a subscription listens to: one channel of its bus, or all whose key matches a pattern.
+///
+/// Made from a [`ChannelKey`], a [`KeyPattern`], or text, which is always one exact key.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ChannelFilter {
+    /// One channel.
+    Key(ChannelKey),
+    /// Every channel whose key matches.
+    Pattern(KeyPattern),
+}
+
+impl From<ChannelKey> for ChannelFilter {
+    fn from(key: ChannelKey) -> Self {
+        Self::Key(key)
+    }
+}
+
+impl From<&ChannelKey> for ChannelFilter {
+    fn from(key: &ChannelKey) -> Self {
+        Self::Key(key.clone())
+    }
+}
+
+impl From<KeyPattern> for ChannelFilter {
+    fn from(pattern: KeyPattern) -> Self {
+        Self::Pattern(pattern)
+    }
+}
+
+impl TryFrom<&str> for ChannelFilter {
+    type Error = KeyError;
+
+    fn try_from(key: &str) -> Result<Self, KeyError> {
+        ChannelKey::new(key).map(Self::Key)
+    }
+}
+
+impl fmt::Display for ChannelFilter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Key(key) => key.fmt(f),
+            Self::Pattern(pattern) => pattern.fmt(f),
+        }
+    }
+}
+
+/// The full name of one channel, as Redis sees it: `{bus name}/{channel key}`.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Channel(Arc<str>);
+
+impl Channel {
+    /// The channel of `key` on the bus `bus`.
+    #[must_use]
+    pub fn new(bus: &BusName, key: &ChannelKey) -> Self {
+        Self(format!("{bus}/{key}").into())
+    }
+
+    /// A channel by the full name that a server reported. For transports.
+    #[must_use]
+    pub fn from_full_name(name: impl Into<Arc<str>>) -> Self {
+        Self(name.into())
+    }
+
+    /// The full name.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The part behind the bus name; empty if a foreign publisher used a name without one.
+    #[must_use]
+    pub fn key(&self) -> &str {
+        self.0.split_once('/').map_or("", |(_, key)| key)
+    }
+}
+
+macro_rules! text_traits {
+    ($($name:ident),*) => {$(
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, concat!(stringify!($name), "({:?})"), &self.0)
+            }
+        }
+
+        impl AsRef<str> for $name {
+            fn as_ref(&self) -> &str {
+                &self.0
+            }
+        }
+
+    )*};
+}
+
+macro_rules! checked_text {
+    ($($name:ident),*) => {$(
+        impl TryFrom<&str> for $name {
+            type Error = KeyError;
+
+            fn try_from(text: &str) -> Result<Self, KeyError> {
+                Self::new(text)
+            }
+        }
+
+        impl std::str::FromStr for $name {
+            type Err = KeyError;
+
+            fn from_str(text: &str) -> Result<Self, KeyError> {
+                Self::new(text)
+            }
+        }
+    )*};
+}
+
+text_traits!(BusName, ChannelKey, KeyPattern, Channel);
+checked_text!(BusName, ChannelKey, KeyPattern);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_fault_of_a_name_is_named() {
+        for (name, words) in [
+            ("", "the bus name is empty"),
+            ("a/b", "holds '/' at byte 1"),
+            ("a*", "holds '*' at byte 1"),
+            ("{a}", "holds '{' at byte 0"),
+            ("a\nb", "holds '\\n' at byte 1"),
+        ] {
+            let error = BusName::new(name).unwrap_err().to_string();
+            assert!(error.contains(words), "{error}");
+        }
+        let long = BusName::new("x".repeat(129)).unwrap_err().to_string();
+        assert_eq!(long, "the bus name has 129 bytes, at most 128 are allowed");
+    }
+
+    #[test]
+    fn keys_may_hold_anything_but_a_star_and_control_characters() {
+        for key in ["user-1/graph-1", "{u/g}/exec/r", "a b", "héllo/😀", "a?[b]\\"] {
+            assert_eq!(ChannelKey::new(key).unwrap().as_str(), key);
+        }
+        assert!(ChannelKey::new("a/*").unwrap_err().to_string().contains("use a KeyPattern"));
+        for key in ["", "a\0", "a\u{85}", "\u{7f}", &"k".repeat(1025)] {
+            assert!(ChannelKey::new(key).is_err(), "{key:?}");
+        }
+    }
+
+    #[test]
+    fn patterns_that_nobody_can_mean_are_refused() {
+        for pattern in ["*", "a/[0-9]?", "\\*\\[x", "[^a]*", "[\\]]"] {
+            assert!(KeyPattern::new(pattern).is_ok(), "{pattern}");
+        }
+        for (pattern, words) in [
+            ("[ab", "never closes it"),
+            ("a\\", "ends in a single"),
+            ("[é]", "only hold ascii"),
+            ("[\\é]", "only hold ascii"),
+        ] {
+            let error = KeyPattern::new(pattern).unwrap_err().to_string();
+            assert!(error.contains(words), "{error}");
+        }
+    }
+
+    #[test]
+    fn text_is_always_an_exact_key() {
+        assert!(matches!(ChannelFilter::try_from("a?"), Ok(ChannelFilter::Key(_))));
+        assert!(ChannelFilter::try_from("a*").is_err());
+    }
+}

@@ -1,0 +1,161 @@
+//! How an event becomes bytes and back: the codec trait, and the envelope that codecs see whole.
+//! The default codec stands in `json.rs`.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use serde::{Deserialize, Serialize};
+
+use crate::channel::Channel;
+
+/// Small texts that travel beside the payload: trace context, event id. Readers skip names they don't know.
+///
+/// Nothing is written to the wire while there are none.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Headers(BTreeMap<String, String>);
+
+impl Headers {
+    /// The value of the header `name`.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str)
+    }
+
+    /// Sets the header `name`.
+    pub fn insert(&mut self, name: impl Into<String>, value: impl Into<String>) {
+        self.0.insert(name.into(), value.into());
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// All headers, ordered by name.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+}
+
+/// What travels on a channel: an event and its headers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Envelope<E> {
+    /// The event.
+    pub payload: E,
+    /// What travels beside it.
+    pub headers: Headers,
+}
+
+impl<E> Envelope<E> {
+    /// An envelope without headers.
+    pub fn new(payload: E) -> Self {
+        Self { payload, headers: Headers::default() }
+    }
+}
+
+/// Turns envelopes into bytes and back.
+///
+/// It is given the channel, so that a codec that seals its messages can bind them to it. What one codec
+/// instance decoded is shared by all listeners that use the same instance, and by no others.
+#[diagnostic::on_unimplemented(
+    message = "the codec `{Self}` can't encode and decode `{E}`",
+    note = "for the default codec `Json`, derive `serde::Serialize` and `serde::Deserialize` on the event"
+)]
+pub trait Codec<E>: Send + Sync + 'static {
+    /// The bytes to publish on `channel`.
+    ///
+    /// # Errors
+    /// A [`CodecError`] without any of the event's values in its text.
+    fn encode(&self, channel: &Channel, envelope: &Envelope<&E>) -> Result<Vec<u8>, CodecError>;
+
+    /// The envelope in `wire`, which was received on `channel`. It may come from anybody.
+    ///
+    /// # Errors
+    /// A [`CodecError`] without any of the message's values in its text.
+    fn decode(&self, channel: &Channel, wire: &[u8]) -> Result<Envelope<E>, CodecError>;
+
+    /// Whether [`encode`](Self::encode) gives the same bytes for every channel, so that an event for
+    /// several channels is encoded once. `false` unless overridden.
+    fn ignores_channel(&self) -> bool {
+        false
+    }
+}
+
+/// Why a codec could not encode or decode.
+#[derive(Debug)]
+pub struct CodecError {
+    message: String,
+    source: Option<Box<dyn std::error::Error + Send + Sync>>,
+}
+
+impl CodecError {
+    /// An error that says `message`: lower case, no full stop, and nothing of the payload.
+    #[must_use]
+    pub fn new(message: impl Into<String>) -> Self {
+        Self { message: message.into(), source: None }
+    }
+
+    /// The error below this one.
+    #[must_use]
+    pub fn with_source(mut self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        self.source = Some(source.into());
+        self
+    }
+}
+
+impl fmt::Display for CodecError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for CodecError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.source.as_deref().map(|source| source as _)
+    }
+}
+
+/// A codec and the identity under which its results may be shared.
+pub(crate) struct SharedCodec<E> {
+    codec: Arc<dyn Codec<E>>,
+    id: CodecId,
+}
+
+/// Never reused, unlike an address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct CodecId(u64);
+
+impl<E> SharedCodec<E> {
+    /// A codec that shares with nobody but clones of this handle.
+    pub(crate) fn of_its_own(codec: Arc<dyn Codec<E>>) -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        Self { codec, id: CodecId(NEXT.fetch_add(1, Ordering::Relaxed)) }
+    }
+
+    /// A codec without state or settings: all instances are the same one.
+    pub(crate) fn stateless(codec: Arc<dyn Codec<E>>) -> Self {
+        Self { codec, id: CodecId(0) }
+    }
+
+    pub(crate) fn id(&self) -> CodecId {
+        self.id
+    }
+}
+
+impl<E> Clone for SharedCodec<E> {
+    fn clone(&self) -> Self {
+        Self { codec: Arc::clone(&self.codec), id: self.id }
+    }
+}
+
+impl<E> std::ops::Deref for SharedCodec<E> {
+    type Target = dyn Codec<E>;
+
+    fn deref(&self) -> &Self::Target {
+        &*self.codec
+    }
+}

@@ -1,0 +1,175 @@
+//! What a subscription hands out: a received event, or a notice of what a listener must know besides.
+
+use std::fmt;
+use std::ops::Deref;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use crate::channel::Channel;
+use crate::codec::{CodecError, Envelope, Headers};
+use crate::message::Message;
+
+/// One received event. Dereferences to it; shared with all other listeners of the same message, so cloning
+/// is cheap.
+pub struct Delivery<E> {
+    envelope: Arc<Envelope<E>>,
+    message: Arc<Message>,
+}
+
+impl<E> Delivery<E> {
+    pub(crate) fn new(envelope: Arc<Envelope<E>>, message: Arc<Message>) -> Self {
+        Self { envelope, message }
+    }
+
+    /// The event.
+    #[must_use]
+    pub fn event(&self) -> &E {
+        &self.envelope.payload
+    }
+
+    /// The event as a value of its own: moved out if this is the last listener that holds it, else cloned.
+    #[must_use]
+    pub fn into_event(self) -> E
+    where
+        E: Clone,
+    {
+        drop(self.message); // may hold the envelope too
+        Arc::try_unwrap(self.envelope).map_or_else(|shared| shared.payload.clone(), |own| own.payload)
+    }
+
+    /// The channel it came on.
+    #[must_use]
+    pub fn channel(&self) -> &Channel {
+        self.message.channel()
+    }
+
+    /// What travelled beside the event.
+    #[must_use]
+    pub fn headers(&self) -> &Headers {
+        &self.envelope.headers
+    }
+
+    /// The message as received.
+    #[must_use]
+    pub fn raw(&self) -> &Bytes {
+        self.message.payload()
+    }
+}
+
+impl<E> Deref for Delivery<E> {
+    type Target = E;
+
+    fn deref(&self) -> &E {
+        self.event()
+    }
+}
+
+impl<E> Clone for Delivery<E> {
+    fn clone(&self) -> Self {
+        Self { envelope: Arc::clone(&self.envelope), message: Arc::clone(&self.message) }
+    }
+}
+
+impl<E: fmt::Debug> fmt::Debug for Delivery<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Delivery")
+            .field("channel", self.channel())
+            .field("event", self.event())
+            .finish_non_exhaustive()
+    }
+}
+
+/// What a listener must know besides events: above all what it did not get.
+///
+/// A notice stands in the stream where the loss was. It is an error, but not the end, unless
+/// [`is_final`](Self::is_final); then the stream ends behind it.
+#[derive(Clone)]
+#[non_exhaustive]
+pub enum Notice {
+    /// This listener was too slow: its own queue was full, and this many messages were dropped here.
+    Lagged {
+        /// How many messages.
+        missed: u64,
+    },
+    /// The connection was lost. Events published from now on are missed, until [`Resumed`](Self::Resumed).
+    Interrupted,
+    /// All channels of this listener are confirmed again. What was published meanwhile is gone: fetch the
+    /// state anew if it matters.
+    Resumed {
+        /// From the moment the loss was noticed. It may have begun somewhat earlier.
+        down_for: Duration,
+    },
+    /// An event was too large to be published; this stood in its place.
+    Oversized {
+        /// The channel it was meant for.
+        channel: Channel,
+        /// The size of the whole message, in bytes.
+        original_size_bytes: u64,
+        /// The publisher's limit, in bytes.
+        max_size_bytes: u64,
+    },
+    /// A message that does not decode as this bus's event.
+    Undecodable {
+        /// The channel it came on.
+        channel: Channel,
+        /// Why it does not decode; without values from the message.
+        error: Arc<CodecError>,
+        /// The message as received.
+        raw: Bytes,
+    },
+    /// Final: the server does not let this listener hear this channel any more.
+    Denied {
+        /// The server's reason.
+        reason: Arc<str>,
+    },
+    /// Final: the queue was full and the subscription was made to end then
+    /// ([`Overflow::Close`](crate::transport::Overflow::Close)).
+    Overflowed,
+    /// Final: what delivered to this subscription is gone, for example the runtime that ran it.
+    Stopped {
+        /// What happened.
+        reason: Arc<str>,
+    },
+}
+
+impl Notice {
+    /// Whether the stream ends behind this notice.
+    #[must_use]
+    pub fn is_final(&self) -> bool {
+        matches!(self, Self::Denied { .. } | Self::Overflowed | Self::Stopped { .. })
+    }
+}
+
+impl fmt::Display for Notice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Lagged { missed } => write!(f, "too slow: {missed} messages were dropped from the full queue"),
+            Self::Interrupted => f.write_str("the connection was lost: events are being missed"),
+            Self::Resumed { down_for } => {
+                write!(f, "listening again after {down_for:.1?}: what was published meanwhile was missed")
+            }
+            Self::Oversized { channel, original_size_bytes, max_size_bytes } => write!(
+                f,
+                "an event on {channel} was not published: its {original_size_bytes} bytes are over the limit \
+                 of {max_size_bytes}"
+            ),
+            Self::Undecodable { channel, error, raw } => {
+                write!(f, "a message of {} bytes on {channel} is no event of this bus: {error}", raw.len())
+            }
+            Self::Denied { reason } => write!(f, "the server ended this subscription: {reason}"),
+            Self::Overflowed => f.write_str("too slow: the queue was full, which ends this subscription"),
+            Self::Stopped { reason } => write!(f, "the subscription stopped: {reason}"),
+        }
+    }
+}
+
+impl fmt::Debug for Notice {
+    /// Like `Display`: the raw message may hold secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Notice({self})")
+    }
+}
+
+impl std::error::Error for Notice {}

@@ -1,0 +1,255 @@
+//! The one error of the library: opaque, with a kind to branch on.
+//! Its text is our own sentence; what a dependency said stands behind `source()` only.
+
+use std::borrow::Cow;
+use std::convert::Infallible;
+use std::error::Error as StdError;
+use std::fmt;
+
+use crate::channel::Channel;
+use crate::key_error::KeyError;
+use crate::receipt::Receipt;
+
+/// Shorthand for results with our [`Error`].
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Why an operation on the bus failed.
+///
+/// Branch on [`kind`](Self::kind); the text is for people and may change.
+pub struct Error(Box<Inner>);
+
+struct Inner {
+    kind: ErrorKind,
+    message: Cow<'static, str>,
+    channel: Option<Channel>,
+    source: Option<Box<dyn StdError + Send + Sync>>,
+    too_large: Option<TooLarge>,
+    outcomes: Vec<Result<Receipt>>,
+}
+
+/// The kinds of [`Error`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// A bus name, key, pattern or channel parameter breaks the rules for its text. Nothing was sent.
+    InvalidKey,
+    /// A setting can't be right; found before anything was done.
+    InvalidConfig,
+    /// The codec could not encode the event. Nothing was sent.
+    Encode,
+    /// The message is over the size limit; [`Error::too_large`] tells the sizes and whether the marker
+    /// was sent in its place.
+    TooLarge,
+    /// The server surely did not execute the publish: sending it again can't double it.
+    NotSent,
+    /// The server executed nothing and said why.
+    Refused,
+    /// The server does not let this user in, or not on this channel.
+    Denied,
+    /// The publish was handed to the connection and no answer came: it may or may not have happened.
+    /// Sending it again may double it.
+    OutcomeUnknown,
+    /// The server did not confirm the subscription in time.
+    NotSubscribed,
+    /// While waiting for an event, something was missed that may have been it.
+    Missed,
+    /// This transport can't do that.
+    Unsupported,
+    /// The bus or its transport has been closed.
+    Closed,
+}
+
+/// The sizes of a message over the limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct TooLarge {
+    /// The whole message, in bytes.
+    pub original_size_bytes: u64,
+    /// The limit, in bytes.
+    pub max_size_bytes: u64,
+    /// Whether the server accepted the marker that tells listeners of it.
+    pub marker_sent: bool,
+}
+
+impl TooLarge {
+    pub(crate) fn new(original_size_bytes: u64, max_size_bytes: u64, marker_sent: bool) -> Self {
+        Self { original_size_bytes, max_size_bytes, marker_sent }
+    }
+}
+
+impl Error {
+    /// An error of `kind` that says `message`: lower case, no full stop, no secret. For transports.
+    #[must_use]
+    pub fn new(kind: ErrorKind, message: impl Into<Cow<'static, str>>) -> Self {
+        Self(Box::new(Inner {
+            kind,
+            message: message.into(),
+            channel: None,
+            source: None,
+            too_large: None,
+            outcomes: Vec::new(),
+        }))
+    }
+
+    /// The error below this one. It must not hold a secret either.
+    #[must_use]
+    pub fn with_source(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        self.0.source = Some(source.into());
+        self
+    }
+
+    /// The channel that this error is about.
+    #[must_use]
+    pub fn with_channel(mut self, channel: Channel) -> Self {
+        self.0.channel = Some(channel);
+        self
+    }
+
+    pub(crate) fn with_too_large(mut self, too_large: TooLarge) -> Self {
+        self.0.too_large = Some(too_large);
+        self
+    }
+
+    /// One error for a publish to several channels of which at least one failed: it takes the kind of
+    /// the gravest failure, an unknown outcome before all.
+    pub(crate) fn of_outcomes(outcomes: Vec<Result<Receipt>>) -> Self {
+        let total = outcomes.len();
+        let failures = || outcomes.iter().filter_map(|outcome| outcome.as_ref().err());
+        let failed = failures().count();
+        let Some(gravest) = failures().max_by_key(|error| error.outcome_unknown()) else {
+            return Self::new(ErrorKind::Refused, "the transport reported no outcome");
+        };
+        let kind = gravest.kind();
+        let message = format!("{failed} of {total} channels failed, the gravest so: {gravest}");
+        let too_large = gravest.0.too_large;
+        let mut error = Self::new(kind, message);
+        error.0.too_large = too_large;
+        error.0.outcomes = outcomes;
+        error
+    }
+
+    /// What to branch on.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        self.0.kind
+    }
+
+    /// The channel that this error is about, if it is about one.
+    #[must_use]
+    pub fn channel(&self) -> Option<&Channel> {
+        self.0.channel.as_ref()
+    }
+
+    /// The sizes, if the message was over the limit.
+    #[must_use]
+    pub fn too_large(&self) -> Option<TooLarge> {
+        self.0.too_large
+    }
+
+    /// What happened on each channel of a publish that failed on some, in the order of the channels;
+    /// empty for errors about a single channel or none.
+    #[must_use]
+    pub fn outcomes(&self) -> &[Result<Receipt>] {
+        &self.0.outcomes
+    }
+
+    /// Whether the same call may succeed later and can't double anything: nothing was executed.
+    #[must_use]
+    pub fn is_retryable(&self) -> bool {
+        match self.0.outcomes.as_slice() {
+            [] => matches!(self.0.kind, ErrorKind::NotSent | ErrorKind::NotSubscribed),
+            outcomes => outcomes.iter().all(|outcome| outcome.as_ref().is_err_and(Self::is_retryable)),
+        }
+    }
+
+    /// Whether the server may have executed the publish although this error was returned.
+    #[must_use]
+    pub fn outcome_unknown(&self) -> bool {
+        self.0.kind == ErrorKind::OutcomeUnknown
+            || self.0.outcomes.iter().any(|outcome| outcome.as_ref().is_err_and(Self::outcome_unknown))
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.message)
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Inner { kind, message, channel, source, too_large, outcomes } = &*self.0;
+        let mut debug = f.debug_struct("Error");
+        debug.field("kind", kind).field("message", message);
+        if let Some(channel) = channel {
+            debug.field("channel", channel);
+        }
+        if let Some(too_large) = too_large {
+            debug.field("too_large", too_large);
+        }
+        if !outcomes.is_empty() {
+            debug.field("outcomes", outcomes);
+        }
+        if let Some(source) = source {
+            debug.field("source", &format_args!("{source}"));
+        }
+        debug.finish()
+    }
+}
+
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.0.source.as_deref().map(|source| source as _)
+    }
+}
+
+impl From<KeyError> for Error {
+    fn from(error: KeyError) -> Self {
+        Self::new(ErrorKind::InvalidKey, error.to_string())
+    }
+}
+
+impl From<Infallible> for Error {
+    fn from(never: Infallible) -> Self {
+        match never {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn receipt(name: &str) -> Receipt {
+        Receipt::new(Channel::from_full_name(name), Some(1))
+    }
+
+    #[test]
+    fn several_outcomes_take_the_gravest_kind_and_keep_each() {
+        let error = Error::of_outcomes(vec![
+            Ok(receipt("b/1")),
+            Err(Error::new(ErrorKind::NotSent, "no connection")),
+            Err(Error::new(ErrorKind::OutcomeUnknown, "no answer")),
+        ]);
+        assert_eq!(error.kind(), ErrorKind::OutcomeUnknown);
+        assert!(error.outcome_unknown());
+        assert!(!error.is_retryable(), "one channel already has it");
+        assert_eq!(error.outcomes().len(), 3);
+        assert_eq!(error.to_string(), "2 of 3 channels failed, the gravest so: no answer");
+    }
+
+    #[test]
+    fn only_what_surely_did_not_run_is_retryable() {
+        let not_sent = || Error::new(ErrorKind::NotSent, "no connection");
+        assert!(not_sent().is_retryable());
+        assert!(Error::of_outcomes(vec![Err(not_sent()), Err(not_sent())]).is_retryable());
+        assert!(!Error::of_outcomes(vec![Ok(receipt("b/1")), Err(not_sent())]).is_retryable());
+        assert!(!Error::new(ErrorKind::OutcomeUnknown, "no answer").is_retryable());
+    }
+
+    #[test]
+    fn the_text_never_repeats_the_source() {
+        let error = Error::new(ErrorKind::NotSent, "no connection").with_source("refused by peer");
+        assert_eq!(error.to_string(), "no connection");
+        assert_eq!(error.source().map(ToString::to_string).as_deref(), Some("refused by peer"));
+    }
+}

@@ -1,0 +1,103 @@
+//! A typed event bus for Rust services.
+//!
+//! Annotate an event type, and it becomes a bus:
+//!
+//! ```
+//! use std::time::Duration;
+//! use event_bus_core::{Event, EventBus, MemoryTransport, Notice};
+//! use serde::{Deserialize, Serialize};
+//!
+//! #[derive(Debug, Serialize, Deserialize, EventBus)]
+//! #[bus(name = "orders", channel(order = "{customer_id}/{order_id}"))]
+//! struct OrderChanged {
+//!     customer_id: String,
+//!     order_id: u64,
+//!     status: String,
+//! }
+//!
+//! # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), event_bus_core::Error> {
+//! let bus = OrderChangedBus::new(MemoryTransport::new()); // RedisTransport of event-bus-redis in production
+//!
+//! let order = bus.order(OrderChannel { customer_id: "c-7", order_id: 42 });
+//! let mut changes = order.listen().await?; // confirmed: whatever is published from now on is heard
+//!
+//! bus.publish(&OrderChanged { customer_id: "c-7".into(), order_id: 42, status: "paid".into() }).await?;
+//!
+//! # bus.close().await;
+//! while let Some(item) = changes.recv().await {
+//!     match item {
+//!         Ok(change) => println!("order {} is {}", change.order_id, change.status),
+//!         Err(Notice::Resumed { down_for }) => println!("refetch: the connection was gone for {down_for:?}"),
+//!         Err(notice) => println!("{notice}"), // told in the stream, never only in a log
+//!     }
+//! }
+//! # Ok(()) }
+//! ```
+//!
+//! # What is promised
+//! - [`listen`](EventBus::listen) returns when the server has confirmed the subscription.
+//! - What a listener does not get is told **in its stream**, where it happened: see [`Notice`].
+//! - A slow listener costs bounded memory and slows nobody else.
+//! - [`publish`](EventBus::publish) tells what happened on each channel: see [`ErrorKind`].
+//!
+//! Pub/sub is at most once: an event that is published while a listener is cut off is lost to it, and it is told.
+//!
+//! # Features
+//! | feature | default | what it adds |
+//! |---|---|---|
+//! | `derive` | yes | `#[derive(EventBus)]` |
+
+mod backoff;
+mod builder;
+mod bus;
+mod channel;
+mod codec;
+mod delivery;
+mod error;
+mod event;
+mod glob;
+mod handle;
+mod json;
+mod key_error;
+mod limit;
+mod memory;
+mod message;
+mod outgoing;
+#[doc(hidden)]
+pub mod private;
+mod receipt;
+mod settings;
+mod subscription;
+mod template;
+pub mod transport;
+
+// The public interface.
+
+// Events and the bus
+pub use builder::EventBusBuilder;
+pub use bus::EventBus;
+pub use event::Event;
+#[cfg(feature = "derive")]
+pub use event_bus_derive::EventBus;
+pub use handle::ChannelHandle;
+pub use subscription::Subscription;
+
+// What travels
+pub use delivery::{Delivery, Notice};
+pub use message::Message;
+pub use receipt::Receipt;
+
+// Names
+pub use channel::{BusName, Channel, ChannelFilter, ChannelKey, KeyPattern};
+pub use key_error::KeyError;
+
+// Rules
+pub use codec::{Codec, CodecError, Envelope, Headers};
+pub use json::Json;
+pub use limit::{MessageLimit, Oversize};
+
+// Errors
+pub use error::{Error, ErrorKind, Result, TooLarge};
+
+// Without a server
+pub use memory::MemoryTransport;

@@ -1,0 +1,256 @@
+//! A transport within the process: the same registry and inboxes as over a network, and as asynchronous. What is
+//! published travels through a queue and a task of its own, so that no test passes by luck of timing.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+
+use tokio::runtime::Handle;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::glob;
+use crate::message::Message;
+use crate::receipt::Receipt;
+use crate::transport::{
+    Capabilities, End, Endpoint, Filter, Health, Inbox, LinkState, Lease, Registry, Request, Scope, Topic,
+    TopicKind, Transport,
+};
+
+/// How many messages may be on their way; further publishes wait.
+const IN_FLIGHT: usize = 1024;
+
+/// Carries messages within one process. Clones are the same transport.
+///
+/// For tests, examples, and services that run without a server. It needs a Tokio runtime like any other; if
+/// the runtime that first used it ends, its subscriptions end with
+/// [`Notice::Stopped`](crate::Notice::Stopped) and the next use starts afresh.
+#[derive(Clone, Default)]
+pub struct MemoryTransport(Arc<Shared>);
+
+#[derive(Default)]
+struct Shared {
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    registry: Registry,
+    wire: Option<mpsc::Sender<Frame>>,
+    is_closed: bool,
+}
+
+/// What travels from the "server" to the listeners, in order.
+enum Frame {
+    Message(Message),
+    Confirm(oneshot::Sender<()>),
+}
+
+impl MemoryTransport {
+    /// A transport on which nothing has been published.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    async fn publish_one(&self, message: Message) -> Result<Receipt> {
+        let wire = self.0.wire(ErrorKind::NotSent)?;
+        let receivers = self.0.lock().receivers(message.channel().as_str());
+        let receipt = Receipt::new(message.channel().clone(), Some(receivers));
+        match wire.send(Frame::Message(message)).await {
+            Ok(()) => Ok(receipt),
+            Err(_) => Err(gone(ErrorKind::NotSent).with_channel(receipt.channel)),
+        }
+    }
+}
+
+impl Transport for MemoryTransport {
+    async fn publish(&self, messages: Vec<Message>) -> Vec<Result<Receipt>> {
+        let mut results = Vec::with_capacity(messages.len());
+        for message in messages {
+            results.push(self.publish_one(message).await);
+        }
+        results
+    }
+
+    async fn subscribe(&self, filter: Filter, inbox: Inbox) -> Result<Lease> {
+        let (confirmed, confirmation) = oneshot::channel();
+        let wire = self.0.wire(ErrorKind::NotSubscribed)?;
+        let lease = self.0.join(topic(filter), inbox)?;
+        let sent = wire.send(Frame::Confirm(confirmed)).await;
+        if sent.is_err() || confirmation.await.is_err() {
+            return Err(gone(ErrorKind::NotSubscribed));
+        }
+        Ok(lease)
+    }
+
+    async fn close(&self) {
+        self.0.end_all(&End::Closed, true);
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        Capabilities::default().patterns(true).receiver_counts(true)
+    }
+
+    fn health(&self) -> Health {
+        let state = self.0.lock();
+        let link = match (state.is_closed, &state.wire) {
+            (true, _) => LinkState::Closed,
+            (false, Some(_)) => LinkState::Connected,
+            (false, None) => LinkState::Idle,
+        };
+        let mut health = Health::default();
+        health.publisher.state = link;
+        health.listener.state = link;
+        health.wanted = state.registry.wanted();
+        health.confirmed = state.registry.confirmed();
+        health
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The way to the listeners; its task is started where there is none.
+    fn wire(self: &Arc<Self>, failure: ErrorKind) -> Result<mpsc::Sender<Frame>> {
+        let runtime = Handle::try_current()
+            .map_err(|error| Error::new(failure, "this needs a tokio runtime").with_source(error))?;
+        let (wire, frames) = mpsc::channel(IN_FLIGHT);
+        {
+            let mut state = self.lock();
+            state.refuse_if_closed()?;
+            if let Some(wire) = &state.wire {
+                return Ok(wire.clone());
+            }
+            state.wire = Some(wire.clone());
+        }
+        // Not under the lock: a runtime that is shutting down drops the task, and so its carrier, at once.
+        runtime.spawn(carry(frames, Carrier(Arc::downgrade(self))));
+        Ok(wire)
+    }
+
+    fn join(self: &Arc<Self>, topic: Topic, inbox: Inbox) -> Result<Lease> {
+        let id = inbox.id();
+        {
+            let mut state = self.lock();
+            state.refuse_if_closed()?;
+            state.registry.join(&topic, inbox);
+        }
+        let shared = Arc::clone(self);
+        Ok(Lease::new(move || {
+            let mut state = shared.lock();
+            state.registry.leave(&topic, id);
+            state.settle();
+        }))
+    }
+
+    fn handle(&self, frame: Frame) {
+        match frame {
+            Frame::Message(message) => self.lock().route(message),
+            Frame::Confirm(confirmed) => {
+                self.lock().settle();
+                let _ = confirmed.send(()); // a listen that was dropped takes its topic back itself
+            }
+        }
+    }
+
+    fn end_all(&self, end: &End, for_good: bool) {
+        let ended: Vec<Inbox> = {
+            let mut state = self.lock();
+            state.is_closed |= for_good;
+            state.wire = None;
+            state.registry.inboxes().cloned().collect()
+        };
+        ended.iter().for_each(|inbox| inbox.end(end.clone())); // runs leases, which lock again
+    }
+}
+
+impl State {
+    fn refuse_if_closed(&self) -> Result<()> {
+        match self.is_closed {
+            true => Err(Error::new(ErrorKind::Closed, "the in-memory transport was closed")),
+            false => Ok(()),
+        }
+    }
+
+    fn receivers(&self, channel: &str) -> u64 {
+        u64::from(self.registry.is_wanted(CHANNELS, channel)) + self.patterns_matching(channel).count() as u64
+    }
+
+    fn patterns_matching(&self, channel: &str) -> impl Iterator<Item = &str> {
+        self.registry.names(PATTERNS).filter(move |name| glob::matches(name.as_bytes(), channel.as_bytes()))
+    }
+
+    fn route(&self, message: Message) {
+        let message = Arc::new(message);
+        let channel = message.channel().as_str();
+        self.registry.deliver(CHANNELS, channel, |_| Arc::clone(&message));
+        for pattern in self.patterns_matching(channel) {
+            self.registry.deliver(PATTERNS, pattern, |_| Arc::clone(&message));
+        }
+    }
+
+    /// Grants whatever the registry asks for.
+    fn settle(&mut self) {
+        while let Some(request) = self.registry.next_request(usize::MAX) {
+            match request {
+                Request::Subscribe(scope, names) => {
+                    for name in names {
+                        self.registry.confirm(scope, &name);
+                    }
+                }
+                Request::Unsubscribe(scope, names) => {
+                    for name in names {
+                        self.registry.unconfirm(scope, &name);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Ends with the transport, whose only sender it waits for, or with its runtime.
+async fn carry(mut frames: mpsc::Receiver<Frame>, carrier: Carrier) {
+    while let Some(frame) = frames.recv().await {
+        let Some(shared) = carrier.0.upgrade() else { return };
+        shared.handle(frame);
+    }
+}
+
+/// Whoever still listens when the task is gone would wait for ever: tell them.
+struct Carrier(Weak<Shared>);
+
+impl Drop for Carrier {
+    fn drop(&mut self) {
+        if let Some(shared) = self.0.upgrade()
+            && !shared.lock().is_closed
+        {
+            shared.end_all(&End::Stopped("the runtime of the in-memory transport ended".into()), false);
+        }
+    }
+}
+
+const CHANNELS: Scope = Scope { endpoint: Endpoint(0), kind: TopicKind::Channel };
+const PATTERNS: Scope = Scope { endpoint: Endpoint(0), kind: TopicKind::Pattern };
+
+fn topic(filter: Filter) -> Topic {
+    match filter {
+        Filter::Channel(channel) => Topic { scope: CHANNELS, name: channel.as_str().into() },
+        Filter::Pattern(pattern) => Topic { scope: PATTERNS, name: pattern },
+    }
+}
+
+fn gone(kind: ErrorKind) -> Error {
+    Error::new(kind, "the in-memory transport was closed, or its runtime ended, meanwhile")
+}
+
+impl fmt::Debug for MemoryTransport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = self.0.lock();
+        f.debug_struct("MemoryTransport")
+            .field("wanted", &state.registry.wanted())
+            .field("is_closed", &state.is_closed)
+            .finish_non_exhaustive()
+    }
+}

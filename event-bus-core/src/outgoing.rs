@@ -1,0 +1,116 @@
+//! One event on its way out: encoded for each of its channels, the size rule applied, and afterwards each
+//! channel's result put together.
+
+use bytes::Bytes;
+
+use crate::channel::Channel;
+use crate::codec::{Envelope, SharedCodec};
+use crate::error::{Error, ErrorKind, Result, TooLarge};
+use crate::limit::{Oversize, marker};
+use crate::message::Message;
+use crate::receipt::Receipt;
+use crate::settings::SizeRule;
+
+/// The messages of one event.
+pub(crate) struct Outgoing {
+    messages: Vec<Message>,
+    pending: Pending,
+}
+
+/// What each channel waits for.
+pub(crate) struct Pending(Vec<Awaited>);
+
+enum Awaited {
+    Receipt,
+    /// The marker went out in place of the event, which has these sizes.
+    MarkerReceipt { original: u64, max: u64 },
+    /// Nothing went out.
+    Rejected { original: u64, max: u64, channel: Channel },
+}
+
+impl Outgoing {
+    pub(crate) fn encode<E: 'static>(
+        channels: Vec<Channel>,
+        event: &E,
+        codec: &SharedCodec<E>,
+        rule: SizeRule,
+    ) -> Result<Self> {
+        let envelope = Envelope::new(event);
+        let mut outgoing =
+            Self { messages: Vec::with_capacity(channels.len()), pending: Pending(Vec::with_capacity(channels.len())) };
+        let mut same_for_all: Option<Bytes> = None;
+        for channel in channels {
+            let bytes = match &same_for_all {
+                Some(bytes) => bytes.clone(),
+                None => Bytes::from(codec.encode(&channel, &envelope).map_err(|error| {
+                    Error::new(ErrorKind::Encode, format!("the event for {channel} can't be encoded"))
+                        .with_channel(channel.clone())
+                        .with_source(error)
+                })?),
+            };
+            if codec.ignores_channel() {
+                same_for_all.get_or_insert_with(|| bytes.clone());
+            }
+            outgoing.add(channel, bytes, rule);
+        }
+        Ok(outgoing)
+    }
+
+    fn add(&mut self, channel: Channel, bytes: Bytes, rule: SizeRule) {
+        let (original, max) = (bytes.len() as u64, rule.limit.max_bytes());
+        let (message, awaited) = match rule.oversize {
+            _ if original <= max => (Some(Message::new(channel, bytes)), Awaited::Receipt),
+            Oversize::Marker => {
+                (Some(Message::new(channel, marker(original, max))), Awaited::MarkerReceipt { original, max })
+            }
+            Oversize::Reject => (None, Awaited::Rejected { original, max, channel }),
+        };
+        self.messages.extend(message);
+        self.pending.0.push(awaited);
+    }
+
+    pub(crate) fn into_messages(self) -> (Vec<Message>, Pending) {
+        (self.messages, self.pending)
+    }
+}
+
+impl Pending {
+    /// One result per channel, out of those that the transport gave for the messages.
+    pub(crate) fn conclude(self, sent: Vec<Result<Receipt>>) -> Vec<Result<Receipt>> {
+        let mut sent = sent.into_iter();
+        let mut next = || {
+            sent.next().unwrap_or_else(|| {
+                Err(Error::new(ErrorKind::OutcomeUnknown, "the transport reported no outcome"))
+            })
+        };
+        let results = self.0.into_iter().map(|awaited| match awaited {
+            Awaited::Receipt => next(),
+            Awaited::MarkerReceipt { original, max } => Err(marker_error(original, max, next())),
+            Awaited::Rejected { original, max, channel } => {
+                Err(too_large(original, max, false, "nothing was sent").with_channel(channel))
+            }
+        });
+        results.collect()
+    }
+}
+
+fn marker_error(original: u64, max: u64, sent: Result<Receipt>) -> Error {
+    match sent {
+        Ok(receipt) => {
+            too_large(original, max, true, "listeners were told by a marker").with_channel(receipt.channel)
+        }
+        Err(error) => {
+            let channel = error.channel().cloned();
+            let error = too_large(original, max, false, "its marker could not be sent").with_source(error);
+            match channel {
+                Some(channel) => error.with_channel(channel),
+                None => error,
+            }
+        }
+    }
+}
+
+fn too_large(original: u64, max: u64, marker_sent: bool, what_happened: &str) -> Error {
+    let text = format!("the message of {original} bytes is over the limit of {max} bytes: {what_happened}");
+    Error::new(ErrorKind::TooLarge, text).with_too_large(TooLarge::new(original, max, marker_sent))
+}

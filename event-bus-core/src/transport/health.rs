@@ -1,0 +1,82 @@
+//! How a transport is doing, as a value: for health routes, and for people.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Whether one direction of a transport works right now.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum LinkState {
+    /// Not needed so far.
+    #[default]
+    Idle,
+    /// Its first connection is being made.
+    Connecting,
+    /// It works.
+    Connected,
+    /// Its connection was lost, or could not be made; it is being made anew.
+    Interrupted,
+    /// Closed on purpose.
+    Closed,
+}
+
+impl fmt::Display for LinkState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Idle => "idle",
+            Self::Connecting => "connecting",
+            Self::Connected => "connected",
+            Self::Interrupted => "interrupted",
+            Self::Closed => "closed",
+        })
+    }
+}
+
+/// The states of both directions.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct TransportState {
+    /// Publishing.
+    pub publisher: LinkState,
+    /// Listening.
+    pub listener: LinkState,
+}
+
+/// How a transport is doing.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct Health {
+    /// Publishing.
+    pub publisher: LinkHealth,
+    /// Listening.
+    pub listener: LinkHealth,
+    /// How many channels and patterns somebody listens to.
+    pub wanted: usize,
+    /// How many of them the server has confirmed.
+    pub confirmed: usize,
+    /// How often the listening connection had to be made anew.
+    pub reconnects: u64,
+}
+
+/// How one direction of a transport is doing.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct LinkHealth {
+    /// Whether it works.
+    pub state: LinkState,
+    /// For how long it has been in that state.
+    pub in_state_for: Duration,
+    /// Why it last failed, without secrets. Kept after it works again.
+    pub last_error: Option<Arc<str>>,
+    /// How long ago the server was last heard, if ever.
+    pub last_heard: Option<Duration>,
+}
+
+impl Health {
+    /// The states alone.
+    #[must_use]
+    pub fn state(&self) -> TransportState {
+        TransportState { publisher: self.publisher.state, listener: self.listener.state }
+    }
+}

@@ -1,0 +1,99 @@
+//! What is missing between two neighbouring messages of a subscription, in constant size: adjacent losses
+//! merge here, and neighbouring interruptions add up.
+
+use std::time::Duration;
+
+/// One thing to tell about a hole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Signal {
+    Lagged { missed: u64 },
+    Interrupted,
+    Resumed { down_for: Duration },
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Hole {
+    lagged: u64,
+    outage: Outage,
+}
+
+/// `told`: the reader has already got the `Interrupted`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Outage {
+    #[default]
+    None,
+    /// Not over yet; earlier ones in the same hole took `earlier`.
+    Lasting {
+        told: bool,
+        earlier: Duration,
+    },
+    Over {
+        told: bool,
+        down_for: Duration,
+    },
+}
+
+impl Hole {
+    /// One more message was dropped here.
+    pub(super) fn lag(&mut self) {
+        self.lagged += 1;
+    }
+
+    pub(super) fn interrupt(&mut self) {
+        self.outage = match self.outage {
+            Outage::None => Outage::Lasting { told: false, earlier: Duration::ZERO },
+            Outage::Over { told, down_for } => Outage::Lasting { told, earlier: down_for },
+            lasting @ Outage::Lasting { .. } => lasting,
+        };
+    }
+
+    pub(super) fn resume(&mut self, down_for: Duration) {
+        self.outage = match self.outage {
+            Outage::Lasting { told, earlier } => Outage::Over { told, down_for: earlier + down_for },
+            // Its `Interrupted` stood in an earlier hole and has been told there.
+            Outage::None => Outage::Over { told: true, down_for },
+            Outage::Over { told, down_for: earlier } => Outage::Over { told, down_for: earlier + down_for },
+        };
+    }
+
+    /// The message between `earlier` and this hole is gone: both become one.
+    pub(super) fn put_before(&mut self, earlier: Self) {
+        self.lagged += earlier.lagged;
+        self.outage = earlier.outage.then(self.outage);
+    }
+
+    /// What to tell next, if anything is left to tell.
+    pub(super) fn take_next(&mut self) -> Option<Signal> {
+        if self.lagged > 0 {
+            return Some(Signal::Lagged { missed: std::mem::take(&mut self.lagged) });
+        }
+        match &mut self.outage {
+            Outage::Lasting { told, .. } | Outage::Over { told, .. } if !*told => {
+                *told = true;
+                Some(Signal::Interrupted)
+            }
+            Outage::Over { down_for, .. } => {
+                let down_for = *down_for;
+                self.outage = Outage::None;
+                Some(Signal::Resumed { down_for })
+            }
+            Outage::None | Outage::Lasting { .. } => None,
+        }
+    }
+}
+
+impl Outage {
+    fn then(self, later: Self) -> Self {
+        match (self, later) {
+            (Self::None, outage) | (outage, Self::None) => outage,
+            (Self::Lasting { told, earlier: first }, Self::Lasting { earlier, .. })
+            | (Self::Over { told, down_for: first }, Self::Lasting { earlier, .. }) => {
+                Self::Lasting { told, earlier: first + earlier }
+            }
+            (Self::Lasting { told, earlier: first }, Self::Over { down_for, .. })
+            | (Self::Over { told, down_for: first }, Self::Over { down_for, .. }) => {
+                Self::Over { told, down_for: first + down_for }
+            }
+        }
+    }
+}

@@ -1,0 +1,274 @@
+//! The bounded queue between a transport and one subscription. Losses stand in it where they happened, and
+//! neither they nor messages make it grow past its bounds. What the messages mean is not known here.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+
+use tokio::time::Instant;
+
+use super::hole::{Hole, Signal};
+use super::lease::Lease;
+use crate::message::Message;
+
+/// What happens when a message arrives for a full queue.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Overflow {
+    /// The oldest messages make room. The default: a monitor wants what is true now.
+    #[default]
+    DropOldest,
+    /// The new message is dropped.
+    DropNewest,
+    /// The subscription ends, once what is queued has been read.
+    Close,
+}
+
+/// How much one subscription may queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct InboxLimits {
+    pub(crate) messages: usize,
+    pub(crate) bytes: usize,
+    pub(crate) overflow: Overflow,
+}
+
+/// Why a subscription gets nothing more.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum End {
+    /// On purpose: its bus or transport was closed.
+    Closed,
+    /// The server refuses it, for this reason.
+    Denied(Arc<str>),
+    /// It was too slow and meant to end then.
+    Overflowed,
+    /// What delivered to it is gone, for this reason.
+    Stopped(Arc<str>),
+}
+
+/// The transport's end of a subscription's queue. Cloning gives another handle to the same queue.
+#[derive(Clone)]
+pub struct Inbox(Arc<Shared>);
+
+/// Tells inboxes apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct InboxId(u64);
+
+struct Shared {
+    id: InboxId,
+    limits: InboxLimits,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    queue: VecDeque<Entry>,
+    bytes: usize,
+    /// What stands behind the last message.
+    tail: Hole,
+    /// How many of its channels are cut off, and since when one of them has been.
+    cut_off: usize,
+    cut_off_since: Option<Instant>,
+    end: Option<End>,
+    end_told: bool,
+    waker: Option<Waker>,
+    leases: Vec<Lease>,
+}
+
+struct Entry {
+    /// What stands before this message.
+    hole: Hole,
+    message: Arc<Message>,
+}
+
+/// What a subscription reads from its inbox.
+pub(crate) enum Item {
+    Message(Arc<Message>),
+    Signal(Signal),
+    /// The last item before the end.
+    End(End),
+}
+
+impl Inbox {
+    pub(crate) fn new(limits: InboxLimits) -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let id = InboxId(NEXT.fetch_add(1, Ordering::Relaxed));
+        Self(Arc::new(Shared { id, limits, state: Mutex::default() }))
+    }
+
+    /// Which inbox this is.
+    #[must_use]
+    pub fn id(&self) -> InboxId {
+        self.0.id
+    }
+
+    /// Queues a message. Never blocks; what does not fit is dropped by the subscription's own policy and
+    /// told to it.
+    pub fn deliver(&self, message: Arc<Message>) {
+        let limits = self.0.limits;
+        let mut dropped = Vec::new();
+        self.change(|state| {
+            let size = weight(&message);
+            while state.end.is_none() && state.is_full_for(size, limits) {
+                match limits.overflow {
+                    Overflow::DropOldest => dropped.extend(state.drop_oldest()),
+                    Overflow::DropNewest => return state.tail.lag(),
+                    Overflow::Close => state.end = Some(End::Overflowed),
+                }
+            }
+            if state.end.is_none() {
+                state.push(message, size);
+            }
+        });
+    }
+
+    /// One of the subscription's channels is cut off from the server. It is told with the first one.
+    pub fn interrupt(&self) {
+        self.change(|state| {
+            state.cut_off += 1;
+            if state.cut_off == 1 && state.end.is_none() {
+                state.cut_off_since = Some(Instant::now());
+                state.tail.interrupt();
+            }
+        });
+    }
+
+    /// One of the channels that were cut off is confirmed again. It is told with the last one.
+    pub fn resume(&self) {
+        self.change(|state| {
+            state.cut_off = state.cut_off.saturating_sub(1);
+            if state.cut_off == 0
+                && let Some(since) = state.cut_off_since.take()
+                && state.end.is_none()
+            {
+                state.tail.resume(since.elapsed());
+            }
+        });
+    }
+
+    /// Ends the subscription: what is queued is still read, then the reason, unless that is
+    /// [`End::Closed`]. The first reason stands.
+    pub fn end(&self, end: End) {
+        self.change(|state| {
+            state.end.get_or_insert(end);
+        });
+    }
+
+    /// Keeps `lease` until the subscription ends.
+    pub(crate) fn keep(&self, lease: Lease) {
+        self.change(|state| state.leases.push(lease));
+    }
+
+    /// Ends the subscription and forgets what is queued: nobody will read it.
+    pub(crate) fn abandon(&self) {
+        let unread = self.change(|state| {
+            state.end.get_or_insert(End::Closed);
+            state.bytes = 0;
+            std::mem::take(&mut state.queue)
+        });
+        drop(unread);
+    }
+
+    /// What comes next; `None` once, and as long as, everything up to the end has been read.
+    pub(crate) fn poll_next(&self, cx: &mut Context<'_>) -> Poll<Option<Item>> {
+        let mut state = self.lock();
+        if let Some(item) = state.take_next() {
+            return Poll::Ready(Some(item));
+        }
+        if state.end.is_some() {
+            return Poll::Ready(None);
+        }
+        match &mut state.waker {
+            Some(waker) => waker.clone_from(cx.waker()),
+            none => *none = Some(cx.waker().clone()),
+        }
+        Poll::Pending
+    }
+
+    /// Changes the state, then does what must not happen under the lock: a waker, a lease's hook and an
+    /// event's destructor are foreign code.
+    fn change<R>(&self, change: impl FnOnce(&mut State) -> R) -> R {
+        let mut state = self.lock();
+        let result = change(&mut state);
+        let waker = state.waker.take();
+        let leases = if state.end.is_some() { std::mem::take(&mut state.leases) } else { Vec::new() };
+        drop(state);
+        drop(leases);
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+        result
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // Nothing foreign runs under this lock, so a poisoned one is whole all the same.
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// A single message larger than the bound is let in when nothing else is queued: it could never be
+    /// delivered otherwise.
+    fn is_full_for(&self, size: usize, limits: InboxLimits) -> bool {
+        !self.queue.is_empty()
+            && (self.queue.len() >= limits.messages || self.bytes.saturating_add(size) > limits.bytes)
+    }
+
+    fn push(&mut self, message: Arc<Message>, size: usize) {
+        let hole = std::mem::take(&mut self.tail);
+        self.bytes += size;
+        self.queue.push_back(Entry { hole, message });
+    }
+
+    fn drop_oldest(&mut self) -> Option<Arc<Message>> {
+        let Entry { mut hole, message } = self.queue.pop_front()?;
+        self.bytes -= weight(&message);
+        hole.lag();
+        let next = self.queue.front_mut().map_or(&mut self.tail, |entry| &mut entry.hole);
+        next.put_before(hole);
+        Some(message)
+    }
+
+    fn take_next(&mut self) -> Option<Item> {
+        let hole = self.queue.front_mut().map_or(&mut self.tail, |entry| &mut entry.hole);
+        if let Some(signal) = hole.take_next() {
+            return Some(Item::Signal(signal));
+        }
+        if let Some(Entry { message, .. }) = self.queue.pop_front() {
+            self.bytes -= weight(&message);
+            return Some(Item::Message(message));
+        }
+        let end = self.end.clone().filter(|_| !self.end_told)?;
+        self.end_told = true;
+        (end != End::Closed).then_some(Item::End(end))
+    }
+}
+
+/// What a queued message costs, in bytes: payload, channel, and what holds them together.
+fn weight(message: &Message) -> usize {
+    const OVERHEAD: usize = 160;
+    message.payload().len() + message.channel().as_str().len() + OVERHEAD
+}
+
+impl fmt::Debug for Inbox {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = self.lock();
+        f.debug_struct("Inbox")
+            .field("id", &self.0.id.0)
+            .field("messages", &state.queue.len())
+            .field("bytes", &state.bytes)
+            .field("end", &state.end)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Default for InboxLimits {
+    fn default() -> Self {
+        Self { messages: 1024, bytes: 16 * 1024 * 1024, overflow: Overflow::default() }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,127 @@
+//! What a backend implements, and what it is given to do it with. Nothing here knows Redis, or what an event is.
+
+mod health;
+mod hole;
+mod inbox;
+mod lease;
+mod registry;
+mod topic;
+
+use std::future::Future;
+use std::pin::Pin;
+
+use crate::error::Result;
+use crate::message::Message;
+use crate::receipt::Receipt;
+
+pub use crate::backoff::Backoff;
+pub use health::{Health, LinkHealth, LinkState, TransportState};
+pub(crate) use hole::Signal;
+pub use inbox::{End, Inbox, InboxId, Overflow};
+pub(crate) use inbox::{InboxLimits, Item};
+pub use lease::Lease;
+pub use registry::{Registry, Request};
+pub use topic::{Endpoint, Filter, Scope, Topic, TopicKind};
+
+/// A backend that carries messages: at most once, in order per channel for publishes awaited one after the
+/// other.
+///
+/// Implementors write the methods as `async fn`. One transport is shared by many buses. All futures must be
+/// cancel-safe: a dropped [`subscribe`](Self::subscribe) leaves nothing behind, a dropped
+/// [`publish`](Self::publish) may or may not have happened and disturbs no other.
+pub trait Transport: Send + Sync + 'static {
+    /// Publishes messages to their channels, if it can in one round trip, and tells of each what happened:
+    /// as many results as messages, in their order. Must end within bounded time.
+    ///
+    /// # Errors
+    /// The kinds of a publish that failed are described at [`ErrorKind`](crate::ErrorKind): most of all,
+    /// `NotSent` only if the message was surely not published.
+    fn publish(&self, messages: Vec<Message>) -> impl Future<Output = Vec<Result<Receipt>>> + Send;
+
+    /// Delivers what is published on `filter` to `inbox` until the lease is dropped or the inbox
+    /// [ended](Inbox::end). Returns when everything published from now on will be delivered, within
+    /// bounded time. From then on the inbox is told of each loss where it happens.
+    ///
+    /// # Errors
+    /// `NotSubscribed` if that could not be confirmed in time, `Denied` if the server refuses, `Unsupported`
+    /// if the transport can't, `Closed` after [`close`](Self::close).
+    fn subscribe(&self, filter: Filter, inbox: Inbox) -> impl Future<Output = Result<Lease>> + Send;
+
+    /// Ends all subscriptions with [`End::Closed`] and refuses everything from now on. Never fails; closing
+    /// twice is closing once.
+    fn close(&self) -> impl Future<Output = ()> + Send;
+
+    /// What this transport can do beyond the least.
+    fn capabilities(&self) -> Capabilities {
+        Capabilities::default()
+    }
+
+    /// How it is doing. Must not block.
+    fn health(&self) -> Health {
+        Health::default()
+    }
+
+    /// Whether it works right now. Must not block.
+    fn state(&self) -> TransportState {
+        self.health().state()
+    }
+}
+
+/// What a transport can do beyond the least.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Capabilities {
+    /// Whether it can subscribe to patterns.
+    pub patterns: bool,
+    /// Whether receipts count receivers.
+    pub receiver_counts: bool,
+}
+
+impl Capabilities {
+    /// With or without patterns.
+    #[must_use]
+    pub fn patterns(mut self, patterns: bool) -> Self {
+        self.patterns = patterns;
+        self
+    }
+
+    /// With or without receiver counts.
+    #[must_use]
+    pub fn receiver_counts(mut self, receiver_counts: bool) -> Self {
+        self.receiver_counts = receiver_counts;
+        self
+    }
+}
+
+type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// [`Transport`] as a trait object, so that no type parameter reaches users' structs.
+pub(crate) trait DynTransport: Send + Sync {
+    fn publish(&self, messages: Vec<Message>) -> BoxFuture<'_, Vec<Result<Receipt>>>;
+    fn subscribe(&self, filter: Filter, inbox: Inbox) -> BoxFuture<'_, Result<Lease>>;
+    fn capabilities(&self) -> Capabilities;
+    fn health(&self) -> Health;
+    fn state(&self) -> TransportState;
+}
+
+impl<T: Transport> DynTransport for T {
+    fn publish(&self, messages: Vec<Message>) -> BoxFuture<'_, Vec<Result<Receipt>>> {
+        Box::pin(Transport::publish(self, messages))
+    }
+
+    fn subscribe(&self, filter: Filter, inbox: Inbox) -> BoxFuture<'_, Result<Lease>> {
+        Box::pin(Transport::subscribe(self, filter, inbox))
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        Transport::capabilities(self)
+    }
+
+    fn health(&self) -> Health {
+        Transport::health(self)
+    }
+
+    fn state(&self) -> TransportState {
+        Transport::state(self)
+    }
+}

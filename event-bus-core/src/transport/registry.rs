@@ -1,0 +1,281 @@
+//! Who listens to what: topics, the inboxes behind each, and what has to be subscribed or unsubscribed at the
+//! server for it. Does no IO and knows no connection.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+
+use super::inbox::{End, Inbox, InboxId};
+use super::topic::{Endpoint, Scope, Topic};
+use crate::message::Message;
+
+/// The subscriptions of one transport. Not synchronised: its owner decides under which lock, and so which
+/// changes are seen together.
+#[derive(Debug, Default)]
+pub struct Registry {
+    /// Few scopes, so a list; names within them are looked up as text, without building a [`Topic`].
+    scopes: Vec<(Scope, HashMap<Arc<str>, Entry>)>,
+    /// Topics whose entry may not be what is wanted. Each stands here at most once.
+    unsettled: VecDeque<Topic>,
+    wanted: usize,
+    confirmed: usize,
+}
+
+#[derive(Debug, Default)]
+struct Entry {
+    members: Vec<Member>,
+    server: ServerSide,
+    is_unsettled: bool,
+}
+
+#[derive(Debug)]
+struct Member {
+    inbox: Inbox,
+    standing: Standing,
+}
+
+/// What a listener may believe about one of its topics.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Standing {
+    /// Its `listen` has not returned yet, so there is nobody to tell anything.
+    Joining,
+    Live,
+    CutOff,
+}
+
+/// What the server has been asked for and has confirmed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum ServerSide {
+    #[default]
+    Absent,
+    Subscribing,
+    Subscribed,
+    Unsubscribing,
+}
+
+/// What to ask of the server next. All topics are of one scope.
+#[derive(Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Request {
+    /// Subscribe to these.
+    Subscribe(Scope, Vec<Arc<str>>),
+    /// Unsubscribe from these.
+    Unsubscribe(Scope, Vec<Arc<str>>),
+}
+
+impl Registry {
+    /// An inbox wants a topic. `true` if the server has confirmed it already; then everything published from
+    /// now on is delivered. Else the topic will be in a coming [`request`](Self::next_request).
+    pub fn join(&mut self, topic: &Topic, inbox: Inbox) -> bool {
+        let entry = entry_of(&mut self.scopes, topic);
+        self.wanted += usize::from(entry.members.is_empty());
+        let live = entry.server == ServerSide::Subscribed;
+        let standing = if live { Standing::Live } else { Standing::Joining };
+        entry.members.push(Member { inbox, standing });
+        self.unsettle(topic);
+        live
+    }
+
+    /// An inbox no longer wants a topic. Unknown ones are ignored.
+    pub fn leave(&mut self, topic: &Topic, inbox: InboxId) {
+        let Some(entry) = self.entry(topic) else { return };
+        let Some(at) = entry.members.iter().position(|member| member.inbox.id() == inbox) else { return };
+        let member = entry.members.swap_remove(at);
+        let is_empty = entry.members.is_empty();
+        self.wanted -= usize::from(is_empty);
+        if member.standing == Standing::CutOff {
+            member.inbox.resume(); // this topic no longer keeps it from being whole
+        }
+        self.unsettle(topic);
+    }
+
+    /// Everybody who wants `topic` is ended; the server is asked to let go of it if it has it.
+    pub fn end(&mut self, topic: &Topic, end: &End) {
+        let Some(entry) = self.entry(topic) else { return };
+        let members = std::mem::take(&mut entry.members);
+        self.wanted -= usize::from(!members.is_empty());
+        self.unsettle(topic);
+        for member in members {
+            member.inbox.end(end.clone());
+        }
+    }
+
+    /// The next thing to ask of the server, for at most `max` topics, which count as asked for from now on.
+    pub fn next_request(&mut self, max: usize) -> Option<Request> {
+        let mut chosen: Option<(ServerSide, Scope)> = None;
+        let mut names = Vec::new();
+        let mut later = VecDeque::new();
+        while let Some(topic) = self.unsettled.pop_front() {
+            let Some(entry) = self.entry(&topic) else { continue };
+            let (now, next) = (entry.server, entry.next());
+            if now == next {
+                entry.is_unsettled = false;
+                self.forget_if_unused(&topic);
+            } else if names.len() < max && *chosen.get_or_insert((next, topic.scope)) == (next, topic.scope) {
+                entry.is_unsettled = false;
+                entry.server = next;
+                self.confirmed -= usize::from(next == ServerSide::Unsubscribing);
+                names.push(topic.name);
+            } else {
+                later.push_back(topic);
+                if names.len() == max {
+                    break;
+                }
+            }
+        }
+        later.append(&mut self.unsettled);
+        self.unsettled = later;
+        chosen.map(|(next, scope)| match next {
+            ServerSide::Unsubscribing => Request::Unsubscribe(scope, names),
+            _ => Request::Subscribe(scope, names),
+        })
+    }
+
+    /// The server confirmed a subscription: all of its listeners are live, and those that were cut off are
+    /// told. `false` if nobody had asked for it.
+    pub fn confirm(&mut self, scope: Scope, name: &str) -> bool {
+        let Some(entry) = self.find(scope, name) else { return false };
+        if entry.server != ServerSide::Subscribing {
+            return false;
+        }
+        entry.server = ServerSide::Subscribed;
+        for member in &mut entry.members {
+            if member.standing == Standing::CutOff {
+                member.inbox.resume();
+            }
+            member.standing = Standing::Live;
+        }
+        self.confirmed += 1;
+        self.unsettle(&Topic { scope, name: name.into() });
+        true
+    }
+
+    /// The server ended a subscription, whether we asked for it or not: listeners it still has are told, and
+    /// the topic is asked for again.
+    pub fn unconfirm(&mut self, scope: Scope, name: &str) {
+        let Some(entry) = self.find(scope, name) else { return };
+        let was_confirmed = entry.cut_off();
+        self.confirmed -= usize::from(was_confirmed);
+        self.unsettle(&Topic { scope, name: name.into() });
+    }
+
+    /// The connection to `endpoint` is gone and all its subscriptions with it: their listeners are told.
+    pub fn cut_off(&mut self, endpoint: Endpoint) {
+        let mut lost = Vec::new();
+        for (scope, entries) in self.scopes.iter_mut().filter(|(scope, _)| scope.endpoint == endpoint) {
+            for (name, entry) in entries {
+                let was_confirmed = entry.cut_off();
+                self.confirmed -= usize::from(was_confirmed);
+                lost.push(Topic { scope: *scope, name: Arc::clone(name) });
+            }
+        }
+        lost.iter().for_each(|topic| self.unsettle(topic));
+    }
+
+    /// Hands a message to everybody who listens to the topic `name`, and returns how many these are. The
+    /// message is made from the name as it is kept here, to share it, and only if somebody listens.
+    pub fn deliver(&self, scope: Scope, name: &str, message: impl FnOnce(&Arc<str>) -> Arc<Message>) -> usize {
+        let scope = self.scopes.iter().find(|(known, _)| *known == scope);
+        let Some((name, entry)) = scope.and_then(|(_, entries)| entries.get_key_value(name)) else { return 0 };
+        if let [first @ .., last] = entry.members.as_slice() {
+            let message = message(name);
+            first.iter().for_each(|member| member.inbox.deliver(Arc::clone(&message)));
+            last.inbox.deliver(message);
+        }
+        entry.members.len()
+    }
+
+    /// Whether somebody listens to the topic `name`.
+    #[must_use]
+    pub fn is_wanted(&self, scope: Scope, name: &str) -> bool {
+        let scope = self.scopes.iter().find(|(known, _)| *known == scope);
+        scope.and_then(|(_, entries)| entries.get(name)).is_some_and(|entry| !entry.members.is_empty())
+    }
+
+    /// The names of all topics in `scope` that somebody listens to.
+    pub fn names(&self, scope: Scope) -> impl Iterator<Item = &str> {
+        let entries = self.scopes.iter().filter(move |(known, _)| *known == scope);
+        entries
+            .flat_map(|(_, entries)| entries)
+            .filter(|(_, entry)| !entry.members.is_empty())
+            .map(|(name, _)| &**name)
+    }
+
+    /// All inboxes, each as often as it has topics.
+    pub fn inboxes(&self) -> impl Iterator<Item = &Inbox> {
+        let entries = self.scopes.iter().flat_map(|(_, entries)| entries.values());
+        entries.flat_map(|entry| &entry.members).map(|member| &member.inbox)
+    }
+
+    /// How many topics somebody wants.
+    #[must_use]
+    pub fn wanted(&self) -> usize {
+        self.wanted
+    }
+
+    /// How many topics the server has confirmed.
+    #[must_use]
+    pub fn confirmed(&self) -> usize {
+        self.confirmed
+    }
+
+    fn find(&mut self, scope: Scope, name: &str) -> Option<&mut Entry> {
+        let (_, entries) = self.scopes.iter_mut().find(|(known, _)| *known == scope)?;
+        entries.get_mut(name)
+    }
+
+    fn entry(&mut self, topic: &Topic) -> Option<&mut Entry> {
+        self.find(topic.scope, &topic.name)
+    }
+
+    fn unsettle(&mut self, topic: &Topic) {
+        let Some(entry) = self.find(topic.scope, &topic.name) else { return };
+        if !std::mem::replace(&mut entry.is_unsettled, true) {
+            self.unsettled.push_back(topic.clone());
+        }
+    }
+
+    fn forget_if_unused(&mut self, topic: &Topic) {
+        let scope = self.scopes.iter_mut().find(|(known, _)| *known == topic.scope);
+        if let Some((_, entries)) = scope
+            && entries.get(&topic.name).is_some_and(Entry::is_unused)
+        {
+            entries.remove(&topic.name);
+        }
+    }
+}
+
+fn entry_of<'a>(scopes: &'a mut Vec<(Scope, HashMap<Arc<str>, Entry>)>, topic: &Topic) -> &'a mut Entry {
+    let at = scopes.iter().position(|(known, _)| *known == topic.scope).unwrap_or_else(|| {
+        scopes.push((topic.scope, HashMap::new()));
+        scopes.len() - 1
+    });
+    scopes[at].1.entry(Arc::clone(&topic.name)).or_default()
+}
+
+impl Entry {
+    /// Where the server's side has to go; where it is if there is nothing to do, or an answer is awaited.
+    fn next(&self) -> ServerSide {
+        match (self.server, self.members.is_empty()) {
+            (ServerSide::Absent, false) => ServerSide::Subscribing,
+            (ServerSide::Subscribed, true) => ServerSide::Unsubscribing,
+            (settled, _) => settled,
+        }
+    }
+
+    /// The server no longer has it. Whether it had confirmed it.
+    fn cut_off(&mut self) -> bool {
+        let before = std::mem::replace(&mut self.server, ServerSide::Absent);
+        for member in self.members.iter_mut().filter(|member| member.standing == Standing::Live) {
+            member.standing = Standing::CutOff;
+            member.inbox.interrupt();
+        }
+        before == ServerSide::Subscribed
+    }
+
+    fn is_unused(&self) -> bool {
+        self.members.is_empty() && self.server == ServerSide::Absent
+    }
+}
+
+#[cfg(test)]
+mod tests;

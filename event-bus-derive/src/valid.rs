@@ -1,0 +1,130 @@
+//! The rules that a bus declaration keeps to: one rule, one function, one why.
+
+use proc_macro2::Ident;
+use syn::LitStr;
+use syn::ext::IdentExt;
+
+use crate::ast::Input;
+use crate::attr::Channel;
+use crate::ctxt::Ctxt;
+use crate::template::Piece;
+
+/// What a parameter's value never holds, so that a literal with one of them ends it for sure.
+const SEPARATORS: [char; 3] = ['/', '{', '}'];
+
+pub(crate) fn check(cx: &Ctxt, input: &Input<'_>) {
+    check_name_given(cx, input);
+    if let Some(name) = &input.attrs.name {
+        check_bus_name(cx, name);
+    }
+    for channel in &input.attrs.channels {
+        check_method_is_free(cx, &channel.method);
+        check_not_empty(cx, channel);
+        check_literals(cx, channel);
+        check_parameters_are_separated(cx, channel);
+    }
+    check_methods_differ(cx, &input.attrs.channels);
+    check_channels_differ(cx, &input.attrs.channels);
+}
+
+/// Without a name there is no channel to agree on.
+fn check_name_given(cx: &Ctxt, input: &Input<'_>) {
+    if input.attrs.name.is_none() {
+        cx.error(
+            input.ident.span(),
+            format!("`{}` needs the name of its bus: `#[bus(name = \"…\")]`", input.ident),
+        );
+    }
+}
+
+/// The rules of `BusName`, found while compiling.
+fn check_bus_name(cx: &Ctxt, name: &LitStr) {
+    let text = name.value();
+    if text.is_empty() {
+        cx.error(name.span(), "the bus name is empty");
+    } else if text.len() > 128 {
+        cx.error(name.span(), format!("the bus name has {} bytes, at most 128 are allowed", text.len()));
+    } else if let Some(c) = text.chars().find(|c| c.is_control() || "/{}*?[]\\".contains(*c)) {
+        cx.error(name.span(), format!("the bus name holds {c:?}, which is not allowed there"));
+    }
+}
+
+/// The generated method would hide the bus's own.
+fn check_method_is_free(cx: &Ctxt, method: &Ident) {
+    const TAKEN: [&str; 18] = [
+        "new", "builder", "publish", "publish_to", "publish_batch", "publish_event", "publish_or_log", "listen",
+        "listen_events", "wait", "wait_for_event", "close", "name", "channel", "capabilities", "health", "state",
+        "clone",
+    ];
+    if TAKEN.contains(&method.unraw().to_string().as_str()) {
+        cx.error(method.span(), format!("a bus has a method `{method}` already: name the channel otherwise"));
+    }
+}
+
+/// A channel key is never empty.
+fn check_not_empty(cx: &Ctxt, channel: &Channel) {
+    let is_empty = channel.template.pieces.is_empty();
+    if is_empty && !channel.template.is_broken {
+        cx.error(channel.template.span, "the template is empty: a channel needs a key, for example \"all\"");
+    }
+}
+
+/// A glob character would make the key match what it does not name; a control character is in no key.
+fn check_literals(cx: &Ctxt, channel: &Channel) {
+    for piece in &channel.template.pieces {
+        if let Piece::Literal(text) = piece
+            && let Some(c) = text.chars().find(|c| c.is_control() || "*?[]\\".contains(*c))
+        {
+            let why = if c.is_control() { "a control character" } else { "a glob character" };
+            cx.error(channel.template.span, format!("the template holds {c:?}, {why}, which is not allowed there"));
+        }
+    }
+}
+
+/// `{a}{b}` and `{a}-{b}` read the same for different values: one user could listen to another's channel.
+fn check_parameters_are_separated(cx: &Ctxt, channel: &Channel) {
+    let mut previous: Option<&Ident> = None;
+    let mut is_separated = true;
+    for piece in &channel.template.pieces {
+        match piece {
+            Piece::Literal(text) => is_separated |= text.contains(SEPARATORS),
+            Piece::Parameter(name) => {
+                if let Some(before) = previous.filter(|_| !is_separated) {
+                    cx.error(
+                        channel.template.span,
+                        format!(
+                            "nothing separates `{{{before}}}` from `{{{name}}}`, so different values make the same \
+                             channel: put a `/` between them"
+                        ),
+                    );
+                }
+                previous = Some(name);
+                is_separated = false;
+            }
+        }
+    }
+}
+
+/// Each becomes a method of the bus.
+fn check_methods_differ(cx: &Ctxt, channels: &[Channel]) {
+    for (at, channel) in channels.iter().enumerate() {
+        if channels[..at].iter().any(|earlier| earlier.method == channel.method) {
+            cx.error(channel.method.span(), format!("a channel `{}` is declared already", channel.method));
+        }
+    }
+}
+
+/// Every event would be delivered twice to the same channel.
+fn check_channels_differ(cx: &Ctxt, channels: &[Channel]) {
+    for (at, channel) in channels.iter().enumerate() {
+        let twin = channels[..at].iter().find(|earlier| {
+            !earlier.template.pieces.is_empty() && earlier.template.pieces == channel.template.pieces
+        });
+        if let Some(twin) = twin {
+            cx.error(
+                channel.template.span,
+                format!("the channels `{}` and `{}` are the same one", twin.method, channel.method),
+            );
+        }
+    }
+}
