@@ -40,6 +40,8 @@ pub enum ErrorKind {
     /// The message is over the size limit; [`Error::too_large`] tells the sizes and whether the marker
     /// was sent in its place.
     TooLarge,
+    /// The server can't be reached, or does not answer.
+    NotConnected,
     /// The server surely did not execute the publish: sending it again can't double it.
     NotSent,
     /// The server executed nothing and said why.
@@ -157,7 +159,10 @@ impl Error {
     #[must_use]
     pub fn is_retryable(&self) -> bool {
         match self.0.outcomes.as_slice() {
-            [] => matches!(self.0.kind, ErrorKind::NotSent | ErrorKind::NotSubscribed),
+            [] => matches!(
+                self.0.kind,
+                ErrorKind::NotConnected | ErrorKind::NotSent | ErrorKind::NotSubscribed
+            ),
             outcomes => outcomes.iter().all(|outcome| outcome.as_ref().is_err_and(Self::is_retryable)),
         }
     }

@@ -182,13 +182,15 @@ impl State {
         self.registry.names(PATTERNS).filter(move |name| glob::matches(name.as_bytes(), channel.as_bytes()))
     }
 
-    fn route(&self, message: Message) {
+    fn route(&mut self, message: Message) {
         let message = Arc::new(message);
         let channel = message.channel().as_str();
         self.registry.deliver(CHANNELS, channel, |_| Arc::clone(&message));
-        for pattern in self.patterns_matching(channel) {
-            self.registry.deliver(PATTERNS, pattern, |_| Arc::clone(&message));
+        let patterns: Vec<String> = self.patterns_matching(channel).map(str::to_owned).collect();
+        for pattern in patterns {
+            self.registry.deliver(PATTERNS, &pattern, |_| Arc::clone(&message));
         }
+        self.settle();
     }
 
     /// Grants whatever the registry asks for.

@@ -48,7 +48,10 @@ impl<E: Send + Sync + 'static> Subscription<E> {
     ///
     /// # Examples
     /// ```
-    /// # use event_bus_core::{EventBus, MemoryTransport, Notice, doc_example::Ping};
+    /// # use event_bus_core::{EventBus, MemoryTransport, Notice};
+    /// # #[derive(serde::Serialize, serde::Deserialize, EventBus)]
+    /// # #[bus(name = "pings", channel(all = "all"))]
+    /// # struct Ping { n: u64 }
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), event_bus_core::Error> {
     /// let bus: EventBus<Ping> = EventBus::new(MemoryTransport::new());
     /// let mut pings = bus.listen("all").await?;

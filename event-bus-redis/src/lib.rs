@@ -1,1 +1,40 @@
-//! Under construction.
+//! The Redis transport of [`event_bus_core`]: the same channels and bytes as the AutoGPT platform's Python bus.
+//!
+//! ```no_run
+//! use event_bus_core::{Event, EventBus};
+//! use event_bus_redis::RedisTransport;
+//! use serde::{Deserialize, Serialize};
+//!
+//! #[derive(Debug, Serialize, Deserialize)]
+//! struct CredentialsChanged {
+//!     user_id: String,
+//! }
+//! # impl Event for CredentialsChanged {
+//! #     const BUS_NAME: &'static str = "creds_changed";
+//! #     fn channel_keys(&self) -> Result<Vec<event_bus_core::ChannelKey>, event_bus_core::KeyError> {
+//! #         Ok(vec![event_bus_core::ChannelKey::new("all")?])
+//! #     }
+//! # }
+//!
+//! # async fn run() -> Result<(), event_bus_core::Error> {
+//! let redis = RedisTransport::connect("redis://127.0.0.1").await?;
+//! let bus: EventBus<CredentialsChanged> = EventBus::new(redis.clone());
+//!
+//! let mut changes = bus.listen("all").await?;
+//! bus.publish(&CredentialsChanged { user_id: "user-1".into() }).await?;
+//! println!("{:?}", changes.recv().await);
+//! # Ok(()) }
+//! ```
+//!
+//! One server, Redis 6 or newer (or Valkey), over TCP or a unix socket.
+
+mod config;
+mod error;
+mod listener;
+mod publisher;
+mod status;
+mod transport;
+
+// The public interface.
+pub use config::RedisConfig;
+pub use transport::RedisTransport;

@@ -1,1 +1,11 @@
-//! Under construction.
+//! What the workspace's tests stand on: real servers of their own, events, and waiting for conditions.
+
+#![expect(clippy::missing_panics_doc, reason = "a test helper that can't go on panics")]
+
+mod events;
+pub mod server;
+mod until;
+
+pub use events::{Numbered, NumberedBus, NumberedChannel, SourceChannel};
+pub use server::RedisServer;
+pub use until::{eventually, within};

@@ -104,9 +104,9 @@ impl Inbox {
         self.0.id
     }
 
-    /// Queues a message. Never blocks; what does not fit is dropped by the subscription's own policy and
-    /// told to it.
-    pub fn deliver(&self, message: Arc<Message>) {
+    /// Queues a message. Never blocks, and runs no lease's hook, so it may be called under a lock. What does not
+    /// fit is dropped by the subscription's own policy and told to it. `false` once the subscription has ended.
+    pub fn deliver(&self, message: Arc<Message>) -> bool {
         let limits = self.0.limits;
         let mut dropped = Vec::new();
         self.change(|state| {
@@ -114,14 +114,18 @@ impl Inbox {
             while state.end.is_none() && state.is_full_for(size, limits) {
                 match limits.overflow {
                     Overflow::DropOldest => dropped.extend(state.drop_oldest()),
-                    Overflow::DropNewest => return state.tail.lag(),
+                    Overflow::DropNewest => {
+                        state.tail.lag();
+                        return true;
+                    }
                     Overflow::Close => state.end = Some(End::Overflowed),
                 }
             }
             if state.end.is_none() {
                 state.push(message, size);
             }
-        });
+            state.end.is_none()
+        })
     }
 
     /// One of the subscription's channels is cut off from the server. It is told with the first one.
@@ -149,22 +153,32 @@ impl Inbox {
     }
 
     /// Ends the subscription: what is queued is still read, then the reason, unless that is
-    /// [`End::Closed`]. The first reason stands.
+    /// [`End::Closed`]. The first reason stands. Runs the hooks of its leases: not to be called under a lock that
+    /// they take.
     pub fn end(&self, end: End) {
-        self.change(|state| {
+        let leases = self.change(|state| {
             state.end.get_or_insert(end);
+            std::mem::take(&mut state.leases)
         });
+        drop(leases);
     }
 
     /// Keeps `lease` until the subscription ends.
     pub(crate) fn keep(&self, lease: Lease) {
-        self.change(|state| state.leases.push(lease));
+        let too_late = self.change(|state| {
+            if state.end.is_some() {
+                return Some(lease);
+            }
+            state.leases.push(lease);
+            None
+        });
+        drop(too_late);
     }
 
     /// Ends the subscription and forgets what is queued: nobody will read it.
     pub(crate) fn abandon(&self) {
+        self.end(End::Closed);
         let unread = self.change(|state| {
-            state.end.get_or_insert(End::Closed);
             state.bytes = 0;
             std::mem::take(&mut state.queue)
         });
@@ -178,6 +192,9 @@ impl Inbox {
             return Poll::Ready(Some(item));
         }
         if state.end.is_some() {
+            let leases = std::mem::take(&mut state.leases); // kept if it ended by overflowing
+            drop(state);
+            drop(leases);
             return Poll::Ready(None);
         }
         match &mut state.waker {
@@ -187,15 +204,13 @@ impl Inbox {
         Poll::Pending
     }
 
-    /// Changes the state, then does what must not happen under the lock: a waker, a lease's hook and an
-    /// event's destructor are foreign code.
+    /// Changes the state, then wakes the reader; not under the lock, since a waker is foreign code. So are a
+    /// lease's hook and an event's destructor: `change` returns them.
     fn change<R>(&self, change: impl FnOnce(&mut State) -> R) -> R {
         let mut state = self.lock();
         let result = change(&mut state);
         let waker = state.waker.take();
-        let leases = if state.end.is_some() { std::mem::take(&mut state.leases) } else { Vec::new() };
         drop(state);
-        drop(leases);
         if let Some(waker) = waker {
             waker.wake();
         }

@@ -4,7 +4,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
-use super::inbox::{End, Inbox, InboxId};
+use super::inbox::{Inbox, InboxId};
 use super::topic::{Endpoint, Scope, Topic};
 use crate::message::Message;
 
@@ -54,7 +54,6 @@ enum ServerSide {
 
 /// What to ask of the server next. All topics are of one scope.
 #[derive(Debug, PartialEq, Eq)]
-#[non_exhaustive]
 pub enum Request {
     /// Subscribe to these.
     Subscribe(Scope, Vec<Arc<str>>),
@@ -88,15 +87,15 @@ impl Registry {
         self.unsettle(topic);
     }
 
-    /// Everybody who wants `topic` is ended; the server is asked to let go of it if it has it.
-    pub fn end(&mut self, topic: &Topic, end: &End) {
-        let Some(entry) = self.entry(topic) else { return };
+    /// Nobody wants `topic` any more; the server is asked to let go of it if it has it. Returns those who did, to
+    /// be [ended](Inbox::end) outside of the lock under which this stands.
+    #[must_use]
+    pub fn evict(&mut self, topic: &Topic) -> Vec<Inbox> {
+        let Some(entry) = self.entry(topic) else { return Vec::new() };
         let members = std::mem::take(&mut entry.members);
         self.wanted -= usize::from(!members.is_empty());
         self.unsettle(topic);
-        for member in members {
-            member.inbox.end(end.clone());
-        }
+        members.into_iter().map(|member| member.inbox).collect()
     }
 
     /// The next thing to ask of the server, for at most `max` topics, which count as asked for from now on.
@@ -171,17 +170,35 @@ impl Registry {
         lost.iter().for_each(|topic| self.unsettle(topic));
     }
 
-    /// Hands a message to everybody who listens to the topic `name`, and returns how many these are. The
-    /// message is made from the name as it is kept here, to share it, and only if somebody listens.
-    pub fn deliver(&self, scope: Scope, name: &str, message: impl FnOnce(&Arc<str>) -> Arc<Message>) -> usize {
-        let scope = self.scopes.iter().find(|(known, _)| *known == scope);
-        let Some((name, entry)) = scope.and_then(|(_, entries)| entries.get_key_value(name)) else { return 0 };
-        if let [first @ .., last] = entry.members.as_slice() {
-            let message = message(name);
-            first.iter().for_each(|member| member.inbox.deliver(Arc::clone(&message)));
-            last.inbox.deliver(message);
+    /// Hands a message to everybody whose `listen` on the topic `name` has been confirmed, and returns how many
+    /// these are. The message is made from the name as it is kept here, to share it, and only if somebody
+    /// listens. Inboxes that have ended leave.
+    pub fn deliver(
+        &mut self,
+        scope: Scope,
+        name: &str,
+        message: impl FnOnce(&Arc<str>) -> Arc<Message>,
+    ) -> usize {
+        let entries = self.scopes.iter().find(|(known, _)| *known == scope);
+        let Some((name, entry)) = entries.and_then(|(_, entries)| entries.get_key_value(name)) else { return 0 };
+        let mut live = entry.members.iter().filter(|member| member.standing == Standing::Live).peekable();
+        if live.peek().is_none() {
+            return 0;
         }
-        entry.members.len()
+        let message = message(name);
+        let mut listeners = 0;
+        let mut ended = Vec::new();
+        for member in live {
+            listeners += 1;
+            if !member.inbox.deliver(Arc::clone(&message)) {
+                ended.push(member.inbox.id());
+            }
+        }
+        if !ended.is_empty() {
+            let topic = Topic { scope, name: Arc::clone(name) };
+            ended.iter().for_each(|id| self.leave(&topic, *id));
+        }
+        listeners
     }
 
     /// Whether somebody listens to the topic `name`.

@@ -35,7 +35,9 @@ fn read(inbox: &Inbox) -> Vec<String> {
 }
 
 fn deliver(inbox: &Inbox, numbers: std::ops::Range<usize>) {
-    numbers.for_each(|n| inbox.deliver(message(n)));
+    for n in numbers {
+        inbox.deliver(message(n));
+    }
 }
 
 #[test]

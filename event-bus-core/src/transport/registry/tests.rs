@@ -1,6 +1,6 @@
 use super::*;
 use crate::channel::Channel;
-use crate::transport::{InboxLimits, Item, Signal, TopicKind};
+use crate::transport::{InboxLimits, Item, Overflow, Signal, TopicKind};
 use std::task::{Context, Poll, Waker};
 
 const CHANNELS: Scope = Scope { endpoint: Endpoint(0), kind: TopicKind::Channel };
@@ -30,7 +30,7 @@ fn read(inbox: &Inbox) -> Vec<&'static str> {
     items
 }
 
-fn send(registry: &Registry, scope: Scope, name: &str) -> usize {
+fn send(registry: &mut Registry, scope: Scope, name: &str) -> usize {
     registry.deliver(scope, name, |name| {
         Arc::new(Message::new(Channel::from_full_name(Arc::clone(name)), "x"))
     })
@@ -68,7 +68,7 @@ fn the_first_listener_subscribes_and_the_last_one_unsubscribes() {
     assert!(registry.join(&topic, b.clone()), "confirmed already");
     assert_eq!(settle(&mut registry), [""; 0]);
     assert_eq!((registry.wanted(), registry.confirmed()), (1, 1));
-    assert_eq!(send(&registry, CHANNELS, "b/1"), 2);
+    assert_eq!(send(&mut registry, CHANNELS, "b/1"), 2);
     registry.leave(&topic, a.id());
     registry.leave(&topic, a.id());
     assert_eq!(settle(&mut registry), [""; 0]);
@@ -88,7 +88,7 @@ fn the_same_name_in_another_kind_or_at_another_endpoint_is_another_topic() {
         inbox
     });
     assert_eq!(settle(&mut registry).len(), 3);
-    assert_eq!(send(&registry, SHARDED, "b/1"), 1);
+    assert_eq!(send(&mut registry, SHARDED, "b/1"), 1);
     registry.cut_off(Endpoint(0));
     let seen = inboxes.each_ref().map(read);
     assert_eq!(seen, [vec!["interrupted"], vec!["message", "interrupted"], vec![]]);
@@ -146,15 +146,25 @@ fn requests_keep_to_their_size_and_scope() {
 }
 
 #[test]
-fn ending_a_topic_ends_its_listeners_alone() {
+fn evicting_takes_the_listeners_of_one_topic_alone() {
     let mut registry = Registry::default();
-    let (denied, other) = (inbox(), inbox());
+    let denied = inbox();
     registry.join(&topic(CHANNELS, "b/1"), denied.clone());
-    registry.join(&topic(CHANNELS, "b/2"), other.clone());
+    registry.join(&topic(CHANNELS, "b/2"), inbox());
     settle(&mut registry);
-    registry.end(&topic(CHANNELS, "b/1"), &End::Denied("no".into()));
-    assert_eq!(read(&denied), ["end"]);
-    assert_eq!(read(&other), [""; 0]);
+    let evicted: Vec<InboxId> = registry.evict(&topic(CHANNELS, "b/1")).iter().map(Inbox::id).collect();
+    assert_eq!(evicted, [denied.id()]);
     assert_eq!(settle(&mut registry), ["-b/1"]);
     assert_eq!(registry.wanted(), 1);
+}
+
+#[test]
+fn an_inbox_that_overflowed_leaves_by_itself() {
+    let mut registry = Registry::default();
+    let limits = InboxLimits { messages: 1, overflow: Overflow::Close, ..InboxLimits::default() };
+    registry.join(&topic(CHANNELS, "b/1"), Inbox::new(limits));
+    settle(&mut registry);
+    let receivers: Vec<usize> = (0..3).map(|_| send(&mut registry, CHANNELS, "b/1")).collect();
+    assert_eq!(receivers, [1, 1, 0]);
+    assert_eq!(settle(&mut registry), ["-b/1"]);
 }

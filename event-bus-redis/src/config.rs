@@ -1,0 +1,282 @@
+//! Which Redis, and how patient we are with it. Everything is checked before the first connection.
+
+use std::fmt;
+use std::time::Duration;
+
+use event_bus_core::{Error, ErrorKind, Result};
+use redis::{ConnectionAddr, ConnectionInfo, IntoConnectionInfo, ProtocolVersion};
+use url::Url;
+
+/// Which Redis to use, and how.
+///
+/// ```
+/// # use event_bus_redis::RedisConfig;
+/// # use std::time::Duration;
+/// let config = RedisConfig::from_url("redis://worker:secret@127.0.0.1:6379/0")?
+///     .publish_timeout(Duration::from_secs(2))
+///     .lanes(2);
+/// assert!(!format!("{config:?}").contains("secret"));
+/// # Ok::<(), event_bus_core::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct RedisConfig {
+    pub(crate) connection: ConnectionInfo,
+    pub(crate) connect_timeout: Duration,
+    pub(crate) response_timeout: Duration,
+    pub(crate) publish_timeout: Duration,
+    pub(crate) listen_timeout: Duration,
+    pub(crate) ping_interval: Duration,
+    pub(crate) lanes: usize,
+    pub(crate) max_in_flight: usize,
+}
+
+impl RedisConfig {
+    /// The server at `url`: `redis://[user[:password]@]host[:port][/database]`, or
+    /// `unix:///path/to/socket[?db=…&user=…&pass=…]`; `valkey://` too. Special characters in user and password
+    /// are percent-encoded.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidConfig`] if that is not what it is, or if it has a parameter that would be ignored;
+    /// [`ErrorKind::Unsupported`] for TLS. The error never shows the URL, which may hold a password.
+    pub fn from_url(url: impl AsRef<str>) -> Result<Self> {
+        check_url(url.as_ref())?;
+        let connection = url.as_ref().into_connection_info().map_err(|error| {
+            Error::new(ErrorKind::InvalidConfig, format!("the redis url can't be used: {WANTED}")).with_source(error)
+        })?;
+        Ok(Self {
+            connection,
+            connect_timeout: Duration::from_secs(2),
+            response_timeout: Duration::from_secs(2),
+            publish_timeout: Duration::from_secs(5),
+            listen_timeout: Duration::from_secs(5),
+            ping_interval: Duration::from_secs(1),
+            lanes: 1,
+            max_in_flight: 4096,
+        })
+    }
+
+    /// How long one attempt to connect may take, login included; 2 s by default: a healthy server needs
+    /// milliseconds, and the next attempt may find another address.
+    #[must_use]
+    pub fn connect_timeout(mut self, timeout: Duration) -> Self {
+        self.connect_timeout = timeout;
+        self
+    }
+
+    /// How long the server may take to answer; 2 s by default. A publish without an answer by then ends as
+    /// [`ErrorKind::OutcomeUnknown`]; a listening connection without a sign of life is made anew.
+    #[must_use]
+    pub fn response_timeout(mut self, timeout: Duration) -> Self {
+        self.response_timeout = timeout;
+        self
+    }
+
+    /// For how long a publish that was surely not executed is tried again; 5 s by default, enough for a restart.
+    /// A publish takes at most this and one [`response_timeout`](Self::response_timeout).
+    #[must_use]
+    pub fn publish_timeout(mut self, timeout: Duration) -> Self {
+        self.publish_timeout = timeout;
+        self
+    }
+
+    /// How long `listen` waits for the server's confirmation; 5 s by default, enough for a restart.
+    #[must_use]
+    pub fn listen_timeout(mut self, timeout: Duration) -> Self {
+        self.listen_timeout = timeout;
+        self
+    }
+
+    /// After which silence the listening connection is tested; 1 s by default. A server that has stopped
+    /// answering is noticed within this and one [`response_timeout`](Self::response_timeout).
+    #[must_use]
+    pub fn ping_interval(mut self, interval: Duration) -> Self {
+        self.ping_interval = interval;
+        self
+    }
+
+    /// How many connections publish; 1 by default: commands of all tasks share it without waiting for each
+    /// other's answers, and a second one pays only if one core is not enough to serve it. The hash tag of a
+    /// channel, else the channel, chooses the connection.
+    #[must_use]
+    pub fn lanes(mut self, lanes: usize) -> Self {
+        self.lanes = lanes;
+        self
+    }
+
+    /// How many publishes may wait for the server's answer at once; 4096 by default. Further ones wait their
+    /// turn, so that a stalled server costs bounded memory.
+    #[must_use]
+    pub fn max_in_flight(mut self, publishes: usize) -> Self {
+        self.max_in_flight = publishes;
+        self
+    }
+
+    pub(crate) fn check(&self) -> Result<()> {
+        let zero_times = [
+            ("connect_timeout", self.connect_timeout),
+            ("response_timeout", self.response_timeout),
+            ("publish_timeout", self.publish_timeout),
+            ("listen_timeout", self.listen_timeout),
+            ("ping_interval", self.ping_interval),
+        ];
+        let zero_counts = [("lanes", self.lanes), ("max_in_flight", self.max_in_flight)];
+        let time = zero_times.into_iter().find(|(_, time)| time.is_zero()).map(|(name, _)| name);
+        let count = zero_counts.into_iter().find(|(_, count)| *count == 0).map(|(name, _)| name);
+        match time.or(count) {
+            Some(name) => Err(Error::new(ErrorKind::InvalidConfig, format!("`{name}` must be more than zero"))),
+            None => Ok(()),
+        }
+    }
+
+    /// The server without credentials, for messages.
+    pub(crate) fn server(&self) -> String {
+        match self.connection.addr() {
+            ConnectionAddr::Tcp(host, port) | ConnectionAddr::TcpTls { host, port, .. } => format!("{host}:{port}"),
+            ConnectionAddr::Unix(path) => path.display().to_string(),
+            _ => "an unknown address".to_owned(),
+        }
+    }
+
+    pub(crate) fn user(&self) -> &str {
+        self.connection.redis_settings().username().unwrap_or("default")
+    }
+
+    /// What both kinds of connection connect to.
+    pub(crate) fn connection_info(&self) -> ConnectionInfo {
+        let keepalive = redis::io::tcp::socket2::TcpKeepalive::new()
+            .with_time(self.ping_interval.max(Duration::from_secs(1)))
+            .with_interval(Duration::from_secs(1));
+        let tcp = redis::io::tcp::TcpSettings::default()
+            .set_nodelay(true) // off in redis 1.8: a publish would wait for the answer of the one before
+            .set_keepalive(keepalive);
+        let login = self.connection.redis_settings().clone();
+        // Listening needs RESP3: it alone carries messages and answers on one connection.
+        let login = login
+            .set_protocol(ProtocolVersion::RESP3)
+            .set_lib_name(env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"));
+        self.connection.clone().set_tcp_settings(tcp).set_redis_settings(login)
+    }
+}
+
+const WANTED: &str = "expected redis://[user[:password]@]host[:port][/database] or unix:///path/to/socket";
+
+/// redis-rs ignores what it does not know, and so would hide a misspelt setting.
+fn check_url(url: &str) -> Result<()> {
+    let invalid = |what: &str| Error::new(ErrorKind::InvalidConfig, format!("{what}: {WANTED}"));
+    let url = Url::parse(url).map_err(|_| invalid("the redis url can't be read"))?;
+    let known: &[&str] = match url.scheme() {
+        "redis" | "valkey" => &["protocol"],
+        "unix" | "redis+unix" | "valkey+unix" => &["db", "user", "pass", "protocol"],
+        "rediss" | "valkeys" => {
+            return Err(Error::new(ErrorKind::Unsupported, "tls is not supported yet: use redis:// or unix://"));
+        }
+        _ => return Err(invalid("the url is not one of redis")),
+    };
+    for (name, value) in url.query_pairs() {
+        if !known.contains(&&*name) {
+            return Err(invalid(&format!("the redis url has an unknown parameter {name:?}")));
+        }
+        if name == "protocol" && !["3", "resp3"].contains(&&*value) {
+            return Err(invalid("the redis url asks for another protocol than resp3, which listening needs"));
+        }
+    }
+    let database = url.path().trim_start_matches('/');
+    if matches!(url.scheme(), "redis" | "valkey") && !database.is_empty() && database.parse::<u32>().is_err() {
+        return Err(invalid("the redis url has a path that is no database number"));
+    }
+    Ok(())
+}
+
+impl TryFrom<&str> for RedisConfig {
+    type Error = Error;
+
+    fn try_from(url: &str) -> Result<Self> {
+        Self::from_url(url)
+    }
+}
+
+impl TryFrom<String> for RedisConfig {
+    type Error = Error;
+
+    fn try_from(url: String) -> Result<Self> {
+        Self::from_url(url)
+    }
+}
+
+impl TryFrom<&String> for RedisConfig {
+    type Error = Error;
+
+    fn try_from(url: &String) -> Result<Self> {
+        Self::from_url(url)
+    }
+}
+
+impl fmt::Debug for RedisConfig {
+    /// Without the password.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { connection, connect_timeout, response_timeout, publish_timeout, .. } = self;
+        let Self { listen_timeout, ping_interval, lanes, max_in_flight, .. } = self;
+        f.debug_struct("RedisConfig")
+            .field("server", &self.server())
+            .field("database", &connection.redis_settings().db())
+            .field("user", &self.user())
+            .field("connect_timeout", connect_timeout)
+            .field("response_timeout", response_timeout)
+            .field("publish_timeout", publish_timeout)
+            .field("listen_timeout", listen_timeout)
+            .field("ping_interval", ping_interval)
+            .field("lanes", lanes)
+            .field("max_in_flight", max_in_flight)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn urls_that_redis_rs_would_half_understand_are_refused_without_being_shown() {
+        for (url, words) in [
+            ("127.0.0.1:6379", "expected redis://"),
+            ("", "can't be read"),
+            ("http://:s3cret@host", "not one of redis"),
+            ("redis://:s3cret@host?response_timeout=5s", "unknown parameter \"response_timeout\""),
+            ("redis://:s3cret@host?protocol=2", "another protocol"),
+            ("redis://:s3cret@host/zero", "no database number"),
+            ("redis://:s3cret@/0", "expected redis://"),
+            ("rediss://:s3cret@host", "tls is not supported"),
+        ] {
+            let error = RedisConfig::from_url(url).unwrap_err();
+            assert!(error.to_string().contains(words), "{url}: {error}");
+            assert!(!format!("{error} {error:?}").contains("s3cret"), "{error:?}");
+        }
+    }
+
+    #[test]
+    fn good_urls_are_understood() {
+        for (url, server, user) in [
+            ("redis://localhost", "localhost:6379", "default"),
+            ("redis://me:a%40b@[::1]:7000/3?protocol=resp3", "::1:7000", "me"),
+            ("valkey://host:1", "host:1", "default"),
+            ("unix:///tmp/redis.sock?db=1&user=me&pass=x", "/tmp/redis.sock", "me"),
+        ] {
+            let config = RedisConfig::from_url(url).unwrap();
+            assert_eq!((config.server().as_str(), config.user()), (server, user), "{url}");
+        }
+    }
+
+    #[test]
+    fn a_zero_is_named() {
+        let config = || RedisConfig::from_url("redis://host").unwrap();
+        for (config, name) in [
+            (config().lanes(0), "lanes"),
+            (config().max_in_flight(0), "max_in_flight"),
+            (config().listen_timeout(Duration::ZERO), "listen_timeout"),
+        ] {
+            let error = config.check().unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::InvalidConfig);
+            assert!(error.to_string().contains(name), "{error}");
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! One dedicated listening connection: sends what the actor asks for, and turns what the server pushes into
+//! words of ours. It knows nothing of listeners.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use event_bus_core::transport::{Request, TopicKind};
+use redis::aio::MultiplexedConnection;
+use redis::{AsyncConnectionConfig, Client, PushInfo, PushKind, RedisError, RedisResult, Value};
+
+use super::state::{Epoch, Push};
+use crate::config::RedisConfig;
+
+/// Hears what a connection says, while it is connected.
+pub(super) trait Ear: Send + Sync + 'static {
+    fn pushed(&self, epoch: Epoch, push: Push<'_>);
+    fn hung_up(&self, epoch: Epoch);
+}
+
+pub(super) struct Link(MultiplexedConnection);
+
+impl Link {
+    /// Connects and logs in within the connect time-out. From then on `ear` hears every push, and the end.
+    pub(super) async fn open(config: &RedisConfig, epoch: Epoch, ear: Arc<dyn Ear>) -> RedisResult<Self> {
+        let client = Client::open(config.connection_info())?;
+        let line = Line { ear, epoch };
+        // Owned by this connection alone: when its driver ends, for whatever reason, the closure is dropped.
+        let config = AsyncConnectionConfig::new()
+            .set_connection_timeout(Some(config.connect_timeout))
+            .set_response_timeout(None) // a busy connection is slow, not dead: the actor judges by all it hears
+            .set_push_sender(move |push| -> Result<(), Infallible> {
+                line.hear(push);
+                Ok(())
+            });
+        client.get_multiplexed_async_connection_with_config(&config).await.map(Self)
+    }
+
+    /// Resolves when the server has answered for every name; their confirmations have been heard before that.
+    pub(super) fn ask(&self, request: &Request) -> impl Future<Output = RedisResult<()>> + use<> {
+        let mut connection = self.0.clone();
+        let (Request::Subscribe(scope, names) | Request::Unsubscribe(scope, names)) = request;
+        let (kind, names) = (scope.kind, names.clone());
+        let is_subscribe = matches!(request, Request::Subscribe(..));
+        async move {
+            let names: Vec<&str> = names.iter().map(AsRef::as_ref).collect();
+            match (kind, is_subscribe) {
+                (TopicKind::Channel, true) => connection.subscribe(names).await,
+                (TopicKind::Channel, false) => connection.unsubscribe(names).await,
+                (TopicKind::Pattern, true) => connection.psubscribe(names).await,
+                (TopicKind::Pattern, false) => connection.punsubscribe(names).await,
+                _ => Err(RedisError::from((redis::ErrorKind::Client, "sharded channels are not listened to here"))),
+            }
+        }
+    }
+
+    /// Whether the server answers with `nonce`; another answer means that answers are out of step.
+    pub(super) fn ping(&self, nonce: u64) -> impl Future<Output = RedisResult<bool>> + use<> {
+        let mut connection = self.0.clone();
+        async move {
+            let nonce = nonce.to_string();
+            let answer: String = redis::cmd("PING").arg(&nonce).query_async(&mut connection).await?;
+            Ok(answer == nonce)
+        }
+    }
+}
+
+/// The connection's side of the push closure. Dropped with the connection's driver, which is the complete signal
+/// of its end: redis-rs's own `Disconnection` does not come when a connection is dropped.
+struct Line {
+    ear: Arc<dyn Ear>,
+    epoch: Epoch,
+}
+
+impl Line {
+    fn hear(&self, push: PushInfo) {
+        let PushInfo { kind, data } = push;
+        if kind == PushKind::Disconnection {
+            return self.ear.hung_up(self.epoch);
+        }
+        let mut data = data.into_iter();
+        let mut next = || data.next().and_then(bytes);
+        let heard = match kind {
+            PushKind::Message => next().zip(next()).map(|(name, payload)| {
+                let name = text(&name);
+                self.message(TopicKind::Channel, &name, &name, payload);
+            }),
+            PushKind::PMessage => next().zip(next()).zip(next()).map(|((pattern, channel), payload)| {
+                self.message(TopicKind::Pattern, &text(&pattern), &text(&channel), payload);
+            }),
+            PushKind::Subscribe => next().map(|name| self.subscribed(TopicKind::Channel, &text(&name))),
+            PushKind::PSubscribe => next().map(|name| self.subscribed(TopicKind::Pattern, &text(&name))),
+            PushKind::Unsubscribe => next().map(|name| self.unsubscribed(TopicKind::Channel, &text(&name))),
+            PushKind::PUnsubscribe => next().map(|name| self.unsubscribed(TopicKind::Pattern, &text(&name))),
+            _ => return,
+        };
+        if heard.is_none() {
+            tracing::debug!(?kind, "redis pushed something of an unknown shape");
+        }
+    }
+
+    fn message(&self, kind: TopicKind, topic: &str, channel: &str, payload: Bytes) {
+        self.ear.pushed(self.epoch, Push::Message { topic, kind, channel, payload });
+    }
+
+    fn subscribed(&self, kind: TopicKind, name: &str) {
+        self.ear.pushed(self.epoch, Push::Subscribed(kind, name));
+    }
+
+    fn unsubscribed(&self, kind: TopicKind, name: &str) {
+        self.ear.pushed(self.epoch, Push::Unsubscribed(kind, name));
+    }
+}
+
+impl Drop for Line {
+    fn drop(&mut self) {
+        self.ear.hung_up(self.epoch);
+    }
+}
+
+fn bytes(value: Value) -> Option<Bytes> {
+    match value {
+        Value::BulkString(bytes) => Some(bytes.into()),
+        Value::SimpleString(text) => Some(text.into_bytes().into()),
+        _ => None,
+    }
+}
+
+/// Foreign publishers may use any bytes as a channel under a pattern; we can only show those that are no text.
+fn text(name: &Bytes) -> std::borrow::Cow<'_, str> {
+    String::from_utf8_lossy(name)
+}

@@ -1,0 +1,334 @@
+//! What the listener knows and what it does next, without any IO: the actor in `mod.rs` carries out the steps
+//! and reports what came of them; the connection in `link.rs` reports what the server pushed.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use event_bus_core::transport::{
+    Backoff, Endpoint, Health, Inbox, InboxId, LinkHealth, LinkState, Registry, Request, Scope, Topic,
+    TopicKind,
+};
+use event_bus_core::{Channel, Error, ErrorKind, Message, Result};
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+
+/// How many names one command may carry: the server and the connection stay responsive in between.
+const CHUNK: usize = 512;
+
+/// A connection that lived this long has earned a fresh start of the backoff. One that a server cuts off again
+/// and again, for example for its output buffer, has not.
+const STABLE: Duration = Duration::from_secs(5);
+
+/// Numbers connections: only the newest may speak.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Epoch(u64);
+
+pub(super) const ENDPOINT: Endpoint = Endpoint(0);
+
+pub(super) struct State {
+    registry: Registry,
+    phase: Phase,
+    epoch: Epoch,
+    /// Who waits for the confirmation of a topic.
+    waiters: HashMap<Topic, Vec<Waiter>>,
+    backoff: Backoff,
+    ping_interval: Duration,
+    last_heard: Option<Instant>,
+    /// How many of the next names have to be asked for alone, since they were refused together.
+    one_by_one: usize,
+    since: Instant,
+    last_error: Option<Arc<str>>,
+    /// The last connection, or attempt at one, failed.
+    is_failing: bool,
+    reconnects: u64,
+}
+
+type Waiter = oneshot::Sender<Result<()>>;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    Idle,
+    Connecting,
+    Live,
+    /// Until the next attempt.
+    Waiting {
+        until: Instant,
+    },
+    Closed,
+}
+
+/// What the actor has to do next.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Step {
+    Connect(Epoch),
+    Ask(Epoch, Request),
+    Ping(Epoch),
+    /// Until then, or until something changes.
+    Sleep(Instant),
+    /// Until something changes.
+    Park,
+    Stop,
+}
+
+/// What the server pushed.
+#[derive(Debug)]
+pub(super) enum Push<'a> {
+    Message { topic: &'a str, kind: TopicKind, channel: &'a str, payload: Bytes },
+    Subscribed(TopicKind, &'a str),
+    Unsubscribed(TopicKind, &'a str),
+}
+
+/// Why a connection, or the attempt to make one, ended.
+#[derive(Clone, Debug)]
+pub(super) struct Cause {
+    pub(super) text: Arc<str>,
+    /// The server refuses our login: waiting won't help whoever is waiting now.
+    pub(super) denied: Option<Arc<str>>,
+}
+
+impl Cause {
+    pub(super) fn new(text: impl Into<Arc<str>>) -> Self {
+        Self { text: text.into(), denied: None }
+    }
+}
+
+impl State {
+    pub(super) fn new(backoff: Backoff, ping_interval: Duration) -> Self {
+        Self {
+            registry: Registry::default(),
+            phase: Phase::Idle,
+            epoch: Epoch::default(),
+            waiters: HashMap::new(),
+            backoff,
+            ping_interval,
+            last_heard: None,
+            one_by_one: 0,
+            since: Instant::now(),
+            last_error: None,
+            is_failing: false,
+            reconnects: 0,
+        }
+    }
+
+    /// `inbox` wants `topic`. Resolved when the server has confirmed it; at once if it has already.
+    pub(super) fn want(&mut self, topic: &Topic, inbox: Inbox) -> oneshot::Receiver<Result<()>> {
+        let (waiter, confirmation) = oneshot::channel();
+        if self.phase == Phase::Closed {
+            let _ = waiter.send(Err(closed()));
+        } else if self.registry.join(topic, inbox) {
+            let _ = waiter.send(Ok(()));
+        } else {
+            self.waiters.entry(topic.clone()).or_default().push(waiter);
+        }
+        confirmation
+    }
+
+    pub(super) fn unwant(&mut self, topic: &Topic, inbox: InboxId) {
+        self.registry.leave(topic, inbox);
+        if let Some(waiters) = self.waiters.get_mut(topic) {
+            waiters.retain(|waiter| !waiter.is_closed());
+            if waiters.is_empty() {
+                self.waiters.remove(topic);
+            }
+        }
+    }
+
+    /// What to do next. Asking again without reporting gives the same answer, but for requests, which are given
+    /// once.
+    pub(super) fn step(&mut self, now: Instant) -> Step {
+        match self.phase {
+            Phase::Closed => Step::Stop,
+            Phase::Idle | Phase::Waiting { .. } if self.registry.wanted() == 0 => {
+                self.is_failing = false;
+                self.enter(Phase::Idle, now);
+                Step::Park
+            }
+            Phase::Waiting { until } if now < until => Step::Sleep(until),
+            Phase::Idle | Phase::Waiting { .. } => {
+                self.epoch.0 += 1;
+                self.enter(Phase::Connecting, now);
+                Step::Connect(self.epoch)
+            }
+            Phase::Connecting => Step::Connect(self.epoch),
+            Phase::Live => self.step_while_live(now),
+        }
+    }
+
+    fn step_while_live(&mut self, now: Instant) -> Step {
+        let max = if self.one_by_one > 0 { 1 } else { CHUNK };
+        if let Some(request) = self.registry.next_request(max) {
+            self.one_by_one = self.one_by_one.saturating_sub(1);
+            return Step::Ask(self.epoch, request);
+        }
+        self.one_by_one = 0;
+        let next_ping = self.last_heard.unwrap_or(now) + self.ping_interval;
+        if now >= next_ping { Step::Ping(self.epoch) } else { Step::Sleep(next_ping) }
+    }
+
+    /// The connection is up. `false` if it is not wanted any more.
+    pub(super) fn connected(&mut self, epoch: Epoch, now: Instant) -> bool {
+        if epoch != self.epoch || self.phase != Phase::Connecting {
+            return false;
+        }
+        self.reconnects += u64::from(self.last_heard.is_some());
+        self.last_heard = Some(now);
+        self.one_by_one = 0;
+        self.is_failing = false;
+        self.enter(Phase::Live, now);
+        true
+    }
+
+    /// The connection could not be made, or is gone. Everybody is told in the same moment from which on the
+    /// old connection may not deliver any more. `false` if that is no news.
+    pub(super) fn lost(&mut self, epoch: Epoch, cause: &Cause, now: Instant) -> bool {
+        if epoch != self.epoch || !matches!(self.phase, Phase::Connecting | Phase::Live) {
+            return false;
+        }
+        let lived = now.saturating_duration_since(self.since);
+        if self.phase == Phase::Live && lived >= STABLE {
+            self.backoff.reset();
+        }
+        self.epoch.0 += 1;
+        self.last_error = Some(Arc::clone(&cause.text));
+        self.is_failing = true;
+        self.registry.cut_off(ENDPOINT);
+        if let Some(reason) = &cause.denied {
+            self.deny_all_waiters(reason);
+        }
+        let until = now + self.backoff.delay();
+        self.enter(Phase::Waiting { until }, now);
+        true
+    }
+
+    /// The server pushed something. Ignored unless it came over the connection that may speak.
+    pub(super) fn pushed(&mut self, epoch: Epoch, push: Push<'_>, now: Instant) {
+        if epoch != self.epoch || self.phase != Phase::Live {
+            return;
+        }
+        self.last_heard = Some(now);
+        match push {
+            Push::Message { topic, kind, channel, payload } => {
+                self.registry.deliver(scope(kind), topic, |name| {
+                    // A channel shares its name with the registry; under a pattern it has one of its own.
+                    let name = if kind == TopicKind::Pattern { channel.into() } else { Arc::clone(name) };
+                    Arc::new(Message::new(Channel::from_full_name(name), payload))
+                });
+            }
+            Push::Subscribed(kind, name) => {
+                if self.registry.confirm(scope(kind), name) {
+                    self.resolve(&Topic { scope: scope(kind), name: name.into() }, || Ok(()));
+                }
+            }
+            Push::Unsubscribed(kind, name) => self.registry.unconfirm(scope(kind), name),
+        }
+    }
+
+    /// The server answered, to a ping or a request.
+    pub(super) fn heard(&mut self, epoch: Epoch, now: Instant) {
+        if epoch == self.epoch {
+            self.last_heard = Some(now);
+        }
+    }
+
+    /// The server refuses to subscribe to `names`. Of several, each is asked for alone; a single one is refused
+    /// for good, and its listeners are returned, to be ended.
+    #[must_use]
+    pub(super) fn refused(&mut self, scope: Scope, names: &[Arc<str>], reason: &Arc<str>) -> Vec<Inbox> {
+        if names.len() > 1 {
+            self.one_by_one = names.len();
+        }
+        for name in names {
+            self.registry.unconfirm(scope, name);
+        }
+        let [name] = names else { return Vec::new() };
+        let topic = Topic { scope, name: Arc::clone(name) };
+        self.resolve(&topic, || Err(Error::new(ErrorKind::Denied, reason.to_string())));
+        self.registry.evict(&topic)
+    }
+
+    /// Nothing more is to be done, and nobody is told why: it was meant.
+    pub(super) fn close(&mut self) -> Vec<Inbox> {
+        self.enter(Phase::Closed, Instant::now());
+        self.epoch.0 += 1;
+        self.waiters.drain().flat_map(|(_, waiters)| waiters).for_each(|waiter| drop(waiter.send(Err(closed()))));
+        self.registry.inboxes().cloned().collect()
+    }
+
+    /// The actor is gone without having been told to stop. Whoever listens has to be told; the next one who
+    /// listens starts it again.
+    pub(super) fn orphaned(&mut self) -> Vec<Inbox> {
+        if self.phase == Phase::Closed {
+            return Vec::new();
+        }
+        self.epoch.0 += 1;
+        self.waiters.clear();
+        self.registry.cut_off(ENDPOINT);
+        self.enter(Phase::Idle, Instant::now());
+        self.registry.inboxes().cloned().collect()
+    }
+
+    pub(super) fn last_heard(&self) -> Option<Instant> {
+        self.last_heard
+    }
+
+    pub(super) fn last_error(&self) -> Option<&Arc<str>> {
+        self.last_error.as_ref()
+    }
+
+    pub(super) fn link_state(&self) -> LinkState {
+        match self.phase {
+            Phase::Closed => LinkState::Closed,
+            Phase::Live => LinkState::Connected,
+            Phase::Idle => LinkState::Idle,
+            Phase::Connecting | Phase::Waiting { .. } if self.is_failing => LinkState::Interrupted,
+            Phase::Connecting | Phase::Waiting { .. } => LinkState::Connecting,
+        }
+    }
+
+    /// Fills in what concerns listening.
+    pub(super) fn report(&self, health: &mut Health, now: Instant) {
+        let mut listener = LinkHealth::default();
+        listener.state = self.link_state();
+        listener.in_state_for = now.saturating_duration_since(self.since);
+        listener.last_error.clone_from(&self.last_error);
+        listener.last_heard = self.last_heard.map(|heard| now.saturating_duration_since(heard));
+        health.listener = listener;
+        health.wanted = self.registry.wanted();
+        health.confirmed = self.registry.confirmed();
+        health.reconnects = self.reconnects;
+    }
+
+    fn enter(&mut self, phase: Phase, now: Instant) {
+        let before = self.link_state();
+        self.phase = phase;
+        // An interruption with all its attempts is one state, and so is the life of a connection.
+        if self.link_state() != before {
+            self.since = now;
+        }
+    }
+
+    fn resolve(&mut self, topic: &Topic, outcome: impl Fn() -> Result<()>) {
+        for waiter in self.waiters.remove(topic).into_iter().flatten() {
+            let _ = waiter.send(outcome()); // a listen that was dropped takes its topic back itself
+        }
+    }
+
+    fn deny_all_waiters(&mut self, reason: &Arc<str>) {
+        for waiter in self.waiters.drain().flat_map(|(_, waiters)| waiters) {
+            let _ = waiter.send(Err(Error::new(ErrorKind::Denied, reason.to_string())));
+        }
+    }
+}
+
+pub(super) fn scope(kind: TopicKind) -> Scope {
+    Scope { endpoint: ENDPOINT, kind }
+}
+
+fn closed() -> Error {
+    Error::new(ErrorKind::Closed, "the redis transport was closed")
+}
+
+#[cfg(test)]
+mod tests;

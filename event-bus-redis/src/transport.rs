@@ -1,0 +1,109 @@
+//! The Redis transport: one door in front of the publisher and the listener.
+
+use std::fmt;
+use std::sync::Arc;
+
+use event_bus_core::transport::{Capabilities, Filter, Health, Inbox, Lease, Transport};
+use event_bus_core::{Error, Message, Receipt, Result};
+
+use crate::config::RedisConfig;
+use crate::listener::Listener;
+use crate::publisher::Publisher;
+
+/// Carries messages over Redis pub/sub. Clones are the same transport: many buses share one.
+///
+/// All publishing goes over a few shared connections, all listening over one more, however many buses and
+/// subscriptions there are. A lost listening connection is made anew for ever, and every subscription is told
+/// [`Interrupted`](event_bus_core::Notice::Interrupted) and [`Resumed`](event_bus_core::Notice::Resumed). The connections are made by
+/// tasks of the Tokio runtime that first needs them and live as long as it does; if it ends, subscriptions end
+/// with [`Stopped`](event_bus_core::Notice::Stopped).
+#[derive(Clone)]
+pub struct RedisTransport(Arc<Inner>);
+
+struct Inner {
+    config: Arc<RedisConfig>,
+    publisher: Publisher,
+    listener: Listener,
+}
+
+impl RedisTransport {
+    /// Connects for publishing, and so finds out now whether the server can be reached and lets us in. The
+    /// listening connection is made when somebody first listens.
+    ///
+    /// ```no_run
+    /// # async fn connect() -> Result<(), event_bus_core::Error> {
+    /// let redis = event_bus_redis::RedisTransport::connect("redis://127.0.0.1").await?;
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// By [`kind`](Error::kind): `InvalidConfig`; `NotConnected` if the server can't be reached or does not answer
+    /// within the [connect time-out](RedisConfig::connect_timeout); `Denied` if it refuses the login; `Unsupported` for TLS, or for a
+    /// server older than Redis 6.
+    ///
+    /// # Cancel safety
+    /// Dropping the future leaves nothing behind.
+    pub async fn connect<C>(config: C) -> Result<Self>
+    where
+        C: TryInto<RedisConfig>,
+        Error: From<C::Error>,
+    {
+        let transport = Self::lazy(config)?;
+        transport.0.publisher.connect().await?;
+        Ok(transport)
+    }
+
+    /// Connects when it is first used: for services that must start while Redis is down.
+    ///
+    /// # Errors
+    /// `InvalidConfig` or `Unsupported`, as for [`connect`](Self::connect).
+    pub fn lazy<C>(config: C) -> Result<Self>
+    where
+        C: TryInto<RedisConfig>,
+        Error: From<C::Error>,
+    {
+        let config: RedisConfig = config.try_into()?;
+        config.check()?;
+        let config = Arc::new(config);
+        let publisher = Publisher::new(Arc::clone(&config))?;
+        let listener = Listener::new(Arc::clone(&config));
+        Ok(Self(Arc::new(Inner { config, publisher, listener })))
+    }
+}
+
+impl Transport for RedisTransport {
+    async fn publish(&self, messages: Vec<Message>) -> Vec<Result<Receipt>> {
+        self.0.publisher.publish(messages).await
+    }
+
+    async fn subscribe(&self, filter: Filter, inbox: Inbox) -> Result<Lease> {
+        self.0.listener.subscribe(filter, inbox).await
+    }
+
+    async fn close(&self) {
+        self.0.listener.close();
+        self.0.publisher.close();
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        Capabilities::default().patterns(true).receiver_counts(true)
+    }
+
+    fn health(&self) -> Health {
+        let mut health = Health::default();
+        health.publisher = self.0.publisher.health();
+        self.0.listener.report(&mut health);
+        health
+    }
+}
+
+impl fmt::Debug for RedisTransport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = self.state();
+        f.debug_struct("RedisTransport")
+            .field("server", &self.0.config.server())
+            .field("publisher", &state.publisher)
+            .field("listener", &state.listener)
+            .finish_non_exhaustive()
+    }
+}
