@@ -128,6 +128,21 @@ impl RedisConfig {
         }
     }
 
+    /// With times that can be added to a clock without overflow: whoever says `Duration::MAX` means «very long».
+    pub(crate) fn with_sane_times(mut self) -> Self {
+        const VERY_LONG: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+        for time in [
+            &mut self.connect_timeout,
+            &mut self.response_timeout,
+            &mut self.publish_timeout,
+            &mut self.listen_timeout,
+            &mut self.ping_interval,
+        ] {
+            *time = VERY_LONG.min(*time);
+        }
+        self
+    }
+
     /// The server without credentials, for messages.
     pub(crate) fn server(&self) -> String {
         match self.connection.addr() {
@@ -144,7 +159,7 @@ impl RedisConfig {
     /// What both kinds of connection connect to.
     pub(crate) fn connection_info(&self) -> ConnectionInfo {
         let keepalive = redis::io::tcp::socket2::TcpKeepalive::new()
-            .with_time(self.ping_interval.max(Duration::from_secs(1)))
+            .with_time(self.ping_interval.clamp(Duration::from_secs(1), Duration::from_secs(3600)))
             .with_interval(Duration::from_secs(1));
         let tcp = redis::io::tcp::TcpSettings::default()
             .set_nodelay(true) // off in redis 1.8: a publish would wait for the answer of the one before

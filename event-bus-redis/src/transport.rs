@@ -64,7 +64,7 @@ impl RedisTransport {
     {
         let config: RedisConfig = config.try_into()?;
         config.check()?;
-        let config = Arc::new(config);
+        let config = Arc::new(config.with_sane_times());
         let publisher = Publisher::new(Arc::clone(&config))?;
         let listener = Listener::new(Arc::clone(&config));
         Ok(Self(Arc::new(Inner { config, publisher, listener })))

@@ -121,10 +121,13 @@ impl Shared {
     }
 
     fn lost(&self, epoch: Epoch, cause: &Cause) {
-        let (is_news, before) = {
+        self.note_loss(cause, |state| state.lost(epoch, cause, Instant::now()));
+    }
+
+    fn note_loss(&self, cause: &Cause, lose: impl FnOnce(&mut State) -> bool) {
+        let (before, is_news) = {
             let mut state = self.lock();
-            let before = state.link_state();
-            (state.lost(epoch, cause, Instant::now()), before)
+            (state.link_state(), lose(&mut state))
         };
         if is_news && before != LinkState::Interrupted {
             tracing::warn!(server = self.config.server(), cause = &*cause.text, "listening to redis was interrupted");
@@ -150,7 +153,8 @@ impl Ear for Shared {
     }
 
     fn hung_up(&self, epoch: Epoch) {
-        self.lost(epoch, &Cause::new("the connection ended"));
+        let cause = Cause::new("the connection ended");
+        self.note_loss(&cause, |state| state.hung_up(epoch, &cause, Instant::now()));
     }
 }
 

@@ -202,6 +202,11 @@ impl State {
         true
     }
 
+    /// The connection ended by itself. While it is still being made, whoever makes it knows better why.
+    pub(super) fn hung_up(&mut self, epoch: Epoch, cause: &Cause, now: Instant) -> bool {
+        self.phase == Phase::Live && self.lost(epoch, cause, now)
+    }
+
     /// The server pushed something. Ignored unless it came over the connection that may speak.
     pub(super) fn pushed(&mut self, epoch: Epoch, push: Push<'_>, now: Instant) {
         if epoch != self.epoch || self.phase != Phase::Live {

@@ -1,0 +1,340 @@
+use super::*;
+use event_bus_core::transport::{Filter, Lease, Transport};
+use event_bus_core::{ChannelKey, Event, EventBus, KeyError, Notice, Receipt, Subscription};
+use proptest::prelude::*;
+use serde::{Deserialize, Serialize};
+use std::collections::{HashMap, HashSet};
+use std::sync::Mutex;
+use std::task::{Context, Poll, Waker};
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Number(u64);
+
+impl Event for Number {
+    const BUS_NAME: &'static str = "n";
+
+    fn channel_keys(&self) -> Result<Vec<ChannelKey>, KeyError> {
+        Ok(Vec::new())
+    }
+}
+
+/// A transport whose server is played by the test: subscribing returns before anything is confirmed.
+#[derive(Clone)]
+struct Stage(Arc<Mutex<State>>);
+
+impl Transport for Stage {
+    async fn publish(&self, _: Vec<Message>) -> Vec<Result<Receipt>> {
+        Vec::new()
+    }
+
+    async fn subscribe(&self, filter: Filter, inbox: Inbox) -> Result<Lease> {
+        let topic = Topic { scope: scope(TopicKind::Channel), name: filter.to_string().into() };
+        let (stage, id) = (self.clone(), inbox.id());
+        drop(self.0.lock().unwrap().want(&topic, inbox));
+        Ok(Lease::new(move || stage.0.lock().unwrap().unwant(&topic, id)))
+    }
+
+    async fn close(&self) {}
+}
+
+fn ready<F: Future>(future: F) -> F::Output {
+    match std::pin::pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(output) => output,
+        Poll::Pending => panic!("nothing here waits"),
+    }
+}
+
+#[derive(Clone, Debug)]
+enum Move {
+    Listen(u8),
+    DropOne(usize),
+    /// The actor carries out its next step, and the server does its part.
+    Go,
+    /// The same, but the server denies every subscription to this channel.
+    GoDenying(u8),
+    FailToConnect,
+    Kill,
+    Publish(u8),
+    /// A message that the last but one connection still delivers.
+    PublishStale(u8),
+    Sleep(u64),
+}
+
+fn moves() -> impl Strategy<Value = Vec<Move>> {
+    let one = prop_oneof![
+        4 => (0..4_u8).prop_map(Move::Listen),
+        2 => any::<usize>().prop_map(Move::DropOne),
+        10 => Just(Move::Go),
+        1 => (0..4_u8).prop_map(Move::GoDenying),
+        1 => Just(Move::FailToConnect),
+        1 => Just(Move::Kill),
+        6 => (0..4_u8).prop_map(Move::Publish),
+        1 => (0..4_u8).prop_map(Move::PublishStale),
+        2 => (0..8_000_u64).prop_map(Move::Sleep),
+    ];
+    proptest::collection::vec(one, 1..120)
+}
+
+/// The server and the actor of the play.
+struct Play {
+    state: Arc<Mutex<State>>,
+    bus: EventBus<Number>,
+    now: Instant,
+    connection: Option<Epoch>,
+    previous: Option<Epoch>,
+    subscribed: HashSet<Arc<str>>,
+    listeners: Vec<Listening>,
+    published: u64,
+}
+
+struct Listening {
+    channel: u8,
+    events: Subscription<Number>,
+    /// Numbers that it must hear, since it was live when they were published.
+    expected: Vec<u64>,
+    is_live: bool,
+    is_denied: bool,
+}
+
+fn name(channel: u8) -> String {
+    format!("n/{channel}")
+}
+
+impl Play {
+    fn new() -> Self {
+        let backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(2));
+        let state = Arc::new(Mutex::new(State::new(backoff, Duration::from_secs(1))));
+        Self {
+            bus: EventBus::new(Stage(Arc::clone(&state))),
+            state,
+            now: Instant::now(),
+            connection: None,
+            previous: None,
+            subscribed: HashSet::new(),
+            listeners: Vec::new(),
+            published: 0,
+        }
+    }
+
+    fn state(&self) -> std::sync::MutexGuard<'_, State> {
+        self.state.lock().unwrap()
+    }
+
+    fn make(&mut self, step: &Move) {
+        match step {
+            Move::Listen(channel) => self.listen(*channel),
+            Move::DropOne(at) if !self.listeners.is_empty() => {
+                self.listeners.swap_remove(at % self.listeners.len());
+            }
+            Move::Go => drop(self.go(None)),
+            Move::GoDenying(channel) => drop(self.go(Some(*channel))),
+            Move::FailToConnect if self.connection.is_none() => {
+                let step = self.state().step(self.now);
+                if let Step::Connect(epoch) = step {
+                    assert!(self.state().lost(epoch, &Cause::new("refused"), self.now));
+                }
+            }
+            Move::Kill => self.kill(),
+            Move::Publish(channel) => self.publish(*channel),
+            Move::PublishStale(channel) => {
+                if let Some(previous) = self.previous {
+                    self.push_message(previous, *channel, u64::MAX);
+                }
+            }
+            Move::Sleep(milliseconds) => self.now += Duration::from_millis(*milliseconds),
+            Move::DropOne(_) | Move::FailToConnect => {}
+        }
+    }
+
+    fn listen(&mut self, channel: u8) {
+        let events = ready(self.bus.listen(&*channel.to_string())).unwrap();
+        let is_live = self.connection.is_some() && self.subscribed.contains(&*name(channel));
+        self.listeners.push(Listening { channel, events, expected: Vec::new(), is_live, is_denied: false });
+    }
+
+    /// `false` if there was nothing to do.
+    fn go(&mut self, denied: Option<u8>) -> bool {
+        let step = self.state().step(self.now);
+        match step {
+            Step::Connect(epoch) => {
+                assert!(self.state().connected(epoch, self.now));
+                self.connection = Some(epoch);
+                self.subscribed.clear();
+            }
+            Step::Ask(epoch, Request::Subscribe(scope, names)) => self.subscribe(epoch, scope, &names, denied),
+            Step::Ask(epoch, Request::Unsubscribe(scope, names)) => {
+                for name in &names {
+                    assert!(self.subscribed.remove(name), "{name} was not subscribed");
+                    self.state().pushed(epoch, Push::Unsubscribed(scope.kind, name), self.now);
+                }
+            }
+            Step::Ping(epoch) => self.state().heard(epoch, self.now),
+            Step::Sleep(until) => {
+                self.now = until;
+                return self.connection.is_none();
+            }
+            Step::Park | Step::Stop => return false,
+        }
+        true
+    }
+
+    fn subscribe(&mut self, epoch: Epoch, scope: Scope, names: &[Arc<str>], denied: Option<u8>) {
+        assert_eq!(Some(epoch), self.connection);
+        let denied = denied.map(name);
+        if names.iter().any(|name| Some(&**name) == denied.as_deref()) {
+            let refused = self.state().refused(scope, names, &"no".into());
+            refused.iter().for_each(|inbox| inbox.end(event_bus_core::transport::End::Denied("no".into())));
+            if names.len() == 1 {
+                let gone = self.listeners.iter_mut().filter(|listening| Some(name(listening.channel)) == denied);
+                gone.for_each(|listening| (listening.is_denied, listening.is_live) = (true, false));
+            }
+            return;
+        }
+        for name in names {
+            assert!(self.subscribed.insert(Arc::clone(name)), "{name} was subscribed already");
+            self.state().pushed(epoch, Push::Subscribed(scope.kind, name), self.now);
+        }
+        for listening in &mut self.listeners {
+            listening.is_live |= !listening.is_denied && self.subscribed.contains(&*name(listening.channel));
+        }
+    }
+
+    fn kill(&mut self) {
+        if let Some(epoch) = self.connection.take() {
+            assert!(self.state().hung_up(epoch, &Cause::new("killed"), self.now));
+            assert!(!self.state().hung_up(epoch, &Cause::new("killed"), self.now), "it is told once");
+            self.previous = Some(epoch);
+            self.listeners.iter_mut().for_each(|listening| listening.is_live = false);
+        }
+    }
+
+    fn publish(&mut self, channel: u8) {
+        self.published += 1;
+        if let Some(epoch) = self.connection.filter(|_| self.subscribed.contains(&*name(channel))) {
+            self.push_message(epoch, channel, self.published);
+            let live = self.listeners.iter_mut().filter(|other| other.channel == channel && other.is_live);
+            live.for_each(|listening| listening.expected.push(self.published));
+        }
+    }
+
+    fn push_message(&self, epoch: Epoch, channel: u8, number: u64) {
+        let name = name(channel);
+        let payload = format!("{{\"payload\":{number}}}").into();
+        let push = Push::Message { topic: &name, kind: TopicKind::Channel, channel: &name, payload };
+        self.state().pushed(epoch, push, self.now);
+    }
+
+    /// Everything that can be done is done: what is wanted is subscribed, and nothing else.
+    fn settle(&mut self) {
+        while self.go(None) {}
+        let wanted: HashSet<String> =
+            self.listeners.iter().filter(|listening| !listening.is_denied).map(|other| name(other.channel)).collect();
+        if self.connection.is_some() {
+            let subscribed: HashSet<String> = self.subscribed.iter().map(ToString::to_string).collect();
+            assert_eq!(subscribed, wanted);
+        } else {
+            assert!(wanted.is_empty(), "somebody listens, and nothing connects");
+        }
+        let state = self.state();
+        assert_eq!(state.registry.wanted(), wanted.len());
+        assert_eq!(state.registry.confirmed(), if self.connection.is_some() { wanted.len() } else { 0 });
+    }
+
+    /// Every listener heard what it had to, in order, and was told of every interruption, in pairs.
+    fn check_streams(mut self) {
+        for listening in &mut self.listeners {
+            let (mut heard, mut is_cut_off, mut is_over) = (Vec::new(), false, false);
+            while let Poll::Ready(item) = poll(&mut listening.events) {
+                match item {
+                    Some(Ok(event)) => {
+                        assert!(!is_cut_off, "a message between Interrupted and Resumed");
+                        heard.push(event.0);
+                    }
+                    Some(Err(Notice::Interrupted)) => assert!(!std::mem::replace(&mut is_cut_off, true)),
+                    Some(Err(Notice::Resumed { .. })) => assert!(std::mem::replace(&mut is_cut_off, false)),
+                    Some(Err(Notice::Denied { .. })) => is_over = true,
+                    Some(Err(notice)) => panic!("{notice}"),
+                    None => break,
+                }
+            }
+            assert_eq!(heard, listening.expected, "channel {}", listening.channel);
+            assert_eq!(is_over, listening.is_denied);
+            assert!(!is_cut_off || is_over, "it was never resumed");
+        }
+    }
+}
+
+fn poll(events: &mut Subscription<Number>) -> Poll<Option<std::result::Result<event_bus_core::Delivery<Number>, Notice>>> {
+    std::pin::pin!(events.recv()).poll(&mut Context::from_waker(Waker::noop()))
+}
+
+proptest! {
+    /// Whatever happens in whatever order, in the end everybody hears, and nobody was left in the dark.
+    #[test]
+    fn whatever_happens_nobody_is_left_deaf(moves in moves()) {
+        let mut play = Play::new();
+        for step in &moves {
+            play.make(step);
+        }
+        play.settle();
+        for channel in 0..4 {
+            play.publish(channel);
+        }
+        play.check_streams();
+    }
+}
+
+#[test]
+fn a_connection_that_never_lives_long_is_retried_ever_more_slowly() {
+    let mut play = Play::new();
+    play.listen(0);
+    let mut longest = Duration::ZERO;
+    for _ in 0..60 {
+        while play.connection.is_none() {
+            let before = play.now;
+            play.go(None);
+            longest = longest.max(play.now - before);
+        }
+        play.kill();
+    }
+    assert!(longest > Duration::from_millis(500), "the backoff was reset by connections that died at once");
+    while play.go(None) {}
+    play.now += STABLE;
+    play.kill();
+    let Step::Sleep(until) = play.state().step(play.now) else { panic!("no backoff") };
+    assert!(until - play.now <= Duration::from_millis(50), "a long life earns a fresh start");
+}
+
+#[test]
+fn a_refused_login_is_told_to_those_who_wait() {
+    let mut play = Play::new();
+    play.listen(0);
+    let (waiter, mut confirmation) = oneshot::channel();
+    let topic = Topic { scope: scope(TopicKind::Channel), name: name(0).into() };
+    play.state().waiters.entry(topic).or_default().push(waiter);
+    let Step::Connect(epoch) = play.state().step(play.now) else { panic!("it does not connect") };
+    let cause = Cause { text: "WRONGPASS".into(), denied: Some("the login is refused".into()) };
+    assert!(play.state().lost(epoch, &cause, play.now));
+    assert_eq!(confirmation.try_recv().unwrap().unwrap_err().kind(), ErrorKind::Denied);
+    assert_eq!(play.state().link_state(), LinkState::Interrupted);
+}
+
+#[test]
+fn names_are_asked_for_in_chunks_and_alone_after_a_refusal() {
+    let mut play = Play::new();
+    let listeners: HashMap<u16, _> =
+        (0..600_u16).map(|number| (number, ready(play.bus.listen(&*number.to_string())).unwrap())).collect();
+    play.go(None);
+    let Step::Ask(_, Request::Subscribe(scope, names)) = play.state().step(play.now) else { panic!("no request") };
+    assert_eq!(names.len(), CHUNK);
+    let refused = play.state().refused(scope, &names, &"no".into());
+    assert!(refused.is_empty(), "nobody is condemned for the others");
+    for _ in 0..CHUNK {
+        let Step::Ask(epoch, Request::Subscribe(scope, names)) = play.state().step(play.now) else {
+            panic!("no request")
+        };
+        assert_eq!(names.len(), 1);
+        play.state().pushed(epoch, Push::Subscribed(scope.kind, &names[0]), play.now);
+    }
+    drop(listeners);
+}

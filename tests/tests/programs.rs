@@ -1,0 +1,75 @@
+//! The example programs, run as a reader would run them.
+
+use std::path::PathBuf;
+use std::process::{Command, Output};
+
+use event_bus_tests::RedisServer;
+
+/// Runs a program of the examples. Cargo has built it by the time it is needed: that is instant then.
+fn run(program: &str, arguments: &[&str], redis_url: Option<&str>) -> Output {
+    let mut command = Command::new(env!("CARGO"));
+    command.args(["run", "-q", "-p", "event-bus-examples", "--bin", program, "--"]).args(arguments);
+    command.current_dir(workspace()).env_remove("REDIS_URL");
+    if let Some(url) = redis_url {
+        command.env("REDIS_URL", url);
+    }
+    command.output().expect("cargo runs")
+}
+
+fn workspace() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+fn last_line(output: &Output) -> String {
+    let text = String::from_utf8_lossy(&output.stdout);
+    text.lines().last().unwrap_or_default().to_owned()
+}
+
+#[test]
+fn quickstart_hears_what_it_publishes_in_memory_and_on_redis() {
+    let server = RedisServer::start();
+    for url in [None, Some(server.url())] {
+        let output = run("quickstart", &[], url.as_deref());
+        assert!(output.status.success(), "{output:?}");
+        assert_eq!(last_line(&output), "quickstart: 25 published, 25 heard");
+    }
+    let output = run("quickstart", &[], Some("redis://:s3cret@127.0.0.1:1"));
+    assert!(!output.status.success());
+    let shown = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(shown.contains("127.0.0.1:1") && !shown.contains("s3cret"), "{shown}");
+}
+
+#[test]
+fn the_recorded_messages_of_the_python_services_pass_directly_and_through_redis() {
+    let server = RedisServer::start();
+    let file = "tests/vectors/autogpt-wire.jsonl";
+    for arguments in [vec![file], vec![file, "--redis", &server.url()]] {
+        let output = run("vectors", &arguments, None);
+        assert!(output.status.success(), "{output:?}");
+        assert_eq!(last_line(&output), "vectors: 9 passed, 0 failed");
+    }
+}
+
+#[test]
+fn vectors_tells_what_differs_first() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("wrong.jsonl");
+    let line = |wire: &str, channels: &str| {
+        serde_json::json!({"name": "n", "event": "creds_changed", "channels": [channels], "wire": wire}).to_string()
+    };
+    let lines = [
+        line(r#"{"payload":{"user_id":"u","provider":"p"}}"#, "creds_changed/all"),
+        line(r#"{"payload":{"user_id":"u","provider":"p","n":1}}"#, "creds_changed/all"),
+        line(r#"{"payload":{"user_id":"u","provider":"p"}}"#, "creds_changed/none"),
+        line(r#"{"payload":{"user_id":1}}"#, "creds_changed/all"),
+        "no json".to_owned(),
+    ];
+    std::fs::write(&file, lines.join("\n")).unwrap();
+    let output = run("vectors", &[file.to_str().unwrap()], None);
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(last_line(&output), "vectors: 1 passed, 4 failed");
+    let shown = String::from_utf8_lossy(&output.stdout).into_owned();
+    for words in ["line 2: n: /payload/n is missing", "line 3: n: goes to", "line 4: n: does not decode", "line 5: is no vector"] {
+        assert!(shown.contains(words), "{shown}");
+    }
+}

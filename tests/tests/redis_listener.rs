@@ -1,0 +1,209 @@
+//! Listening to a Redis that is killed, restarted, stopped, or says no.
+
+use std::time::Duration;
+
+use event_bus_core::transport::{LinkState, Transport};
+use event_bus_core::{ErrorKind, KeyPattern, Notice, Subscription};
+use event_bus_redis::{RedisConfig, RedisTransport};
+use event_bus_tests::{Numbered, NumberedBus, RedisServer, eventually, within};
+
+fn event(number: u64) -> Numbered {
+    Numbered::new("s", number)
+}
+
+async fn item(events: &mut Subscription<Numbered>) -> Result<u64, Notice> {
+    let item = within("an item", events.recv()).await.expect("not the end");
+    item.map(|delivery| delivery.number)
+}
+
+async fn expect_interruption(events: &mut Subscription<Numbered>) -> Duration {
+    assert!(matches!(item(events).await, Err(Notice::Interrupted)));
+    match item(events).await {
+        Err(Notice::Resumed { down_for }) => down_for,
+        other => panic!("{other:?} instead of Resumed"),
+    }
+}
+
+/// Quick to notice, so that the tests are quick.
+fn config(server: &RedisServer) -> RedisConfig {
+    let config = RedisConfig::from_url(server.url()).unwrap();
+    config.ping_interval(Duration::from_millis(200)).response_timeout(Duration::from_millis(500))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_killed_connection_is_told_and_heals() {
+    let server = RedisServer::start();
+    let bus = NumberedBus::new(RedisTransport::connect(server.url()).await.unwrap());
+    let mut exact = bus.listen("k").await.unwrap();
+    let mut pattern = bus.listen(KeyPattern::any()).await.unwrap();
+    for round in 0..5 {
+        bus.publish_to("k", &event(round)).await.unwrap();
+        assert_eq!(item(&mut exact).await.unwrap(), round);
+        assert_eq!(item(&mut pattern).await.unwrap(), round);
+        let _ = server.command(&["CLIENT", "KILL", "TYPE", "pubsub"]);
+        expect_interruption(&mut exact).await;
+        expect_interruption(&mut pattern).await;
+    }
+    assert_eq!(bus.health().reconnects, 5);
+    assert_eq!(bus.state().listener, LinkState::Connected);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_restarted_server_is_told_and_everything_goes_on() {
+    let mut server = RedisServer::start();
+    let bus = NumberedBus::new(RedisTransport::connect(server.url()).await.unwrap());
+    let mut events = bus.listen("k").await.unwrap();
+    server.kill();
+    assert!(matches!(item(&mut events).await, Err(Notice::Interrupted)));
+    eventually("interrupted", || bus.state().listener == LinkState::Interrupted).await;
+    assert!(bus.health().listener.last_error.is_some());
+    server.restart();
+    let Err(Notice::Resumed { down_for }) = item(&mut events).await else { panic!("not resumed") };
+    assert!(down_for < Duration::from_secs(20), "{down_for:?}");
+    bus.publish_to("k", &event(1)).await.unwrap();
+    assert_eq!(item(&mut events).await.unwrap(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stopped_server_is_noticed_and_told() {
+    let server = RedisServer::start();
+    let bus = NumberedBus::new(RedisTransport::connect(config(&server)).await.unwrap());
+    let mut events = bus.listen("k").await.unwrap();
+    server.pause();
+    let paused = std::time::Instant::now();
+    assert!(matches!(item(&mut events).await, Err(Notice::Interrupted)));
+    let noticed = paused.elapsed();
+    assert!(noticed < Duration::from_secs(5), "noticed after {noticed:?}");
+    server.resume();
+    assert!(matches!(item(&mut events).await, Err(Notice::Resumed { .. })));
+    bus.publish_to("k", &event(1)).await.unwrap();
+    assert_eq!(item(&mut events).await.unwrap(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn thousands_of_channels_come_back_after_a_kill() {
+    let server = RedisServer::start();
+    let bus = NumberedBus::new(RedisTransport::connect(server.url()).await.unwrap());
+    let mut listeners = Vec::new();
+    for number in 0..3_000_u64 {
+        listeners.push(bus.listen(&*format!("k-{number}")).await.unwrap());
+    }
+    let _ = server.command(&["CLIENT", "KILL", "TYPE", "pubsub"]);
+    for (number, events) in (0..).zip(&mut listeners) {
+        expect_interruption(events).await;
+        bus.publish_to(&*format!("k-{number}"), &event(number)).await.unwrap();
+    }
+    for (number, events) in (0..).zip(&mut listeners) {
+        assert_eq!(item(events).await.unwrap(), number);
+    }
+    drop(listeners);
+    eventually("all unsubscribed", || bus.health().confirmed == 0).await;
+    assert_eq!(server.subscribers("numbered/k-7"), 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_server_sees_one_listening_connection_and_no_subscription_left() {
+    let server = RedisServer::start();
+    let transport = RedisTransport::connect(server.url()).await.unwrap();
+    let buses: Vec<NumberedBus> = (0..10).map(|_| NumberedBus::new(transport.clone())).collect();
+    let mut listeners = Vec::new();
+    for bus in &buses {
+        listeners.push(bus.listen("k").await.unwrap());
+    }
+    assert_eq!(server.subscribers("numbered/k"), 1);
+    listeners.truncate(1);
+    assert_eq!(server.subscribers("numbered/k"), 1);
+    listeners.clear();
+    eventually("unsubscribed", || server.subscribers("numbered/k") == 0).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_listening_connection_ends_with_its_last_user() {
+    let server = RedisServer::start();
+    let bus = NumberedBus::new(RedisTransport::connect(server.url()).await.unwrap());
+    let mut events = bus.listen("k").await.unwrap();
+    let publisher = NumberedBus::new(RedisTransport::connect(server.url()).await.unwrap());
+    drop(bus);
+    publisher.publish_to("k", &event(1)).await.unwrap();
+    assert_eq!(item(&mut events).await.unwrap(), 1, "a subscription outlives its bus");
+    drop(events);
+    let clients = || format!("{:?}", server.command(&["CLIENT", "LIST", "TYPE", "pubsub"]));
+    eventually("no listening client", || !clients().contains("addr=")).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_refused_channel_is_an_error_that_names_user_and_channel() {
+    let server = RedisServer::start();
+    let _ = server.command(&["ACL", "SETUSER", "ann", "on", ">s3cret", "+@all", "resetchannels", "&numbered/mine*"]);
+    let url = format!("redis://ann:s3cret@127.0.0.1:{}", server.port());
+    let bus = NumberedBus::new(RedisTransport::connect(url).await.unwrap());
+    let mut mine = bus.listen("mine").await.unwrap();
+    let error = bus.listen("yours").await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Denied);
+    assert!(error.to_string().contains("\"ann\"") && error.to_string().contains("numbered/yours"), "{error}");
+    assert!(!format!("{error:?}").contains("s3cret"));
+    let error = bus.publish_to("yours", &event(1)).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Denied);
+    bus.publish_to("mine", &event(2)).await.unwrap();
+    assert_eq!(item(&mut mine).await.unwrap(), 2, "the others go on");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_right_that_is_taken_away_ends_that_listener_alone() {
+    let server = RedisServer::start();
+    let _ = server.command(&["ACL", "SETUSER", "ann", "on", ">s3cret", "+@all", "resetchannels", "&numbered/*"]);
+    let url = format!("redis://ann:s3cret@127.0.0.1:{}", server.port());
+    let bus = NumberedBus::new(RedisTransport::connect(url).await.unwrap());
+    let mut mine = bus.listen("mine").await.unwrap();
+    let mut yours = bus.listen("yours").await.unwrap();
+    let _ = server.command(&["ACL", "SETUSER", "ann", "resetchannels", "&numbered/mine"]);
+    expect_interruption(&mut mine).await;
+    assert!(matches!(item(&mut yours).await, Err(Notice::Interrupted)));
+    match item(&mut yours).await {
+        Err(notice @ Notice::Denied { .. }) => assert!(notice.is_final() && notice.to_string().contains("numbered/yours")),
+        other => panic!("{other:?}"),
+    }
+    assert!(within("the end", yours.recv()).await.is_none());
+    bus.publish_to("mine", &event(1)).await.unwrap();
+    assert_eq!(item(&mut mine).await.unwrap(), 1);
+}
+
+#[test]
+fn listeners_of_a_runtime_that_ends_are_told() {
+    let server = RedisServer::start();
+    let first = tokio::runtime::Runtime::new().unwrap();
+    let second = tokio::runtime::Runtime::new().unwrap();
+    let transport = RedisTransport::lazy(server.url()).unwrap();
+    let bus = NumberedBus::new(transport);
+    let mut events = first.block_on(bus.listen("k")).unwrap();
+    drop(first);
+    second.block_on(async {
+        match item(&mut events).await {
+            Err(notice) if matches!(notice, Notice::Interrupted) => {
+                assert!(matches!(item(&mut events).await, Err(Notice::Stopped { .. })));
+            }
+            other => panic!("{other:?}"),
+        }
+        assert!(events.recv().await.is_none());
+        let mut again = bus.listen("k").await.unwrap();
+        bus.publish_to("k", &event(1)).await.unwrap();
+        assert_eq!(item(&mut again).await.unwrap(), 1);
+    });
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_listen_while_the_server_is_down_waits_for_it() {
+    let mut server = RedisServer::start();
+    let transport = RedisTransport::lazy(server.url()).unwrap();
+    let bus = NumberedBus::new(transport.clone());
+    server.kill();
+    let listening = tokio::spawn({
+        let bus = bus.clone();
+        async move { bus.listen("k").await }
+    });
+    eventually("it tries", || transport.state().listener == LinkState::Interrupted).await;
+    server.restart();
+    let mut events = within("listening", listening).await.unwrap().unwrap();
+    bus.publish_to("k", &event(1)).await.unwrap();
+    assert_eq!(item(&mut events).await.unwrap(), 1, "and nothing is told: nothing had been promised before");
+}

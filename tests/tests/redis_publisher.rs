@@ -1,0 +1,179 @@
+//! Publishing to a Redis that is killed, restarted, stopped, or full.
+
+use std::time::{Duration, Instant};
+
+use event_bus_core::ErrorKind;
+use event_bus_core::transport::LinkState;
+use event_bus_redis::{RedisConfig, RedisTransport};
+use event_bus_tests::{Numbered, NumberedBus, RedisServer, SourceChannel, eventually, within};
+
+fn event(number: u64) -> Numbered {
+    Numbered::new("s", number)
+}
+
+fn config(server: &RedisServer) -> RedisConfig {
+    let config = RedisConfig::from_url(server.url()).unwrap();
+    config.response_timeout(Duration::from_millis(300)).publish_timeout(Duration::from_millis(700))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_publish_after_an_idle_lane_was_killed_succeeds() {
+    let mut server = RedisServer::start();
+    let bus = NumberedBus::new(RedisTransport::connect(server.url()).await.unwrap());
+    for round in 0..5 {
+        server.restart();
+        // The end of the old connection is noticed without a publish; from then on none is lost to it.
+        within("published", async {
+            while let Err(error) = bus.publish_to("k", &event(round)).await {
+                assert_eq!(error.kind(), ErrorKind::OutcomeUnknown, "{error}");
+            }
+        })
+        .await;
+    }
+    assert_eq!(bus.state().publisher, LinkState::Connected);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_publish_while_the_server_is_down_waits_and_then_succeeds() {
+    let mut server = RedisServer::start();
+    let bus = NumberedBus::new(RedisTransport::connect(server.url()).await.unwrap());
+    server.kill();
+    eventually("noticed", || {
+        // A lane that was lost is noticed by its connection's own task.
+        bus.state().publisher != LinkState::Connected || !std::net::TcpStream::connect(("127.0.0.1", server.port())).is_ok()
+    })
+    .await;
+    let publishing = tokio::spawn({
+        let bus = bus.clone();
+        async move {
+            loop {
+                match bus.publish_to("k", &event(1)).await {
+                    Err(error) if error.outcome_unknown() => {}
+                    outcome => return outcome,
+                }
+            }
+        }
+    });
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    server.restart();
+    within("published", publishing).await.unwrap().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_stays_down_is_told_within_the_time_out() {
+    let mut server = RedisServer::start();
+    let bus = NumberedBus::new(RedisTransport::connect(config(&server)).await.unwrap());
+    server.kill();
+    let _ = bus.publish_to("k", &event(0)).await; // may be the one that finds the dead lane
+    let started = Instant::now();
+    let error = bus.publish(&event(1)).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NotSent, "{error}");
+    assert!(error.is_retryable() && !error.outcome_unknown());
+    assert_eq!(error.outcomes().len(), 2, "one for each channel");
+    assert!(started.elapsed() < Duration::from_secs(3), "{:?}", started.elapsed());
+    assert_eq!(bus.state().publisher, LinkState::Interrupted);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stopped_server_leaves_the_outcome_unknown_within_the_time_out() {
+    let server = RedisServer::start();
+    let bus = NumberedBus::new(RedisTransport::connect(config(&server)).await.unwrap());
+    server.pause();
+    let started = Instant::now();
+    let error = bus.publish_to("k", &event(1)).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::OutcomeUnknown, "{error}");
+    assert!(!error.is_retryable());
+    assert!(started.elapsed() < Duration::from_secs(3), "{:?}", started.elapsed());
+    server.resume();
+    within("publishing again", async {
+        while bus.publish_to("k", &event(2)).await.is_err() {}
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_publishes_to_a_stopped_server_end_in_time_and_no_later_one_is_disturbed() {
+    let server = RedisServer::start();
+    let bus = NumberedBus::new(RedisTransport::connect(config(&server).max_in_flight(50)).await.unwrap());
+    server.pause();
+    let started = Instant::now();
+    let publishes: Vec<_> = (0..500)
+        .map(|number| {
+            let bus = bus.clone();
+            tokio::spawn(async move { bus.publish_to("k", &event(number)).await })
+        })
+        .collect();
+    for publish in publishes {
+        let error = within("an outcome", publish).await.unwrap().unwrap_err();
+        assert!(matches!(error.kind(), ErrorKind::OutcomeUnknown | ErrorKind::NotSent), "{error}");
+    }
+    assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());
+    server.resume();
+    let mut events = within("listening", bus.listen("fresh")).await.unwrap();
+    within("publishing again", async {
+        while bus.publish_to("fresh", &event(7)).await.is_err() {}
+    })
+    .await;
+    assert_eq!(within("heard", events.recv()).await.unwrap().unwrap().number, 7);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn cancelled_publishes_disturb_no_other() {
+    let server = RedisServer::start();
+    let bus = NumberedBus::builder(RedisTransport::connect(server.url()).await.unwrap())
+        .queue_messages(100_000)
+        .build()
+        .unwrap();
+    let mut events = bus.listen("kept").await.unwrap();
+    for number in 0..2_000 {
+        let event = event(number);
+        let dropped = bus.publish_to("dropped", &event);
+        let _ = tokio::time::timeout(Duration::from_micros(number % 300), dropped).await;
+        let receipt = bus.publish_to("kept", &event).await.unwrap();
+        assert_eq!((receipt.channel.key(), receipt.receivers), ("kept", Some(1)));
+    }
+    for number in 0..2_000 {
+        assert_eq!(within("heard", events.recv()).await.unwrap().unwrap().number, number);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn several_lanes_keep_the_order_of_each_channel() {
+    let server = RedisServer::start();
+    let config = RedisConfig::from_url(server.url()).unwrap().lanes(4);
+    let bus = NumberedBus::builder(RedisTransport::connect(config).await.unwrap()).queue_messages(10_000).build().unwrap();
+    let mut listeners = Vec::new();
+    for source in 0..8 {
+        let source = format!("s-{source}");
+        let events = bus.source(SourceChannel { source: &source }).listen().await.unwrap();
+        listeners.push((source, events));
+    }
+    for number in 0..200 {
+        for (source, _) in &listeners {
+            let receipts = bus.publish(&Numbered::new(source, number)).await.unwrap();
+            assert_eq!(receipts[0].channel.key(), format!("{source}/all"), "receipts keep the order of the channels");
+            assert_eq!(receipts[1].channel.key(), format!("{source}/{number}"));
+        }
+    }
+    for (_, events) in &mut listeners {
+        for number in 0..200 {
+            assert_eq!(within("heard", events.recv()).await.unwrap().unwrap().number, number);
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_is_loading_is_asked_again() {
+    let server = RedisServer::start();
+    let bus = NumberedBus::new(RedisTransport::connect(config(&server)).await.unwrap());
+    // A replica whose master is gone refuses with MASTERDOWN, as one that loads does with LOADING.
+    let _ = server.command(&["CONFIG", "SET", "replica-serve-stale-data", "no"]);
+    let _ = server.command(&["REPLICAOF", "127.0.0.1", "1"]);
+    let outcome = bus.publish_to("k", &event(1)).await;
+    let _ = server.command(&["REPLICAOF", "NO", "ONE"]);
+    match outcome {
+        Ok(_) => {} // redis lets PUBLISH through in this state
+        Err(error) => assert_eq!(error.kind(), ErrorKind::NotSent, "{error}"),
+    }
+    within("published", async { while bus.publish_to("k", &event(2)).await.is_err() {} }).await;
+}
