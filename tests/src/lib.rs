@@ -9,3 +9,8 @@ mod until;
 pub use events::{Numbered, NumberedBus, NumberedChannel, SourceChannel};
 pub use server::RedisServer;
 pub use until::{eventually, within};
+
+/// The README's example must compile.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+mod readme {}
