@@ -75,7 +75,7 @@ mod tests {
         pairs.push(2.0, 2.0);
         pairs.push(9.0, 3.0);
         let ratio = pairs.ratio();
-        assert_eq!((ratio.median, ratio.lowest, ratio.highest), (2.0, 1.0, 3.0));
-        assert_eq!(median(vec![4.0, 1.0]), 2.5);
+        assert_eq!(ratio.to_string(), "2.00 (1.00 to 3.00)");
+        assert_eq!(median(vec![4.0, 1.0]).to_string(), "2.5");
     }
 }

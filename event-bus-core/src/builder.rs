@@ -103,7 +103,9 @@ impl<E: Event, B: From<EventBus<E>>> EventBusBuilder<E, B> {
     /// [`ErrorKind::InvalidConfig`] if a queue has no capacity; [`ErrorKind::InvalidKey`] if [`Event::BUS_NAME`]
     /// breaks the rules and no other name was given.
     pub fn build(self) -> Result<B> {
-        for (capacity, unit) in [(self.settings.inbox.messages, "messages"), (self.settings.inbox.bytes, "bytes")] {
+        for (capacity, unit) in
+            [(self.settings.inbox.messages, "messages"), (self.settings.inbox.bytes, "bytes")]
+        {
             if capacity == 0 {
                 return Err(Error::new(
                     ErrorKind::InvalidConfig,

@@ -103,7 +103,10 @@ impl<E: Event> EventBus<E> {
         if keys.is_empty() {
             return Err(Error::new(
                 ErrorKind::InvalidKey,
-                format!("the event declares no channel on the bus {}: give a key to `publish_to`", self.0.name),
+                format!(
+                    "the event declares no channel on the bus {}: give a key to `publish_to`",
+                    self.0.name
+                ),
             ));
         }
         let outcomes = self.send(&keys, event).await?;
@@ -190,7 +193,10 @@ impl<E: Event> EventBus<E> {
     ///
     /// # Cancel safety
     /// Everything is done at the first poll.
-    #[expect(clippy::unused_async, reason = "closing will wait for outgoing events where there is a queue of them")]
+    #[expect(
+        clippy::unused_async,
+        reason = "closing will wait for outgoing events where there is a queue of them"
+    )]
     pub async fn close(&self) {
         self.0.is_closed.store(true, Ordering::SeqCst);
         self.0.open.end_all();
@@ -250,10 +256,10 @@ impl<E: Event> EventBus<E> {
     }
 
     fn refuse_if_closed(&self) -> Result<()> {
-        match self.0.is_closed.load(Ordering::SeqCst) {
-            true => Err(Error::new(ErrorKind::Closed, format!("the bus {} was closed", self.0.name))),
-            false => Ok(()),
+        if self.0.is_closed.load(Ordering::SeqCst) {
+            return Err(Error::new(ErrorKind::Closed, format!("the bus {} was closed", self.0.name)));
         }
+        Ok(())
     }
 }
 

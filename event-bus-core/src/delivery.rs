@@ -145,7 +145,9 @@ impl Notice {
 impl fmt::Display for Notice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Lagged { missed } => write!(f, "too slow: {missed} messages were dropped from the full queue"),
+            Self::Lagged { missed } => {
+                write!(f, "too slow: {missed} messages were dropped from the full queue")
+            }
             Self::Interrupted => f.write_str("the connection was lost: events are being missed"),
             Self::Resumed { down_for } => {
                 write!(f, "listening again after {down_for:.1?}: what was published meanwhile was missed")

@@ -150,7 +150,6 @@ impl Error {
 
     /// What happened on each channel of a publish that failed on some, in the order of the channels;
     /// empty for errors about a single channel or none.
-    #[must_use]
     pub fn outcomes(&self) -> &[Result<Receipt>] {
         &self.0.outcomes
     }
@@ -159,10 +158,9 @@ impl Error {
     #[must_use]
     pub fn is_retryable(&self) -> bool {
         match self.0.outcomes.as_slice() {
-            [] => matches!(
-                self.0.kind,
-                ErrorKind::NotConnected | ErrorKind::NotSent | ErrorKind::NotSubscribed
-            ),
+            [] => {
+                matches!(self.0.kind, ErrorKind::NotConnected | ErrorKind::NotSent | ErrorKind::NotSubscribed)
+            }
             outcomes => outcomes.iter().all(|outcome| outcome.as_ref().is_err_and(Self::is_retryable)),
         }
     }

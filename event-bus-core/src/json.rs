@@ -32,8 +32,7 @@ impl<E: Serialize + DeserializeOwned> Codec<E> for Json {
         // Checking UTF-8 once and decoding text is a fifth faster than decoding bytes.
         let text = std::str::from_utf8(wire)
             .map_err(|error| CodecError::new(format!("invalid utf-8 at byte {}", error.valid_up_to())))?;
-        let Wire(envelope) =
-            serde_json::from_str(text).map_err(|error| CodecError::new(describe(&error)))?;
+        let Wire(envelope) = serde_json::from_str(text).map_err(|error| CodecError::new(describe(&error)))?;
         Ok(envelope)
     }
 
@@ -184,7 +183,10 @@ mod tests {
                 r#"{"payload":{"user":"a","age":"pass, expected word"}}"#,
                 "invalid type: string, expected u32 at line 1 column 50",
             ),
-            (r#"{"payload":{"user":"a","age":-5}}"#, "invalid value: integer, expected u32 at line 1 column 31"),
+            (
+                r#"{"payload":{"user":"a","age":-5}}"#,
+                "invalid value: integer, expected u32 at line 1 column 31",
+            ),
             ("{}", "missing field `payload` at line 1 column 2"),
             ("[]", "invalid type: sequence, expected an object with a `payload` at line 1 column 0"),
             ("", "EOF while parsing a value at line 1 column 0"),

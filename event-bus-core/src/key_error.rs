@@ -42,19 +42,28 @@ impl fmt::Display for KeyError {
                 write!(f, "{subject} has {bytes} bytes, at most {max} are allowed")
             }
             Fault::Character { found: '*', offset } if *subject == Subject::Key => {
-                write!(f, "{subject} holds '*' at byte {offset}: a key names one channel, use a KeyPattern to listen to several")
+                write!(
+                    f,
+                    "{subject} holds '*' at byte {offset}: a key names one channel, use a KeyPattern to listen to several"
+                )
             }
             Fault::Character { found, offset } => {
                 write!(f, "{subject} holds {found:?} at byte {offset}, which is not allowed there")
             }
             Fault::OpenClass { offset } => {
-                write!(f, "{subject} opens a class with '[' at byte {offset} and never closes it: close it with ']', or write '\\[' for the character itself")
+                write!(
+                    f,
+                    "{subject} opens a class with '[' at byte {offset} and never closes it: close it with ']', or write '\\[' for the character itself"
+                )
             }
             Fault::OpenEscape => {
                 write!(f, "{subject} ends in a single '\\': write '\\\\' for the character itself")
             }
             Fault::ClassNotAscii { found, offset } => {
-                write!(f, "{subject} has {found:?} in a class at byte {offset}: redis matches bytes, so a class may only hold ascii")
+                write!(
+                    f,
+                    "{subject} has {found:?} in a class at byte {offset}: redis matches bytes, so a class may only hold ascii"
+                )
             }
         }
     }

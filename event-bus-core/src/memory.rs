@@ -12,7 +12,7 @@ use crate::glob;
 use crate::message::Message;
 use crate::receipt::Receipt;
 use crate::transport::{
-    Capabilities, End, Endpoint, Filter, Health, Inbox, LinkState, Lease, Registry, Request, Scope, Topic,
+    Capabilities, End, Endpoint, Filter, Health, Inbox, Lease, LinkState, Registry, Request, Scope, Topic,
     TopicKind, Transport,
 };
 
@@ -126,6 +126,10 @@ impl Shared {
             state.wire = Some(wire.clone());
         }
         // Not under the lock: a runtime that is shutting down drops the task, and so its carrier, at once.
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "ends with the transport; its carrier tells whoever listens"
+        )]
         runtime.spawn(carry(frames, Carrier(Arc::downgrade(self))));
         Ok(wire)
     }
@@ -168,10 +172,10 @@ impl Shared {
 
 impl State {
     fn refuse_if_closed(&self) -> Result<()> {
-        match self.is_closed {
-            true => Err(Error::new(ErrorKind::Closed, "the in-memory transport was closed")),
-            false => Ok(()),
+        if self.is_closed {
+            return Err(Error::new(ErrorKind::Closed, "the in-memory transport was closed"));
         }
+        Ok(())
     }
 
     fn receivers(&self, channel: &str) -> u64 {

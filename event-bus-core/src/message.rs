@@ -51,10 +51,9 @@ impl Message {
     }
 
     pub(crate) fn decode<E: Send + Sync + 'static>(&self, codec: &SharedCodec<E>) -> Decoded<E> {
-        let shared = self.decoded.get_or_init(|| Shared {
-            codec: codec.id(),
-            decoded: Box::new(self.decode_afresh(codec)),
-        });
+        let shared = self
+            .decoded
+            .get_or_init(|| Shared { codec: codec.id(), decoded: Box::new(self.decode_afresh(codec)) });
         match shared.decoded.downcast_ref::<Decoded<E>>() {
             Some(decoded) if shared.codec == codec.id() => decoded.clone(),
             _ => self.decode_afresh(codec),

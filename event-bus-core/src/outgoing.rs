@@ -23,9 +23,16 @@ pub(crate) struct Pending(Vec<Awaited>);
 enum Awaited {
     Receipt,
     /// The marker went out in place of the event, which has these sizes.
-    MarkerReceipt { original: u64, max: u64 },
+    MarkerReceipt {
+        original: u64,
+        max: u64,
+    },
     /// Nothing went out.
-    Rejected { original: u64, max: u64, channel: Channel },
+    Rejected {
+        original: u64,
+        max: u64,
+        channel: Channel,
+    },
 }
 
 impl Outgoing {
@@ -36,8 +43,10 @@ impl Outgoing {
         rule: SizeRule,
     ) -> Result<Self> {
         let envelope = Envelope::new(event);
-        let mut outgoing =
-            Self { messages: Vec::with_capacity(channels.len()), pending: Pending(Vec::with_capacity(channels.len())) };
+        let mut outgoing = Self {
+            messages: Vec::with_capacity(channels.len()),
+            pending: Pending(Vec::with_capacity(channels.len())),
+        };
         let mut same_for_all: Option<Bytes> = None;
         for channel in channels {
             let bytes = match &same_for_all {

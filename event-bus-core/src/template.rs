@@ -65,7 +65,10 @@ mod tests {
         assert_eq!(key("user-1", "graph-1").as_deref(), Ok("{user-1/graph-1}/all"));
         assert_eq!(key("", "g").unwrap_err(), "the channel parameter `user_id` is empty");
         for evil in ["u/g", "*", "u}", "{u", "u\n"] {
-            assert!(key("u", evil).unwrap_err().starts_with("the channel parameter `graph_id` holds"), "{evil:?}");
+            assert!(
+                key("u", evil).unwrap_err().starts_with("the channel parameter `graph_id` holds"),
+                "{evil:?}"
+            );
         }
         assert!(key("u", &"g".repeat(2_000)).unwrap_err().contains("at most 1024"));
         assert!(key(&"u".repeat(1_000), &"g".repeat(1_000)).unwrap_err().contains("the channel key has"));

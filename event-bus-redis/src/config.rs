@@ -41,7 +41,8 @@ impl RedisConfig {
     pub fn from_url(url: impl AsRef<str>) -> Result<Self> {
         check_url(url.as_ref())?;
         let connection = url.as_ref().into_connection_info().map_err(|error| {
-            Error::new(ErrorKind::InvalidConfig, format!("the redis url can't be used: {WANTED}")).with_source(error)
+            Error::new(ErrorKind::InvalidConfig, format!("the redis url can't be used: {WANTED}"))
+                .with_source(error)
         })?;
         Ok(Self {
             connection,
@@ -123,7 +124,9 @@ impl RedisConfig {
         let time = zero_times.into_iter().find(|(_, time)| time.is_zero()).map(|(name, _)| name);
         let count = zero_counts.into_iter().find(|(_, count)| *count == 0).map(|(name, _)| name);
         match time.or(count) {
-            Some(name) => Err(Error::new(ErrorKind::InvalidConfig, format!("`{name}` must be more than zero"))),
+            Some(name) => {
+                Err(Error::new(ErrorKind::InvalidConfig, format!("`{name}` must be more than zero")))
+            }
             None => Ok(()),
         }
     }
@@ -146,7 +149,9 @@ impl RedisConfig {
     /// The server without credentials, for messages.
     pub(crate) fn server(&self) -> String {
         match self.connection.addr() {
-            ConnectionAddr::Tcp(host, port) | ConnectionAddr::TcpTls { host, port, .. } => format!("{host}:{port}"),
+            ConnectionAddr::Tcp(host, port) | ConnectionAddr::TcpTls { host, port, .. } => {
+                format!("{host}:{port}")
+            }
             ConnectionAddr::Unix(path) => path.display().to_string(),
             _ => "an unknown address".to_owned(),
         }
@@ -183,7 +188,10 @@ fn check_url(url: &str) -> Result<()> {
         "redis" | "valkey" => &["protocol"],
         "unix" | "redis+unix" | "valkey+unix" => &["db", "user", "pass", "protocol"],
         "rediss" | "valkeys" => {
-            return Err(Error::new(ErrorKind::Unsupported, "tls is not supported yet: use redis:// or unix://"));
+            return Err(Error::new(
+                ErrorKind::Unsupported,
+                "tls is not supported yet: use redis:// or unix://",
+            ));
         }
         _ => return Err(invalid("the url is not one of redis")),
     };
@@ -196,7 +204,8 @@ fn check_url(url: &str) -> Result<()> {
         }
     }
     let database = url.path().trim_start_matches('/');
-    if matches!(url.scheme(), "redis" | "valkey") && !database.is_empty() && database.parse::<u32>().is_err() {
+    if matches!(url.scheme(), "redis" | "valkey") && !database.is_empty() && database.parse::<u32>().is_err()
+    {
         return Err(invalid("the redis url has a path that is no database number"));
     }
     Ok(())

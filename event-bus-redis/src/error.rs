@@ -44,7 +44,9 @@ impl Failure {
 /// Our error for a server that could not be reached, or that did not let us in.
 pub(crate) fn connect_error(server: &str, user: &str, error: RedisError) -> Error {
     let (kind, message) = match Failure::of(&error) {
-        Failure::Denied => (ErrorKind::Denied, format!("redis at {server} refuses the login of user {user:?}")),
+        Failure::Denied => {
+            (ErrorKind::Denied, format!("redis at {server} refuses the login of user {user:?}"))
+        }
         Failure::Unusable => {
             let message = format!("redis at {server} does not speak RESP3: version 6 or newer is needed");
             (ErrorKind::Unsupported, message)

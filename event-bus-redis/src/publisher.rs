@@ -86,7 +86,10 @@ impl Publisher {
             if !here.is_empty() {
                 let mut batch = Batch::new(here);
                 self.publish_on(lane, &mut batch, deadline).await;
-                places.into_iter().zip(batch.results()).for_each(|(place, result)| results[place] = Some(result));
+                places
+                    .into_iter()
+                    .zip(batch.results())
+                    .for_each(|(place, result)| results[place] = Some(result));
             }
         }
         results.into_iter().flatten().collect()
@@ -211,7 +214,8 @@ fn pool(config: &RedisConfig, disconnects: &Arc<AtomicU64>) -> std::result::Resu
         .set_connection_timeout(Some(config.connect_timeout))
         .set_response_timeout(Some(config.response_timeout))
         .set_push_sender(count_disconnects);
-    let manager = Manager::new_with_config(config.connection_info(), connection_config).map_err(|e| e.to_string())?;
+    let manager =
+        Manager::new_with_config(config.connection_info(), connection_config).map_err(|e| e.to_string())?;
     let pool = Pool::builder(manager)
         .max_size(config.lanes)
         .wait_timeout(Some(config.connect_timeout))
@@ -261,7 +265,10 @@ impl Batch {
         Self { messages, results, left, last_error: None }
     }
 
-    async fn send(&self, connection: &mut MultiplexedConnection) -> std::result::Result<Vec<Value>, RedisError> {
+    async fn send(
+        &self,
+        connection: &mut MultiplexedConnection,
+    ) -> std::result::Result<Vec<Value>, RedisError> {
         let command = |place: &usize| {
             let message = &self.messages[*place];
             let mut command = redis::cmd("PUBLISH");
@@ -293,7 +300,8 @@ impl Batch {
             };
             let (kind, text) = match Failure::of(&error) {
                 Failure::NotNow => {
-                    self.last_error = Some(Error::new(ErrorKind::NotSent, "redis is not ready").with_source(error));
+                    self.last_error =
+                        Some(Error::new(ErrorKind::NotSent, "redis is not ready").with_source(error));
                     self.left.push(place);
                     continue;
                 }
@@ -304,9 +312,10 @@ impl Batch {
                 Failure::Refused | Failure::Unusable => {
                     (ErrorKind::Refused, format!("redis refuses to publish on {channel}"))
                 }
-                Failure::Connection => {
-                    (ErrorKind::OutcomeUnknown, format!("redis answered the publish on {channel} with nonsense"))
-                }
+                Failure::Connection => (
+                    ErrorKind::OutcomeUnknown,
+                    format!("redis answered the publish on {channel} with nonsense"),
+                ),
             };
             self.results[place] = Some(Err(Error::new(kind, text).with_source(error).with_channel(channel)));
         }
@@ -317,8 +326,10 @@ impl Batch {
         for place in std::mem::take(&mut self.left) {
             let channel = self.messages[place].channel().clone();
             let cause = if error.is_timeout() { "did not answer" } else { "was cut off" };
-            let text =
-                format!("redis at {} {cause}: the event for {channel} may or may not be published", config.server());
+            let text = format!(
+                "redis at {} {cause}: the event for {channel} may or may not be published",
+                config.server()
+            );
             let error = Error::new(ErrorKind::OutcomeUnknown, text).with_source(error.clone());
             self.results[place] = Some(Err(error.with_channel(channel)));
         }
@@ -327,13 +338,18 @@ impl Batch {
     /// Whether trying again can't help.
     fn is_hopeless(&self) -> bool {
         let kind = self.last_error.as_ref().map(Error::kind);
-        matches!(kind, Some(ErrorKind::Closed | ErrorKind::Denied | ErrorKind::Unsupported | ErrorKind::Refused))
+        matches!(
+            kind,
+            Some(ErrorKind::Closed | ErrorKind::Denied | ErrorKind::Unsupported | ErrorKind::Refused)
+        )
     }
 
     fn give_up(&mut self, config: &RedisConfig) {
         let last = self.last_error.take();
         let kind = match last.as_ref().map(Error::kind) {
-            Some(kind @ (ErrorKind::Closed | ErrorKind::Denied | ErrorKind::Unsupported | ErrorKind::Refused)) => kind,
+            Some(
+                kind @ (ErrorKind::Closed | ErrorKind::Denied | ErrorKind::Unsupported | ErrorKind::Refused),
+            ) => kind,
             _ => ErrorKind::NotSent,
         };
         let cause = last.as_ref().map(ToString::to_string).unwrap_or_default();
@@ -342,7 +358,10 @@ impl Batch {
             let channel = self.messages[place].channel().clone();
             let text = match kind {
                 ErrorKind::NotSent => {
-                    format!("the event for {channel} was not sent within {:?}: {cause}", config.publish_timeout)
+                    format!(
+                        "the event for {channel} was not sent within {:?}: {cause}",
+                        config.publish_timeout
+                    )
                 }
                 _ => format!("the event for {channel} was not sent: {cause}"),
             };

@@ -35,7 +35,9 @@ impl Status {
         inner.since = Instant::now();
         drop(inner);
         match (state, error) {
-            (LinkState::Interrupted, Some(error)) => tracing::warn!(%error, "publishing to redis was interrupted"),
+            (LinkState::Interrupted, Some(error)) => {
+                tracing::warn!(%error, "publishing to redis was interrupted");
+            }
             (LinkState::Connected, _) if before == LinkState::Interrupted => {
                 tracing::info!("publishing to redis again");
             }

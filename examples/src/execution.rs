@@ -12,10 +12,7 @@ use serde_json::{Map, Value};
 #[serde(tag = "event_type", rename_all = "snake_case")]
 #[bus(
     name = "execution_event",
-    channel(
-        run = "{{{user_id}/{graph_id}}}/exec/{id}",
-        graph = "{{{user_id}/{graph_id}}}/all"
-    )
+    channel(run = "{{{user_id}/{graph_id}}}/exec/{id}", graph = "{{{user_id}/{graph_id}}}/all")
 )]
 pub enum ExecutionEvent {
     /// A run changed.

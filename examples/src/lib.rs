@@ -12,7 +12,7 @@ pub use execution::{
     NodeExecution, RunChannel, Timestamp,
 };
 pub use notices::{
-    CredentialsChanged, CredentialsChangedBus, HookChannel, Notification, NotificationBus, NotificationPayload,
-    StreamDisconnect, StreamDisconnectBus, UserChannel, WebhookEvent, WebhookEventBus,
+    CredentialsChanged, CredentialsChangedBus, HookChannel, Notification, NotificationBus,
+    NotificationPayload, StreamDisconnect, StreamDisconnectBus, UserChannel, WebhookEvent, WebhookEventBus,
 };
 pub use simulation::run_events;

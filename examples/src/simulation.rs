@@ -6,7 +6,7 @@ use serde_json::{Map, json};
 
 use crate::{ExecutionEvent, ExecutionStats, ExecutionStatus, GraphExecution, NodeExecution, Timestamp};
 
-/// All events of one run, in order. With `failing_node`, that node fails and the run with it.
+/// All events of one run, in order. With a `failing_node`, that node fails and the run with it.
 #[must_use]
 pub fn run_events(
     user_id: &str,
@@ -15,13 +15,45 @@ pub fn run_events(
     nodes: &[&str],
     failing_node: Option<&str>,
 ) -> Vec<ExecutionEvent> {
-    let graph = |status: ExecutionStatus, done: i64| {
+    let run = Run { user_id, graph_id, run_id };
+    let mut events = vec![run.graph(ExecutionStatus::Queued, 0), run.graph(ExecutionStatus::Running, 0)];
+    let mut done = 0;
+    for name in nodes {
+        events.push(run.node(name, ExecutionStatus::Running, done));
+        done += 1;
+        if failing_node == Some(name) {
+            events.push(run.node(name, ExecutionStatus::Failed, done));
+            events.push(run.graph(ExecutionStatus::Failed, done));
+            return events;
+        }
+        events.push(run.node(name, ExecutionStatus::Completed, done));
+    }
+    events.push(run.graph(ExecutionStatus::Completed, done));
+    events
+}
+
+struct Run<'a> {
+    user_id: &'a str,
+    graph_id: &'a str,
+    run_id: &'a str,
+}
+
+impl Run<'_> {
+    /// The run itself, after as many nodes as seconds.
+    fn graph(&self, status: ExecutionStatus, done: i64) -> ExecutionEvent {
         let is_final = status.is_final();
-        let failed = status == ExecutionStatus::Failed;
+        let has_failed = status == ExecutionStatus::Failed;
+        let stats = ExecutionStats {
+            cost: 2 * done,
+            node_exec_count: done,
+            node_error_count: i64::from(has_failed),
+            error: has_failed.then(|| "a node failed".to_owned()),
+            ..ExecutionStats::default()
+        };
         ExecutionEvent::GraphExecutionUpdate(Box::new(GraphExecution {
-            id: run_id.into(),
-            user_id: user_id.into(),
-            graph_id: graph_id.into(),
+            id: self.run_id.into(),
+            user_id: self.user_id.into(),
+            graph_id: self.graph_id.into(),
             graph_version: 1,
             inputs: Map::from_iter([("topic".to_owned(), json!("event buses"))]),
             credential_inputs: None,
@@ -33,50 +65,29 @@ pub fn run_events(
             is_shared: false,
             share_token: None,
             is_dry_run: false,
-            stats: is_final.then(|| ExecutionStats {
-                cost: 2 * done,
-                node_exec_count: done,
-                node_error_count: i64::from(failed),
-                error: failed.then(|| "a node failed".to_owned()),
-                ..ExecutionStats::default()
-            }),
+            stats: is_final.then_some(stats),
             outputs: BTreeMap::new(),
         }))
-    };
-    let node = |name: &str, status: ExecutionStatus, second: i64| {
-        let is_final = status.is_final();
+    }
+
+    fn node(&self, name: &str, status: ExecutionStatus, second: i64) -> ExecutionEvent {
         ExecutionEvent::NodeExecutionUpdate(Box::new(NodeExecution {
-            user_id: user_id.into(),
-            graph_id: graph_id.into(),
+            user_id: self.user_id.into(),
+            graph_id: self.graph_id.into(),
             graph_version: 1,
-            graph_exec_id: run_id.into(),
-            node_exec_id: format!("{run_id}-{name}"),
+            graph_exec_id: self.run_id.into(),
+            node_exec_id: format!("{}-{name}", self.run_id),
             node_id: name.into(),
             block_id: format!("block-{name}"),
-            status,
             input_data: Map::new(),
             output_data: BTreeMap::new(),
             add_time: at(second),
             queue_time: Some(at(second)),
             start_time: Some(at(second)),
-            end_time: is_final.then(|| at(second + 1)),
+            end_time: status.is_final().then(|| at(second + 1)),
+            status,
         }))
-    };
-
-    let mut events = vec![graph(ExecutionStatus::Queued, 0), graph(ExecutionStatus::Running, 0)];
-    let mut done = 0;
-    for name in nodes {
-        events.push(node(name, ExecutionStatus::Running, done));
-        done += 1;
-        if failing_node == Some(name) {
-            events.push(node(name, ExecutionStatus::Failed, done));
-            events.push(graph(ExecutionStatus::Failed, done));
-            return events;
-        }
-        events.push(node(name, ExecutionStatus::Completed, done));
     }
-    events.push(graph(ExecutionStatus::Completed, done));
-    events
 }
 
 fn at(second: i64) -> Timestamp {

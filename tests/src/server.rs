@@ -115,7 +115,8 @@ impl RedisServer {
     #[must_use]
     pub fn command(&self, words: &[&str]) -> redis::Value {
         let client = redis::Client::open(self.url()).expect("our own URL");
-        let mut connection = client.get_connection_with_timeout(START_TIMEOUT).expect("our own server answers");
+        let mut connection =
+            client.get_connection_with_timeout(START_TIMEOUT).expect("our own server answers");
         let (name, arguments) = words.split_first().expect("a command");
         redis::cmd(name).arg(arguments).query(&mut connection).expect("the command is right")
     }
@@ -134,7 +135,16 @@ impl RedisServer {
     fn launch(&mut self) -> bool {
         let log = std::fs::File::create(self.folder.path().join("redis.log")).expect("a log file");
         let started = Command::new("redis-server")
-            .args(["--port", &self.port.to_string(), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"])
+            .args([
+                "--port",
+                &self.port.to_string(),
+                "--bind",
+                "127.0.0.1",
+                "--save",
+                "",
+                "--appendonly",
+                "no",
+            ])
             .args(["--dir", &self.folder.path().display().to_string(), "--unixsocket", &self.socket()])
             .args(&self.settings)
             .stdin(Stdio::null())
@@ -143,7 +153,9 @@ impl RedisServer {
             .spawn();
         match started {
             Ok(process) => self.process = Some(process),
-            Err(error) => panic!("redis-server can't be run ({error}): install Debian's package redis-server"),
+            Err(error) => {
+                panic!("redis-server can't be run ({error}): install Debian's package redis-server")
+            }
         }
         let deadline = Instant::now() + START_TIMEOUT;
         while Instant::now() < deadline {

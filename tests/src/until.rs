@@ -11,10 +11,10 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 /// The result of `future`, which must come.
 pub async fn within<T>(what: &str, future: impl Future<Output = T>) -> T {
-    match timeout(PATIENCE, future).await {
-        Ok(value) => value,
-        Err(_) => panic!("{what}: did not happen within {PATIENCE:?}"),
-    }
+    let Ok(value) = timeout(PATIENCE, future).await else {
+        panic!("{what}: did not happen within {PATIENCE:?}");
+    };
+    value
 }
 
 /// Returns when `condition` holds, which it must.

@@ -1,10 +1,14 @@
 //! Bad input of every kind: a clear error within bounded time, and no secret in it.
 
+#![allow(clippy::unwrap_used, reason = "a test that can't go on panics")]
+#![allow(clippy::disallowed_methods, reason = "a test awaits what it spawns")]
+
 use std::time::{Duration, Instant};
 
 use event_bus_core::transport::Transport;
 use event_bus_core::{
-    BusName, ChannelKey, Error, ErrorKind, EventBus, KeyPattern, MemoryTransport, Message, MessageLimit, Notice,
+    BusName, ChannelKey, Error, ErrorKind, EventBus, KeyPattern, MemoryTransport, Message, MessageLimit,
+    Notice,
 };
 use event_bus_redis::{RedisConfig, RedisTransport};
 use event_bus_tests::{Numbered, NumberedBus, RedisServer, within};
@@ -51,7 +55,8 @@ async fn a_server_that_is_no_redis_is_refused() {
     let port = listener.local_addr().unwrap().port();
     let serving = tokio::spawn(async move {
         while let Ok((mut stream, _)) = listener.accept().await {
-            let _ = tokio::io::AsyncWriteExt::write_all(&mut stream, b"HTTP/1.1 400 Bad Request\r\n\r\n").await;
+            let _ =
+                tokio::io::AsyncWriteExt::write_all(&mut stream, b"HTTP/1.1 400 Bad Request\r\n\r\n").await;
         }
     });
     let error = connect_error(&format!("redis://:s3cret@127.0.0.1:{port}")).await;
@@ -84,7 +89,11 @@ async fn a_wrong_password_is_told_to_whoever_listens_and_publishes_lazily() {
         assert_eq!(error.kind(), ErrorKind::Denied, "{error:?}");
         assert!(!format!("{error} {error:?}").contains("s3cret"));
     }
-    assert!(started.elapsed() < Duration::from_secs(4), "nobody waits for a time-out: {:?}", started.elapsed());
+    assert!(
+        started.elapsed() < Duration::from_secs(4),
+        "nobody waits for a time-out: {:?}",
+        started.elapsed()
+    );
 }
 
 #[tokio::test]
@@ -138,7 +147,8 @@ fn settings_that_can_not_work_are_refused() {
 #[test]
 fn huge_time_outs_are_no_overflow() {
     let config = RedisConfig::from_url("redis://127.0.0.1:1").unwrap();
-    let config = config.publish_timeout(Duration::MAX).listen_timeout(Duration::MAX).ping_interval(Duration::MAX);
+    let config =
+        config.publish_timeout(Duration::MAX).listen_timeout(Duration::MAX).ping_interval(Duration::MAX);
     let config = config.connect_timeout(Duration::MAX).response_timeout(Duration::MAX);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {

@@ -1,11 +1,18 @@
 //! What a bus does on every transport: each test runs in memory and on a real Redis.
 
+#![allow(clippy::unwrap_used, reason = "a test that can't go on panics")]
+#![allow(clippy::disallowed_methods, reason = "a test awaits what it spawns")]
+
 use std::time::Duration;
 
 use event_bus_core::transport::{LinkState, Overflow, Transport};
-use event_bus_core::{ChannelKey, ErrorKind, EventBus, KeyPattern, MemoryTransport, MessageLimit, Notice, Oversize};
+use event_bus_core::{
+    ChannelKey, ErrorKind, EventBus, KeyPattern, MemoryTransport, MessageLimit, Notice, Oversize,
+};
 use event_bus_redis::RedisTransport;
-use event_bus_tests::{Numbered, NumberedBus, NumberedChannel, RedisServer, SourceChannel, eventually, within};
+use event_bus_tests::{
+    Numbered, NumberedBus, NumberedChannel, RedisServer, SourceChannel, eventually, within,
+};
 use futures_util::StreamExt;
 
 macro_rules! on_every_transport {
@@ -107,7 +114,7 @@ async fn a_subscription_is_a_stream<T: Transport + Clone>(transport: T) {
         bus.publish_to("k", &event(number)).await.unwrap();
     }
     let numbers: Vec<u64> = within("ten", events.take(10).map(|item| item.unwrap().number).collect()).await;
-    assert_eq!(numbers, Vec::from_iter(0..10));
+    assert_eq!(numbers, (0..10).collect::<Vec<_>>());
 }
 
 async fn buses_share_a_transport_and_each_closes_only_its_own<T: Transport + Clone>(transport: T) {
@@ -208,7 +215,8 @@ async fn an_oversized_event_is_told_to_publisher_and_listeners<T: Transport + Cl
 
 async fn a_rejected_event_is_told_to_its_publisher_alone<T: Transport + Clone>(transport: T) {
     let limit = MessageLimit::new(1_000).unwrap();
-    let bus = NumberedBus::builder(transport).message_limit(limit).oversize(Oversize::Reject).build().unwrap();
+    let bus =
+        NumberedBus::builder(transport).message_limit(limit).oversize(Oversize::Reject).build().unwrap();
     let mut events = bus.listen("k").await.unwrap();
     let error = bus.publish_to("k", &Numbered::new(&"x".repeat(2_000), 1)).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::TooLarge);
@@ -219,7 +227,8 @@ async fn a_rejected_event_is_told_to_its_publisher_alone<T: Transport + Clone>(t
 
 async fn the_limit_is_compared_with_the_whole_message<T: Transport + Clone>(transport: T) {
     let overhead = r#"{"payload":{"source":"","number":1}}"#.len();
-    let bus = NumberedBus::builder(transport).message_limit(MessageLimit::new(1_000).unwrap()).build().unwrap();
+    let bus =
+        NumberedBus::builder(transport).message_limit(MessageLimit::new(1_000).unwrap()).build().unwrap();
     let exactly = Numbered::new(&"é".repeat((1_000 - overhead) / 2), 1);
     bus.publish_to("k", &exactly).await.expect("exactly the limit passes");
     let one_more = Numbered { source: exactly.source + "x", number: 1 };
@@ -228,8 +237,11 @@ async fn the_limit_is_compared_with_the_whole_message<T: Transport + Clone>(tran
 
 async fn a_slow_listener_is_told_exactly_what_it_missed<T: Transport + Clone>(transport: T) {
     let newest = NumberedBus::builder(transport.clone()).queue_messages(10).build().unwrap();
-    let oldest =
-        NumberedBus::builder(transport.clone()).queue_messages(10).overflow(Overflow::DropNewest).build().unwrap();
+    let oldest = NumberedBus::builder(transport.clone())
+        .queue_messages(10)
+        .overflow(Overflow::DropNewest)
+        .build()
+        .unwrap();
     let closing =
         NumberedBus::builder(transport.clone()).queue_messages(10).overflow(Overflow::Close).build().unwrap();
     let ample = NumberedBus::new(transport);

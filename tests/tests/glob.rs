@@ -1,5 +1,7 @@
 //! Glob matching against the server's own: generated patterns and keys, asked of a real Redis.
 
+#![allow(clippy::unwrap_used, reason = "a test that can't go on panics")]
+
 use event_bus_core::{ChannelKey, KeyPattern};
 use event_bus_tests::RedisServer;
 

@@ -1,5 +1,7 @@
 //! The example programs, run as a reader would run them.
 
+#![allow(clippy::unwrap_used, reason = "a test that can't go on panics")]
+
 use std::path::PathBuf;
 use std::process::{Command, Output};
 
@@ -55,7 +57,8 @@ fn vectors_tells_what_differs_first() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("wrong.jsonl");
     let line = |wire: &str, channels: &str| {
-        serde_json::json!({"name": "n", "event": "creds_changed", "channels": [channels], "wire": wire}).to_string()
+        serde_json::json!({"name": "n", "event": "creds_changed", "channels": [channels], "wire": wire})
+            .to_string()
     };
     let lines = [
         line(r#"{"payload":{"user_id":"u","provider":"p"}}"#, "creds_changed/all"),
@@ -69,7 +72,12 @@ fn vectors_tells_what_differs_first() {
     assert_eq!(output.status.code(), Some(1));
     assert_eq!(last_line(&output), "vectors: 1 passed, 4 failed");
     let shown = String::from_utf8_lossy(&output.stdout).into_owned();
-    for words in ["line 2: n: /payload/n is missing", "line 3: n: goes to", "line 4: n: does not decode", "line 5: is no vector"] {
+    for words in [
+        "line 2: n: /payload/n is missing",
+        "line 3: n: goes to",
+        "line 4: n: does not decode",
+        "line 5: is no vector",
+    ] {
         assert!(shown.contains(words), "{shown}");
     }
 }

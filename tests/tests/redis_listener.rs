@@ -1,5 +1,8 @@
 //! Listening to a Redis that is killed, restarted, stopped, or says no.
 
+#![allow(clippy::unwrap_used, reason = "a test that can't go on panics")]
+#![allow(clippy::disallowed_methods, reason = "a test awaits what it spawns")]
+
 use std::time::Duration;
 
 use event_bus_core::transport::{LinkState, Transport};
@@ -134,7 +137,16 @@ async fn the_listening_connection_ends_with_its_last_user() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_refused_channel_is_an_error_that_names_user_and_channel() {
     let server = RedisServer::start();
-    let _ = server.command(&["ACL", "SETUSER", "ann", "on", ">s3cret", "+@all", "resetchannels", "&numbered/mine*"]);
+    let _ = server.command(&[
+        "ACL",
+        "SETUSER",
+        "ann",
+        "on",
+        ">s3cret",
+        "+@all",
+        "resetchannels",
+        "&numbered/mine*",
+    ]);
     let url = format!("redis://ann:s3cret@127.0.0.1:{}", server.port());
     let bus = NumberedBus::new(RedisTransport::connect(url).await.unwrap());
     let mut mine = bus.listen("mine").await.unwrap();
@@ -151,7 +163,8 @@ async fn a_refused_channel_is_an_error_that_names_user_and_channel() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_right_that_is_taken_away_ends_that_listener_alone() {
     let server = RedisServer::start();
-    let _ = server.command(&["ACL", "SETUSER", "ann", "on", ">s3cret", "+@all", "resetchannels", "&numbered/*"]);
+    let _ =
+        server.command(&["ACL", "SETUSER", "ann", "on", ">s3cret", "+@all", "resetchannels", "&numbered/*"]);
     let url = format!("redis://ann:s3cret@127.0.0.1:{}", server.port());
     let bus = NumberedBus::new(RedisTransport::connect(url).await.unwrap());
     let mut mine = bus.listen("mine").await.unwrap();
@@ -160,7 +173,9 @@ async fn a_right_that_is_taken_away_ends_that_listener_alone() {
     expect_interruption(&mut mine).await;
     assert!(matches!(item(&mut yours).await, Err(Notice::Interrupted)));
     match item(&mut yours).await {
-        Err(notice @ Notice::Denied { .. }) => assert!(notice.is_final() && notice.to_string().contains("numbered/yours")),
+        Err(notice @ Notice::Denied { .. }) => {
+            assert!(notice.is_final() && notice.to_string().contains("numbered/yours"));
+        }
         other => panic!("{other:?}"),
     }
     assert!(within("the end", yours.recv()).await.is_none());
@@ -179,7 +194,7 @@ fn listeners_of_a_runtime_that_ends_are_told() {
     drop(first);
     second.block_on(async {
         match item(&mut events).await {
-            Err(notice) if matches!(notice, Notice::Interrupted) => {
+            Err(Notice::Interrupted) => {
                 assert!(matches!(item(&mut events).await, Err(Notice::Stopped { .. })));
             }
             other => panic!("{other:?}"),

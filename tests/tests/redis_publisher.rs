@@ -1,5 +1,8 @@
 //! Publishing to a Redis that is killed, restarted, stopped, or full.
 
+#![allow(clippy::unwrap_used, reason = "a test that can't go on panics")]
+#![allow(clippy::disallowed_methods, reason = "a test awaits what it spawns")]
+
 use std::time::{Duration, Instant};
 
 use event_bus_core::ErrorKind;
@@ -40,7 +43,8 @@ async fn a_publish_while_the_server_is_down_waits_and_then_succeeds() {
     server.kill();
     eventually("noticed", || {
         // A lane that was lost is noticed by its connection's own task.
-        bus.state().publisher != LinkState::Connected || !std::net::TcpStream::connect(("127.0.0.1", server.port())).is_ok()
+        bus.state().publisher != LinkState::Connected
+            || std::net::TcpStream::connect(("127.0.0.1", server.port())).is_err()
     })
     .await;
     let publishing = tokio::spawn({
@@ -85,10 +89,7 @@ async fn a_stopped_server_leaves_the_outcome_unknown_within_the_time_out() {
     assert!(!error.is_retryable());
     assert!(started.elapsed() < Duration::from_secs(3), "{:?}", started.elapsed());
     server.resume();
-    within("publishing again", async {
-        while bus.publish_to("k", &event(2)).await.is_err() {}
-    })
-    .await;
+    within("publishing again", async { while bus.publish_to("k", &event(2)).await.is_err() {} }).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -110,10 +111,7 @@ async fn many_publishes_to_a_stopped_server_end_in_time_and_no_later_one_is_dist
     assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());
     server.resume();
     let mut events = within("listening", bus.listen("fresh")).await.unwrap();
-    within("publishing again", async {
-        while bus.publish_to("fresh", &event(7)).await.is_err() {}
-    })
-    .await;
+    within("publishing again", async { while bus.publish_to("fresh", &event(7)).await.is_err() {} }).await;
     assert_eq!(within("heard", events.recv()).await.unwrap().unwrap().number, 7);
 }
 
@@ -141,7 +139,10 @@ async fn cancelled_publishes_disturb_no_other() {
 async fn several_lanes_keep_the_order_of_each_channel() {
     let server = RedisServer::start();
     let config = RedisConfig::from_url(server.url()).unwrap().lanes(4);
-    let bus = NumberedBus::builder(RedisTransport::connect(config).await.unwrap()).queue_messages(10_000).build().unwrap();
+    let bus = NumberedBus::builder(RedisTransport::connect(config).await.unwrap())
+        .queue_messages(10_000)
+        .build()
+        .unwrap();
     let mut listeners = Vec::new();
     for source in 0..8 {
         let source = format!("s-{source}");
@@ -151,7 +152,11 @@ async fn several_lanes_keep_the_order_of_each_channel() {
     for number in 0..200 {
         for (source, _) in &listeners {
             let receipts = bus.publish(&Numbered::new(source, number)).await.unwrap();
-            assert_eq!(receipts[0].channel.key(), format!("{source}/all"), "receipts keep the order of the channels");
+            assert_eq!(
+                receipts[0].channel.key(),
+                format!("{source}/all"),
+                "receipts keep the order of the channels"
+            );
             assert_eq!(receipts[1].channel.key(), format!("{source}/{number}"));
         }
     }

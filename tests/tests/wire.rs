@@ -1,5 +1,7 @@
 //! The bytes on the wire, seen by a plain Redis client beside the bus.
 
+#![allow(clippy::unwrap_used, reason = "a test that can't go on panics")]
+
 use event_bus_core::{KeyPattern, MessageLimit, Notice, Oversize};
 use event_bus_redis::RedisTransport;
 use event_bus_tests::{Numbered, NumberedBus, RedisServer, SourceChannel, within};

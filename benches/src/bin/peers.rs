@@ -14,7 +14,6 @@ use event_bus_tests::RedisServer;
 use futures_util::StreamExt;
 use redis::aio::MultiplexedConnection;
 
-
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 /// How much of everything.
@@ -53,7 +52,10 @@ async fn run(size: Size) -> Result<(), Failure> {
     let server = RedisServer::start();
     let bench = Bench::new(&server).await?;
     println!("ours beside bare redis-rs: one event of {} bytes, current-thread runtime,", bench.wire.len());
-    println!("{} interleaved pairs after a warm-up; medians, and the ratio's median and spread\n", size.pairs);
+    println!(
+        "{} interleaved pairs after a warm-up; medians, and the ratio's median and spread\n",
+        size.pairs
+    );
     println!("{:<34} {:>12} {:>12}   ratio", "", "ours/s", "redis-rs/s");
     for workload in [Workload::OneTask, Workload::ManyTasks, Workload::Listen] {
         let mut pairs = Pairs::default();
@@ -206,7 +208,8 @@ impl Bench {
         let mut messages = subscription.on_message();
         let started = Instant::now();
         for _ in 0..count {
-            let message = tokio::time::timeout(Duration::from_secs(30), messages.next()).await?.ok_or("it ended")?;
+            let message =
+                tokio::time::timeout(Duration::from_secs(30), messages.next()).await?.ok_or("it ended")?;
             let wire: Wire = serde_json::from_slice(message.get_payload_bytes())?;
             if wire.payload != self.event {
                 return Err("another event than was sent".into());

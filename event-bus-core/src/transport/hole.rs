@@ -49,10 +49,11 @@ impl Hole {
 
     pub(super) fn resume(&mut self, down_for: Duration) {
         self.outage = match self.outage {
-            Outage::Lasting { told, earlier } => Outage::Over { told, down_for: earlier + down_for },
             // Its `Interrupted` stood in an earlier hole and has been told there.
             Outage::None => Outage::Over { told: true, down_for },
-            Outage::Over { told, down_for: earlier } => Outage::Over { told, down_for: earlier + down_for },
+            Outage::Lasting { told, earlier } | Outage::Over { told, down_for: earlier } => {
+                Outage::Over { told, down_for: earlier + down_for }
+            }
         };
     }
 

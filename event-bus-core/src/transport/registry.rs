@@ -180,7 +180,9 @@ impl Registry {
         message: impl FnOnce(&Arc<str>) -> Arc<Message>,
     ) -> usize {
         let entries = self.scopes.iter().find(|(known, _)| *known == scope);
-        let Some((name, entry)) = entries.and_then(|(_, entries)| entries.get_key_value(name)) else { return 0 };
+        let Some((name, entry)) = entries.and_then(|(_, entries)| entries.get_key_value(name)) else {
+            return 0;
+        };
         let mut live = entry.members.iter().filter(|member| member.standing == Standing::Live).peekable();
         if live.peek().is_none() {
             return 0;

@@ -50,7 +50,10 @@ impl Link {
                 (TopicKind::Channel, false) => connection.unsubscribe(names).await,
                 (TopicKind::Pattern, true) => connection.psubscribe(names).await,
                 (TopicKind::Pattern, false) => connection.punsubscribe(names).await,
-                _ => Err(RedisError::from((redis::ErrorKind::Client, "sharded channels are not listened to here"))),
+                _ => Err(RedisError::from((
+                    redis::ErrorKind::Client,
+                    "sharded channels are not listened to here",
+                ))),
             }
         }
     }

@@ -8,7 +8,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use event_bus_core::transport::{Backoff, End, Filter, Health, Inbox, Lease, LinkState, Request, Topic, TopicKind};
+use event_bus_core::transport::{
+    Backoff, End, Filter, Health, Inbox, Lease, LinkState, Request, Topic, TopicKind,
+};
 use event_bus_core::{Error, ErrorKind, Result};
 use redis::RedisError;
 use tokio::runtime::Handle;
@@ -101,6 +103,10 @@ impl Shared {
             Error::new(ErrorKind::NotSubscribed, "listening needs a tokio runtime").with_source(error)
         })?;
         if !self.is_running.swap(true, Ordering::SeqCst) {
+            #[expect(
+                clippy::disallowed_methods,
+                reason = "ends with the listener; `Task` tells whoever listens"
+            )]
             runtime.spawn(run(Task(Arc::clone(self))));
         }
         Ok(())
@@ -130,14 +136,19 @@ impl Shared {
             (state.link_state(), lose(&mut state))
         };
         if is_news && before != LinkState::Interrupted {
-            tracing::warn!(server = self.config.server(), cause = &*cause.text, "listening to redis was interrupted");
+            tracing::warn!(
+                server = self.config.server(),
+                cause = &*cause.text,
+                "listening to redis was interrupted"
+            );
         }
         self.nudge.notify_one();
     }
 
     fn cause(&self, error: &RedisError) -> Cause {
         let denied = (Failure::of(error) == Failure::Denied).then(|| {
-            format!("redis at {} refuses the login of user {:?}", self.config.server(), self.config.user()).into()
+            format!("redis at {} refuses the login of user {:?}", self.config.server(), self.config.user())
+                .into()
         });
         Cause { text: error.to_string().into(), denied }
     }
@@ -226,8 +237,9 @@ async fn connect(shared: &Arc<Shared>, epoch: Epoch) -> Option<Link> {
 async fn ask(shared: &Shared, link: &Link, epoch: Epoch, request: Request) {
     match patiently(shared, link.ask(&request)).await {
         Some(Ok(())) => shared.lock().heard(epoch, Instant::now()),
-        Some(Err(error)) if Failure::of(&error) == Failure::Denied
-            && let Request::Subscribe(scope, names) = &request =>
+        Some(Err(error))
+            if Failure::of(&error) == Failure::Denied
+                && let Request::Subscribe(scope, names) = &request =>
         {
             let user = shared.config.user();
             let reason = format!("redis does not let user {user:?} listen to {}", names.join(" or "));
@@ -279,7 +291,9 @@ async fn patiently<T>(shared: &Shared, answer: impl Future<Output = T>) -> Optio
 
 fn topic(filter: Filter) -> Result<Topic> {
     match filter {
-        Filter::Channel(channel) => Ok(Topic { scope: scope(TopicKind::Channel), name: channel.as_str().into() }),
+        Filter::Channel(channel) => {
+            Ok(Topic { scope: scope(TopicKind::Channel), name: channel.as_str().into() })
+        }
         Filter::Pattern(pattern) => Ok(Topic { scope: scope(TopicKind::Pattern), name: pattern }),
         other => Err(Error::new(ErrorKind::Unsupported, format!("redis can't listen to {other}"))),
     }

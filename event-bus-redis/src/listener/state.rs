@@ -257,7 +257,10 @@ impl State {
     pub(super) fn close(&mut self) -> Vec<Inbox> {
         self.enter(Phase::Closed, Instant::now());
         self.epoch.0 += 1;
-        self.waiters.drain().flat_map(|(_, waiters)| waiters).for_each(|waiter| drop(waiter.send(Err(closed()))));
+        self.waiters
+            .drain()
+            .flat_map(|(_, waiters)| waiters)
+            .for_each(|waiter| drop(waiter.send(Err(closed()))));
         self.registry.inboxes().cloned().collect()
     }
 

@@ -15,20 +15,7 @@ const GRAPH: &str = "newsletter";
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let outcome = match env::var("REDIS_URL") {
-        Ok(url) => {
-            println!("on the redis of REDIS_URL");
-            match RedisTransport::connect(url).await {
-                Ok(redis) => run(redis).await,
-                Err(error) => Err(error),
-            }
-        }
-        Err(_) => {
-            println!("in memory (set REDIS_URL=redis://127.0.0.1 to run on Redis)");
-            run(MemoryTransport::new()).await
-        }
-    };
-    match outcome {
+    match choose_transport_and_run().await {
         Ok((published, heard)) => {
             println!("quickstart: {published} published, {heard} heard");
             if published == heard { ExitCode::SUCCESS } else { ExitCode::FAILURE }
@@ -40,6 +27,16 @@ async fn main() -> ExitCode {
     }
 }
 
+async fn choose_transport_and_run() -> Result<(usize, usize), Error> {
+    if let Ok(url) = env::var("REDIS_URL") {
+        println!("on the redis of REDIS_URL");
+        run(RedisTransport::connect(url).await?).await
+    } else {
+        println!("in memory (set REDIS_URL=redis://127.0.0.1 to run on Redis)");
+        run(MemoryTransport::new()).await
+    }
+}
+
 async fn run(transport: impl Transport + Clone) -> Result<(usize, usize), Error> {
     // A user of our own, so that two quickstarts on one Redis don't hear each other.
     let user = format!("user-{}", fastrand::u32(..));
@@ -48,6 +45,7 @@ async fn run(transport: impl Transport + Clone) -> Result<(usize, usize), Error>
     let bus = ExecutionEventBus::new(transport.clone());
     let events = bus.graph(GraphChannel { user_id: &user, graph_id: GRAPH }).listen().await?;
     println!("monitor: listening to {}/{}", bus.name(), events.filter());
+    #[expect(clippy::disallowed_methods, reason = "awaited below; it ends with the third run")]
     let monitor = tokio::spawn(watch(events));
 
     // The worker has a bus of its own on the same connections, and never meets the monitor.
@@ -83,7 +81,10 @@ async fn watch(mut events: Subscription<ExecutionEvent>) -> usize {
                         ended += usize::from(run.status.is_final());
                     }
                     ExecutionEvent::NodeExecutionUpdate(node) => {
-                        println!("monitor: {}   node {} is {:?}", node.graph_exec_id, node.node_id, node.status);
+                        println!(
+                            "monitor: {}   node {} is {:?}",
+                            node.graph_exec_id, node.node_id, node.status
+                        );
                     }
                 }
             }

@@ -40,7 +40,9 @@ async fn run() -> Result<(usize, usize), Box<dyn std::error::Error>> {
     let url: Option<String> = arguments.opt_value_from_str("--redis")?;
     let file: String = arguments.free_from_str().map_err(|_| "usage: vectors FILE [--redis URL]")?;
     if let Some(unknown) = arguments.finish().first() {
-        return Err(format!("unknown argument {}: usage: vectors FILE [--redis URL]", unknown.display()).into());
+        return Err(
+            format!("unknown argument {}: usage: vectors FILE [--redis URL]", unknown.display()).into()
+        );
     }
     let redis = match url {
         Some(url) => Some(RedisTransport::connect(url).await?),
@@ -50,7 +52,9 @@ async fn run() -> Result<(usize, usize), Box<dyn std::error::Error>> {
     let (mut passed, mut failed) = (0, 0);
     for (number, line) in (1..).zip(text.lines()).filter(|(_, line)| !line.trim().is_empty()) {
         let outcome = match serde_json::from_str::<Vector>(line) {
-            Ok(vector) => check(&vector, redis.as_ref()).await.map_err(|error| format!("{}: {error}", vector.name)),
+            Ok(vector) => {
+                check(&vector, redis.as_ref()).await.map_err(|error| format!("{}: {error}", vector.name))
+            }
             Err(error) => Err(format!("is no vector: {error}")),
         };
         match outcome {
@@ -96,7 +100,11 @@ where
     }
 }
 
-async fn through_redis<E: Event>(redis: &RedisTransport, keys: &[ChannelKey], wire: &str) -> Result<(), String>
+async fn through_redis<E: Event>(
+    redis: &RedisTransport,
+    keys: &[ChannelKey],
+    wire: &str,
+) -> Result<(), String>
 where
     Json: Codec<E>,
 {

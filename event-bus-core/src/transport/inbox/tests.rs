@@ -18,7 +18,9 @@ fn read(inbox: &Inbox) -> Vec<String> {
     let mut items = Vec::new();
     while let Poll::Ready(item) = inbox.poll_next(&mut cx) {
         match item {
-            Some(Item::Message(message)) => items.push(String::from_utf8_lossy(message.payload()).into_owned()),
+            Some(Item::Message(message)) => {
+                items.push(String::from_utf8_lossy(message.payload()).into_owned());
+            }
             Some(Item::Signal(Signal::Lagged { missed })) => items.push(format!("lagged {missed}")),
             Some(Item::Signal(Signal::Interrupted)) => items.push("interrupted".into()),
             Some(Item::Signal(Signal::Resumed { down_for })) => {

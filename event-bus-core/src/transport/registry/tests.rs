@@ -31,9 +31,8 @@ fn read(inbox: &Inbox) -> Vec<&'static str> {
 }
 
 fn send(registry: &mut Registry, scope: Scope, name: &str) -> usize {
-    registry.deliver(scope, name, |name| {
-        Arc::new(Message::new(Channel::from_full_name(Arc::clone(name)), "x"))
-    })
+    registry
+        .deliver(scope, name, |name| Arc::new(Message::new(Channel::from_full_name(Arc::clone(name)), "x")))
 }
 
 /// Grants what is asked for, and says what that was.

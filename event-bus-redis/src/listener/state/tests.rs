@@ -161,7 +161,9 @@ impl Play {
                 self.connection = Some(epoch);
                 self.subscribed.clear();
             }
-            Step::Ask(epoch, Request::Subscribe(scope, names)) => self.subscribe(epoch, scope, &names, denied),
+            Step::Ask(epoch, Request::Subscribe(scope, names)) => {
+                self.subscribe(epoch, scope, &names, denied);
+            }
             Step::Ask(epoch, Request::Unsubscribe(scope, names)) => {
                 for name in &names {
                     assert!(self.subscribed.remove(name), "{name} was not subscribed");
@@ -185,7 +187,8 @@ impl Play {
             let refused = self.state().refused(scope, names, &"no".into());
             refused.iter().for_each(|inbox| inbox.end(event_bus_core::transport::End::Denied("no".into())));
             if names.len() == 1 {
-                let gone = self.listeners.iter_mut().filter(|listening| Some(name(listening.channel)) == denied);
+                let gone =
+                    self.listeners.iter_mut().filter(|listening| Some(name(listening.channel)) == denied);
                 gone.for_each(|listening| (listening.is_denied, listening.is_live) = (true, false));
             }
             return;
@@ -227,8 +230,12 @@ impl Play {
     /// Everything that can be done is done: what is wanted is subscribed, and nothing else.
     fn settle(&mut self) {
         while self.go(None) {}
-        let wanted: HashSet<String> =
-            self.listeners.iter().filter(|listening| !listening.is_denied).map(|other| name(other.channel)).collect();
+        let wanted: HashSet<String> = self
+            .listeners
+            .iter()
+            .filter(|listening| !listening.is_denied)
+            .map(|other| name(other.channel))
+            .collect();
         if self.connection.is_some() {
             let subscribed: HashSet<String> = self.subscribed.iter().map(ToString::to_string).collect();
             assert_eq!(subscribed, wanted);
@@ -264,7 +271,9 @@ impl Play {
     }
 }
 
-fn poll(events: &mut Subscription<Number>) -> Poll<Option<std::result::Result<event_bus_core::Delivery<Number>, Notice>>> {
+fn poll(
+    events: &mut Subscription<Number>,
+) -> Poll<Option<std::result::Result<event_bus_core::Delivery<Number>, Notice>>> {
     std::pin::pin!(events.recv()).poll(&mut Context::from_waker(Waker::noop()))
 }
 
@@ -325,7 +334,9 @@ fn names_are_asked_for_in_chunks_and_alone_after_a_refusal() {
     let listeners: HashMap<u16, _> =
         (0..600_u16).map(|number| (number, ready(play.bus.listen(&*number.to_string())).unwrap())).collect();
     play.go(None);
-    let Step::Ask(_, Request::Subscribe(scope, names)) = play.state().step(play.now) else { panic!("no request") };
+    let Step::Ask(_, Request::Subscribe(scope, names)) = play.state().step(play.now) else {
+        panic!("no request")
+    };
     assert_eq!(names.len(), CHUNK);
     let refused = play.state().refused(scope, &names, &"no".into());
     assert!(refused.is_empty(), "nobody is condemned for the others");
