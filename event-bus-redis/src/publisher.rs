@@ -27,7 +27,7 @@ pub(crate) struct Publisher {
     /// tested before it is used: an idle lane's death is noticed without a publish being lost to it.
     disconnects: Arc<AtomicU64>,
     serials: AtomicU64,
-    status: Status,
+    status: Arc<Status>,
 }
 
 #[derive(Default)]
@@ -49,11 +49,12 @@ struct Open {
 impl Publisher {
     pub(crate) fn new(config: Arc<RedisConfig>) -> Result<Self> {
         let disconnects = Arc::new(AtomicU64::new(0));
-        let pool = pool(&config, &disconnects)
+        let status = Arc::new(Status::new(LinkState::Idle));
+        let pool = pool(&config, &disconnects, &status)
             .map_err(|text| Error::new(ErrorKind::InvalidConfig, "no pool can be built").with_source(text))?;
         let lanes = (0..config.lanes).map(|_| Lane::default()).collect();
         let permits = Semaphore::new(config.max_in_flight.min(Semaphore::MAX_PERMITS));
-        let (serials, status) = (AtomicU64::new(0), Status::new(LinkState::Idle));
+        let serials = AtomicU64::new(0);
         Ok(Self { config, pool, lanes, permits, disconnects, serials, status })
     }
 
@@ -202,11 +203,16 @@ impl Publisher {
     }
 }
 
-fn pool(config: &RedisConfig, disconnects: &Arc<AtomicU64>) -> std::result::Result<Pool, String> {
-    let counter = Arc::clone(disconnects);
+fn pool(
+    config: &RedisConfig,
+    disconnects: &Arc<AtomicU64>,
+    status: &Arc<Status>,
+) -> std::result::Result<Pool, String> {
+    let (counter, status) = (Arc::clone(disconnects), Arc::clone(status));
     let count_disconnects = move |push: PushInfo| -> std::result::Result<(), std::convert::Infallible> {
         if push.kind == PushKind::Disconnection {
             counter.fetch_add(1, Ordering::Release);
+            status.set(LinkState::Interrupted, Some(&"a connection ended"));
         }
         Ok(())
     };

@@ -1,9 +1,9 @@
 //! The state of one direction, since when, and why it last failed: what health and logs are made of.
 
+use std::fmt::Display;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use event_bus_core::transport::{LinkHealth, LinkState};
-use redis::RedisError;
 use tokio::time::Instant;
 
 #[derive(Debug)]
@@ -22,7 +22,7 @@ impl Status {
     }
 
     /// Notes a state, and logs it if it is a change. `Closed` stays.
-    pub(crate) fn set(&self, state: LinkState, error: Option<&RedisError>) {
+    pub(crate) fn set(&self, state: LinkState, error: Option<&dyn Display>) {
         let mut inner = self.lock();
         let before = inner.state;
         if let Some(error) = error {

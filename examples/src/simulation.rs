@@ -15,7 +15,7 @@ pub fn run_events(
     nodes: &[&str],
     failing_node: Option<&str>,
 ) -> Vec<ExecutionEvent> {
-    let run = Run { user_id, graph_id, run_id };
+    let run = Run { user: user_id, graph: graph_id, id: run_id };
     let mut events = vec![run.graph(ExecutionStatus::Queued, 0), run.graph(ExecutionStatus::Running, 0)];
     let mut done = 0;
     for name in nodes {
@@ -33,9 +33,9 @@ pub fn run_events(
 }
 
 struct Run<'a> {
-    user_id: &'a str,
-    graph_id: &'a str,
-    run_id: &'a str,
+    user: &'a str,
+    graph: &'a str,
+    id: &'a str,
 }
 
 impl Run<'_> {
@@ -43,7 +43,7 @@ impl Run<'_> {
     fn graph(&self, status: ExecutionStatus, done: i64) -> ExecutionEvent {
         let is_final = status.is_final();
         let has_failed = status == ExecutionStatus::Failed;
-        let stats = ExecutionStats {
+        let taken = ExecutionStats {
             cost: 2 * done,
             node_exec_count: done,
             node_error_count: i64::from(has_failed),
@@ -51,9 +51,9 @@ impl Run<'_> {
             ..ExecutionStats::default()
         };
         ExecutionEvent::GraphExecutionUpdate(Box::new(GraphExecution {
-            id: self.run_id.into(),
-            user_id: self.user_id.into(),
-            graph_id: self.graph_id.into(),
+            id: self.id.into(),
+            user_id: self.user.into(),
+            graph_id: self.graph.into(),
             graph_version: 1,
             inputs: Map::from_iter([("topic".to_owned(), json!("event buses"))]),
             credential_inputs: None,
@@ -65,18 +65,18 @@ impl Run<'_> {
             is_shared: false,
             share_token: None,
             is_dry_run: false,
-            stats: is_final.then_some(stats),
+            stats: is_final.then_some(taken),
             outputs: BTreeMap::new(),
         }))
     }
 
     fn node(&self, name: &str, status: ExecutionStatus, second: i64) -> ExecutionEvent {
         ExecutionEvent::NodeExecutionUpdate(Box::new(NodeExecution {
-            user_id: self.user_id.into(),
-            graph_id: self.graph_id.into(),
+            user_id: self.user.into(),
+            graph_id: self.graph.into(),
             graph_version: 1,
-            graph_exec_id: self.run_id.into(),
-            node_exec_id: format!("{}-{name}", self.run_id),
+            graph_exec_id: self.id.into(),
+            node_exec_id: format!("{}-{name}", self.id),
             node_id: name.into(),
             block_id: format!("block-{name}"),
             input_data: Map::new(),

@@ -15,7 +15,7 @@ pub enum LinkState {
     Connecting,
     /// It works.
     Connected,
-    /// Its connection was lost, or could not be made; it is being made anew.
+    /// Its connection was lost, or could not be made. It is being made anew, or will be by the next use.
     Interrupted,
     /// Closed on purpose.
     Closed,
