@@ -1,8 +1,9 @@
 //! The derive's own thin view of the event type: attributes read, shape sorted, nothing judged yet.
+//! Only what can never be an event is refused here.
 
 use proc_macro2::Ident;
 use syn::spanned::Spanned;
-use syn::{Data, DeriveInput, Fields, Generics, Visibility};
+use syn::{Data, DataEnum, DeriveInput, Fields, Generics, Visibility};
 
 use crate::attr;
 use crate::ctxt::Ctxt;
@@ -18,6 +19,8 @@ pub(crate) struct Input<'a> {
 pub(crate) enum Shape<'a> {
     Struct(Values<'a>),
     Enum(Vec<Variant<'a>>),
+    /// No event; that is recorded.
+    Union,
 }
 
 pub(crate) struct Variant<'a> {
@@ -30,58 +33,46 @@ pub(crate) struct Variant<'a> {
 pub(crate) enum Values<'a> {
     /// In fields of these names.
     Named(Vec<&'a Ident>),
-    /// In fields of the one payload; which ones it has is for the compiler to know.
-    Payload,
-    /// Nowhere that a template could name.
+    /// In so many fields without names. In the one of a variant, the payload, may be fields with names: which,
+    /// is for the compiler to know.
+    Unnamed(usize),
+    /// Nowhere.
     None,
 }
 
 impl<'a> Input<'a> {
-    /// `None` for what can never be an event; the mistakes are recorded.
-    pub(crate) fn parse(cx: &Ctxt, input: &'a DeriveInput) -> Option<Self> {
+    pub(crate) fn parse(cx: &Ctxt, input: &'a DeriveInput) -> Self {
         let attrs = attr::Container::parse(cx, &input.attrs);
         let shape = match &input.data {
-            Data::Struct(data) => Shape::Struct(Values::of_struct(cx, &data.fields)),
-            Data::Enum(data) => {
-                let variants = data.variants.iter().map(|variant| Variant {
-                    ident: &variant.ident,
-                    attrs: attr::Variant::parse(cx, &variant.attrs),
-                    values: Values::of_variant(cx, &variant.fields),
-                });
-                Shape::Enum(variants.collect())
-            }
+            Data::Struct(data) => Shape::Struct(Values::of(cx, &data.fields)),
+            Data::Enum(data) => Shape::Enum(variants(cx, data)),
             Data::Union(data) => {
                 cx.error(data.union_token.span(), "an event is a struct or an enum, not a union");
-                return None;
+                Shape::Union
             }
         };
-        Some(Self { ident: &input.ident, vis: &input.vis, generics: &input.generics, attrs, shape })
+        Self { ident: &input.ident, vis: &input.vis, generics: &input.generics, attrs, shape }
     }
 }
 
+fn variants<'a>(cx: &Ctxt, data: &'a DataEnum) -> Vec<Variant<'a>> {
+    let variants = data.variants.iter().map(|variant| Variant {
+        ident: &variant.ident,
+        attrs: attr::Variant::parse(cx, &variant.attrs),
+        values: Values::of(cx, &variant.fields),
+    });
+    variants.collect()
+}
+
 impl<'a> Values<'a> {
-    fn of_struct(cx: &Ctxt, fields: &'a Fields) -> Self {
-        match Self::named(cx, fields) {
-            Some(named) => named,
-            None => Self::None,
-        }
-    }
-
-    fn of_variant(cx: &Ctxt, fields: &'a Fields) -> Self {
-        match Self::named(cx, fields) {
-            Some(named) => named,
-            None if fields.len() == 1 => Self::Payload,
-            None => Self::None,
-        }
-    }
-
-    fn named(cx: &Ctxt, fields: &'a Fields) -> Option<Self> {
+    fn of(cx: &Ctxt, fields: &'a Fields) -> Self {
         fields.iter().for_each(|field| attr::refuse_on_field(cx, &field.attrs));
         match fields {
             Fields::Named(fields) => {
-                Some(Self::Named(fields.named.iter().filter_map(|field| field.ident.as_ref()).collect()))
+                Self::Named(fields.named.iter().filter_map(|field| field.ident.as_ref()).collect())
             }
-            Fields::Unnamed(_) | Fields::Unit => None,
+            Fields::Unnamed(fields) => Self::Unnamed(fields.unnamed.len()),
+            Fields::Unit => Self::None,
         }
     }
 }

@@ -1,21 +1,32 @@
 //! Reads `#[bus(…)]` into plain values. What they may be together is decided in `valid.rs`.
+//! After a mistake it goes on with what was meant, so that one mistake is one message.
 
 use proc_macro2::{Ident, Span};
-use syn::ext::IdentExt;
-use syn::punctuated::Punctuated;
+use quote::format_ident;
 use syn::spanned::Spanned;
-use syn::{Attribute, Expr, ExprLit, Lit, LitStr, Meta, MetaNameValue, Path, Token};
+use syn::{Attribute, LitStr, Meta, Path};
 
 use crate::ctxt::Ctxt;
-use crate::nearest::did_you_mean;
+use crate::name;
+use crate::nearest::{did_you_mean, nearest};
+use crate::syntax::{items, list, text, text_of};
 use crate::template::Template;
 
 /// `#[bus(…)]` on the event type.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Container {
-    pub(crate) name: Option<LitStr>,
+    pub(crate) name: Once<LitStr>,
     pub(crate) channels: Vec<Channel>,
-    pub(crate) krate: Option<Path>,
+    pub(crate) krate: Once<Path>,
+    /// Something could not be understood, so what is missing may stand in it.
+    pub(crate) is_broken: bool,
+}
+
+/// What may be given once.
+#[derive(Debug)]
+pub(crate) struct Once<T> {
+    pub(crate) value: Option<T>,
+    pub(crate) is_given: bool,
 }
 
 /// One `channel(method = "template")`.
@@ -30,27 +41,31 @@ pub(crate) struct Channel {
 pub(crate) struct Variant {
     /// `field(parameter = "field of this variant")`
     pub(crate) renames: Vec<Rename>,
+    /// Something could not be understood, so a rename may stand in it.
+    pub(crate) is_broken: bool,
 }
 
 #[derive(Debug)]
 pub(crate) struct Rename {
     pub(crate) parameter: Ident,
+    /// Its span is that of the text.
     pub(crate) field: Ident,
 }
 
 impl Container {
     pub(crate) fn parse(cx: &Ctxt, attrs: &[Attribute]) -> Self {
-        let mut container = Self { name: None, channels: Vec::new(), krate: None };
-        for item in items(cx, attrs) {
-            let key = item.path().get_ident().map(ToString::to_string).unwrap_or_default();
-            match key.as_str() {
-                "name" => set_once(cx, &mut container.name, item.span(), "name", text(cx, &item)),
-                "crate" => {
-                    let path = text(cx, &item).and_then(|path| cx.ok(path.parse()));
-                    set_once(cx, &mut container.krate, item.span(), "crate", path);
+        let mut container = Self::default();
+        let (items, is_complete) = items(cx, bus_attributes(attrs));
+        container.is_broken = !is_complete;
+        for item in items {
+            match known_key(cx, &item, "a type", &["name", "channel", "crate"]) {
+                Some("name") => container.name.set(cx, item.span(), "name", text(cx, &item)),
+                Some("crate") => {
+                    let path = text(cx, &item).and_then(|path| crate_path(cx, &path));
+                    container.krate.set(cx, item.span(), "crate", path);
                 }
-                "channel" => container.channels.extend(channels(cx, &item)),
-                _ => unknown(cx, &item, &["name", "channel", "crate"]),
+                Some(_) => container.channels.extend(channels(cx, &item)),
+                None => container.is_broken = true,
             }
         }
         container
@@ -59,110 +74,105 @@ impl Container {
 
 impl Variant {
     pub(crate) fn parse(cx: &Ctxt, attrs: &[Attribute]) -> Self {
-        let mut variant = Self::default();
-        for item in items(cx, attrs) {
-            if item.path().is_ident("field") {
+        let (items, is_complete) = items(cx, bus_attributes(attrs));
+        let mut variant = Self { renames: Vec::new(), is_broken: !is_complete };
+        for item in items {
+            let written = variant.renames.len();
+            if known_key(cx, &item, "a variant", &["field"]).is_some() {
                 variant.renames.extend(renames(cx, &item));
-            } else {
-                unknown(cx, &item, &["field"]);
             }
+            variant.is_broken |= variant.renames.len() == written;
         }
         variant
     }
 }
 
+impl Channel {
+    /// The generated type that holds the parameters.
+    pub(crate) fn holder(&self) -> Ident {
+        format_ident!("{}Channel", name::pascal_case(&self.method), span = self.method.span())
+    }
+}
+
 /// Fields take no `#[bus(…)]`: say so instead of ignoring one.
 pub(crate) fn refuse_on_field(cx: &Ctxt, attrs: &[Attribute]) {
-    for attr in attrs.iter().filter(|attr| attr.path().is_ident("bus")) {
+    for attr in bus_attributes(attrs) {
         cx.error(attr.span(), "`#[bus(…)]` stands on the event type or on a variant, not on a field");
     }
 }
 
-/// The items of all `#[bus(…)]` in `attrs`.
-fn items(cx: &Ctxt, attrs: &[Attribute]) -> Vec<Meta> {
-    let mut items = Vec::new();
-    for attr in attrs.iter().filter(|attr| attr.path().is_ident("bus")) {
-        match &attr.meta {
-            Meta::List(_) => {
-                let parsed = attr.parse_args_with(Punctuated::<Meta, Token![,]>::parse_terminated);
-                items.extend(cx.ok(parsed).into_iter().flatten());
-            }
-            other => cx.error(other.span(), "expected `#[bus(…)]` with parentheses"),
+impl<T> Once<T> {
+    /// Takes `value`, which is `None` if it could not be read.
+    fn set(&mut self, cx: &Ctxt, span: Span, key: &str, value: Option<T>) {
+        if self.is_given {
+            cx.error(span, format!("`{key}` is given twice"));
+            return;
         }
+        *self = Self { value, is_given: true };
     }
-    items
+}
+
+impl<T> Default for Once<T> {
+    fn default() -> Self {
+        Self { value: None, is_given: false }
+    }
+}
+
+fn bus_attributes(attrs: &[Attribute]) -> impl Iterator<Item = &Attribute> {
+    attrs.iter().filter(|attr| attr.path().is_ident("bus"))
+}
+
+/// The key of `item`, or the known one that was meant.
+fn known_key(cx: &Ctxt, item: &Meta, place: &str, known: &[&'static str]) -> Option<&'static str> {
+    let path = item.path();
+    let key = path.segments.iter().map(|segment| name::plain(&segment.ident)).collect::<Vec<_>>().join("::");
+    if let Some(key) = known.iter().find(|known| **known == key) {
+        return Some(key);
+    }
+    let hint = match key.as_str() {
+        "field" => "it stands on a variant of an enum".to_owned(),
+        "name" | "channel" | "crate" => "it stands on the event type".to_owned(),
+        _ => did_you_mean(&key, known),
+    };
+    cx.error(path.span(), format!("unknown key `{key}` in the `#[bus(…)]` of {place}: {hint}"));
+    nearest(&key, known)
+}
+
+fn crate_path(cx: &Ctxt, text: &LitStr) -> Option<Path> {
+    let path = text.parse_with(Path::parse_mod_style);
+    if path.is_err() {
+        cx.error(text.span(), "expected the path of the crate, for example \"my_facade::event_bus_core\"");
+    }
+    path.ok()
 }
 
 fn channels(cx: &Ctxt, item: &Meta) -> Vec<Channel> {
-    let pairs = named_texts(cx, item, "channel(method = \"key template\")");
-    let channels = pairs.into_iter().map(|(method, template)| Channel {
-        template: Template::parse(cx, &template),
-        method,
+    let pairs = list(cx, item, "channel(method = \"key template\")").into_iter();
+    let channels = pairs.filter_map(|(method, template)| {
+        let template = text_of(cx, &template).map(|text| Template::parse(cx, &text));
+        let Some(usable) = name::usable(&name::plain(&method), method.span()) else {
+            cx.error(
+                method.span(),
+                format!("a method can't be called `{method}`: name the channel otherwise"),
+            );
+            return None;
+        };
+        let template = template.unwrap_or_else(|| Template::broken(method.span()));
+        Some(Channel { method: usable, template })
     });
     channels.collect()
 }
 
 fn renames(cx: &Ctxt, item: &Meta) -> Vec<Rename> {
-    let pairs = named_texts(cx, item, "field(parameter = \"field of this variant\")");
-    let renames = pairs.into_iter().filter_map(|(parameter, field)| {
-        let field = cx.ok(field.parse_with(Ident::parse_any))?;
-        Some(Rename { parameter, field })
+    let pairs = list(cx, item, "field(parameter = \"field of this variant\")").into_iter();
+    let renames = pairs.filter_map(|(parameter, field)| {
+        let text = text_of(cx, &field)?;
+        let value = text.value();
+        let field = name::usable(value.strip_prefix("r#").unwrap_or(&value), text.span());
+        if field.is_none() {
+            cx.error(text.span(), format!("expected the name of a field of this variant, found {value:?}"));
+        }
+        Some(Rename { parameter, field: field? })
     });
     renames.collect()
-}
-
-/// The `name = "text"` pairs in a list such as `channel(…)`.
-fn named_texts(cx: &Ctxt, item: &Meta, shape: &str) -> Vec<(Ident, LitStr)> {
-    let Meta::List(list) = item else {
-        cx.error(item.span(), format!("expected `{shape}`"));
-        return Vec::new();
-    };
-    let pairs = list.parse_args_with(Punctuated::<MetaNameValue, Token![,]>::parse_terminated);
-    let Some(pairs) = cx.ok(pairs) else { return Vec::new() };
-    if pairs.is_empty() {
-        cx.error(item.span(), format!("expected `{shape}`"));
-    }
-    let pairs = pairs.into_iter().filter_map(|pair| {
-        let Some(name) = pair.path.get_ident().cloned() else {
-            cx.error(pair.path.span(), "expected one plain name");
-            return None;
-        };
-        Some((name, literal(cx, &pair.value)?))
-    });
-    pairs.collect()
-}
-
-fn text(cx: &Ctxt, item: &Meta) -> Option<LitStr> {
-    match item {
-        Meta::NameValue(pair) => literal(cx, &pair.value),
-        other => {
-            let key = other.path().get_ident().map(ToString::to_string).unwrap_or_default();
-            cx.error(other.span(), format!("expected `{key} = \"…\"`"));
-            None
-        }
-    }
-}
-
-fn literal(cx: &Ctxt, value: &Expr) -> Option<LitStr> {
-    match value {
-        Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => Some(text.clone()),
-        other => {
-            cx.error(other.span(), "expected a text in quotes");
-            None
-        }
-    }
-}
-
-fn set_once<T>(cx: &Ctxt, place: &mut Option<T>, span: Span, key: &str, value: Option<T>) {
-    if place.is_some() {
-        cx.error(span, format!("`{key}` is given twice"));
-    } else {
-        *place = value;
-    }
-}
-
-fn unknown(cx: &Ctxt, item: &Meta, known: &[&str]) {
-    let path = item.path();
-    let key = path.segments.iter().map(|segment| segment.ident.to_string()).collect::<Vec<_>>().join("::");
-    cx.error(path.span(), format!("unknown key `{key}` in `#[bus(…)]`: {}", did_you_mean(&key, known)));
 }

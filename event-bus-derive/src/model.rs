@@ -1,25 +1,32 @@
 //! Lowers the parsed input to a model in which a wrong state can't be written: every channel parameter of every
-//! struct or variant has its source.
+//! struct or variant has its source. The outline, without sources, is there even after a mistake.
 
 use proc_macro2::Ident;
 use quote::format_ident;
-use syn::ext::IdentExt;
-use syn::{Generics, LitStr, Path, Visibility, parse_quote};
+use syn::{Generics, Path, Visibility, parse_quote};
 
 use crate::ast::{Input, Shape, Values, Variant};
+use crate::attr::{self, Rename};
 use crate::ctxt::Ctxt;
+use crate::name::plain;
 use crate::nearest::did_you_mean;
 use crate::template::Piece;
+use crate::valid;
 
 pub(crate) struct Model<'a> {
+    pub(crate) outline: Outline<'a>,
+    pub(crate) cases: Cases,
+}
+
+/// What the generated items are called and take.
+pub(crate) struct Outline<'a> {
     pub(crate) event: &'a Ident,
     pub(crate) bus: Ident,
     pub(crate) vis: &'a Visibility,
     pub(crate) generics: &'a Generics,
     pub(crate) krate: Path,
-    pub(crate) bus_name: LitStr,
+    pub(crate) bus_name: String,
     pub(crate) channels: Vec<Channel>,
-    pub(crate) cases: Cases,
 }
 
 pub(crate) struct Channel {
@@ -28,8 +35,6 @@ pub(crate) struct Channel {
     pub(crate) holder: Ident,
     pub(crate) parameters: Vec<Ident>,
     pub(crate) pieces: Vec<Piece>,
-    /// As the user wrote it, for the generated docs.
-    pub(crate) template: String,
 }
 
 /// Where the parameters of an event are.
@@ -59,138 +64,184 @@ pub(crate) struct Source {
     pub(crate) field: Ident,
 }
 
-impl<'a> Model<'a> {
-    /// `None` if something is missing; the mistakes are recorded.
-    pub(crate) fn lower(cx: &Ctxt, input: Input<'a>) -> Option<Self> {
-        let channels: Vec<Channel> = input.attrs.channels.iter().map(Channel::lower).collect();
-        let mut parameters: Vec<&Ident> = Vec::new();
-        for channel in &channels {
-            parameters.extend(channel.parameters.iter());
-        }
-        parameters.sort();
-        parameters.dedup();
-
-        let cases = match &input.shape {
-            Shape::Struct(values) => Cases::Struct(struct_sources(cx, &parameters, values)),
-            Shape::Enum(variants) => {
-                Cases::Enum(variants.iter().map(|variant| case(cx, &parameters, variant)).collect())
-            }
-        };
-        Some(Self {
+impl<'a> Outline<'a> {
+    /// What can be generated whatever mistakes there are. Channels that would clash are left out.
+    pub(crate) fn of(input: &Input<'a>) -> Self {
+        let declared = &input.attrs.channels;
+        let clean = declared.iter().enumerate().filter(|(at, channel)| {
+            let clashes = |earlier: &attr::Channel| earlier.holder() == channel.holder();
+            let is_free = !valid::is_taken(&channel.method) && channel.holder() != *input.ident;
+            is_free && !declared[..*at].iter().any(clashes)
+        });
+        Self {
             event: input.ident,
-            bus: format_ident!("{}Bus", input.ident.unraw(), span = input.ident.span()),
+            bus: format_ident!("{}Bus", plain(input.ident), span = input.ident.span()),
             vis: input.vis,
             generics: input.generics,
-            krate: input.attrs.krate.unwrap_or_else(|| parse_quote!(::event_bus_core)),
-            bus_name: input.attrs.name?,
-            channels,
-            cases,
-        })
+            krate: input.attrs.krate.value.clone().unwrap_or_else(|| parse_quote!(::event_bus_core)),
+            bus_name: input.attrs.name.value.as_ref().map(syn::LitStr::value).unwrap_or_default(),
+            channels: clean.map(|(_, channel)| Channel::of(channel)).collect(),
+        }
     }
 }
 
 impl Channel {
-    fn lower(channel: &crate::attr::Channel) -> Self {
-        let pieces = &channel.template.pieces;
+    fn of(channel: &attr::Channel) -> Self {
         Self {
             method: channel.method.clone(),
-            holder: format_ident!("{}Channel", pascal_case(&channel.method), span = channel.method.span()),
+            holder: channel.holder(),
             parameters: channel.template.parameters().into_iter().cloned().collect(),
-            template: pieces.iter().map(ToString::to_string).collect(),
-            pieces: pieces.clone(),
+            pieces: channel.template.pieces.clone(),
+        }
+    }
+
+    /// For the generated docs: `user-1/<graph_id>`.
+    pub(crate) fn shown(&self) -> String {
+        let pieces = self.pieces.iter().map(|piece| match piece {
+            Piece::Literal(text) => text.clone(),
+            Piece::Parameter(name) => format!("<{}>", plain(name)),
+        });
+        pieces.collect()
+    }
+}
+
+impl Cases {
+    /// Finds the source of every parameter; what is missing is recorded.
+    pub(crate) fn lower(cx: &Ctxt, input: &Input<'_>) -> Self {
+        let parameters = parameters(&input.attrs.channels);
+        match &input.shape {
+            Shape::Struct(values) => Self::Struct(struct_sources(cx, input.ident, &parameters, values)),
+            Shape::Enum(variants) => {
+                let is_complete = !input.attrs.channels.iter().any(|channel| channel.template.is_broken);
+                let case = |variant| {
+                    if is_complete && !input.attrs.is_broken {
+                        check_renames(cx, &parameters, variant);
+                    }
+                    Case::of(cx, &parameters, variant)
+                };
+                Self::Enum(variants.iter().map(case).collect())
+            }
+            Shape::Union => Self::Enum(Vec::new()),
         }
     }
 }
 
-impl std::fmt::Display for Piece {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Literal(text) => f.write_str(text),
-            Self::Parameter(name) => write!(f, "<{}>", name.unraw()),
+/// All parameters of all channels, each once.
+fn parameters(channels: &[attr::Channel]) -> Vec<&Ident> {
+    let mut parameters = Vec::new();
+    for parameter in channels.iter().flat_map(|channel| channel.template.parameters()) {
+        if !parameters.contains(&parameter) {
+            parameters.push(parameter);
         }
     }
+    parameters
 }
 
-fn struct_sources(cx: &Ctxt, parameters: &[&Ident], values: &Values<'_>) -> Vec<Source> {
-    let fields = match values {
-        Values::Named(fields) => fields.as_slice(),
-        Values::Payload | Values::None => &[],
+fn struct_sources(cx: &Ctxt, event: &Ident, parameters: &[&Ident], values: &Values<'_>) -> Vec<Source> {
+    let Values::Named(fields) = values else {
+        if !parameters.is_empty() {
+            cx.error(
+                event.span(),
+                format!(
+                    "the channels need {}: give `{event}` named fields that have them",
+                    listed(parameters)
+                ),
+            );
+        }
+        return Vec::new();
     };
-    let sources = parameters.iter().filter_map(|parameter| named_source(cx, parameter, parameter, fields));
+    let sources = parameters.iter().filter_map(|parameter| {
+        let field = fields.iter().find(|field| plain(field) == plain(parameter));
+        if field.is_none() {
+            let name = plain(parameter);
+            let hint = hint(&name, fields);
+            cx.error(
+                parameter.span(),
+                format!("the channel parameter `{{{name}}}` is no field of `{event}`: {hint}"),
+            );
+        }
+        Some(Source { parameter: (*parameter).clone(), field: (*field?).clone() })
+    });
     sources.collect()
 }
 
-fn case(cx: &Ctxt, parameters: &[&Ident], variant: &Variant<'_>) -> Case {
-    for rename in &variant.attrs.renames {
-        if !parameters.contains(&&rename.parameter) {
-            let known: Vec<String> = parameters.iter().map(ToString::to_string).collect();
-            let known: Vec<&str> = known.iter().map(String::as_str).collect();
-            let parameter = &rename.parameter;
-            let hint = did_you_mean(&parameter.to_string(), &known);
-            cx.error(parameter.span(), format!("no channel has a parameter `{parameter}`: {hint}"));
+/// A rename of what nobody asks for is a typo.
+fn check_renames(cx: &Ctxt, parameters: &[&Ident], variant: &Variant<'_>) {
+    let renames = &variant.attrs.renames;
+    for (at, Rename { parameter, .. }) in renames.iter().enumerate() {
+        let name = plain(parameter);
+        if !parameters.iter().any(|known| plain(known) == name) {
+            let hint = hint(&name, parameters);
+            cx.error(parameter.span(), format!("no channel has a parameter `{{{name}}}`: {hint}"));
+        } else if renames[..at].iter().any(|earlier| plain(&earlier.parameter) == name) {
+            cx.error(parameter.span(), format!("the field of `{{{name}}}` is given twice"));
         }
     }
-    let field_of = |parameter: &Ident| {
-        let rename = variant.attrs.renames.iter().find(|rename| rename.parameter == *parameter);
-        rename.map_or_else(|| parameter.clone(), |rename| rename.field.clone())
-    };
-    let (place, sources) = match &variant.values {
-        _ if parameters.is_empty() => (Place::Nowhere, Vec::new()),
-        Values::Named(fields) => {
-            let sources = parameters
-                .iter()
-                .filter_map(|parameter| named_source(cx, parameter, &respanned(field_of(parameter), variant), fields));
-            (Place::Fields, sources.collect())
-        }
-        Values::Payload => {
-            let sources = parameters.iter().map(|parameter| Source {
-                parameter: (*parameter).clone(),
-                field: respanned(field_of(parameter), variant),
-            });
-            (Place::Payload, sources.collect())
-        }
-        Values::None => {
-            let names: Vec<String> = parameters.iter().map(|name| format!("`{name}`")).collect();
-            cx.error(
-                variant.ident.span(),
-                format!(
-                    "the channels need {} of every variant: give `{}` one payload or named fields that have them",
-                    names.join(", "),
-                    variant.ident
-                ),
-            );
-            (Place::Nowhere, Vec::new())
-        }
-    };
-    Case { variant: variant.ident.clone(), place, sources }
 }
 
-/// The source of a parameter among named fields; a missing field is a mistake at `wanted`.
-fn named_source(cx: &Ctxt, parameter: &Ident, wanted: &Ident, fields: &[&Ident]) -> Option<Source> {
-    if let Some(field) = fields.iter().find(|field| **field == wanted) {
-        return Some(Source { parameter: parameter.clone(), field: (*field).clone() });
+impl Case {
+    fn of(cx: &Ctxt, parameters: &[&Ident], variant: &Variant<'_>) -> Self {
+        let (place, sources) = match &variant.values {
+            _ if parameters.is_empty() => (Place::Nowhere, Vec::new()),
+            Values::Named(fields) => {
+                let sources =
+                    parameters.iter().filter_map(|parameter| named_source(cx, parameter, variant, fields));
+                (Place::Fields, sources.collect())
+            }
+            Values::Unnamed(1) => {
+                let sources = parameters.iter().map(|parameter| Source {
+                    parameter: (*parameter).clone(),
+                    field: wanted_field(parameter, variant),
+                });
+                (Place::Payload, sources.collect())
+            }
+            Values::Unnamed(_) | Values::None => {
+                let (needed, name) = (listed(parameters), variant.ident);
+                let message = format!(
+                    "the channels need {needed} of every variant: give `{name}` one payload or named fields that \
+                     have them"
+                );
+                cx.error(name.span(), message);
+                (Place::Nowhere, Vec::new())
+            }
+        };
+        Self { variant: variant.ident.clone(), place, sources }
     }
-    let known: Vec<String> = fields.iter().map(|field| field.unraw().to_string()).collect();
-    let known: Vec<&str> = known.iter().map(String::as_str).collect();
-    let hint = match known.as_slice() {
-        [] => "it has no named fields".to_owned(),
-        _ => did_you_mean(&wanted.unraw().to_string(), &known),
-    };
-    cx.error(wanted.span(), format!("the channel parameter `{{{parameter}}}` needs a field `{wanted}`: {hint}"));
-    None
 }
 
-/// A field that a variant's payload turns out to lack is reported at the variant.
-fn respanned(mut field: Ident, variant: &Variant<'_>) -> Ident {
-    field.set_span(variant.ident.span());
+fn named_source(cx: &Ctxt, parameter: &Ident, variant: &Variant<'_>, fields: &[&Ident]) -> Option<Source> {
+    let wanted = wanted_field(parameter, variant);
+    let field = fields.iter().find(|field| plain(field) == plain(&wanted));
+    if field.is_none() && !variant.attrs.is_broken {
+        let (parameter, wanted_name) = (plain(parameter), plain(&wanted));
+        let hint = hint(&wanted_name, fields);
+        let message = format!(
+            "the channel parameter `{{{parameter}}}` needs a field `{wanted_name}` in `{}`: {hint} \
+             (`#[bus(field({parameter} = \"…\"))]` takes it from another field)",
+            variant.ident
+        );
+        cx.error(wanted.span(), message);
+    }
+    Some(Source { parameter: parameter.clone(), field: (*field?).clone() })
+}
+
+/// The field that `variant` should have for `parameter`. Should it lack it, that is reported at the variant, or
+/// where the variant names the field.
+fn wanted_field(parameter: &Ident, variant: &Variant<'_>) -> Ident {
+    let rename = variant.attrs.renames.iter().find(|rename| plain(&rename.parameter) == plain(parameter));
+    let mut field = rename.map_or(parameter, |rename| &rename.field).clone();
+    if rename.is_none() {
+        field.set_span(variant.ident.span());
+    }
     field
 }
 
-fn pascal_case(ident: &Ident) -> String {
-    let words = ident.unraw().to_string();
-    let words = words.split('_').map(|word| {
-        let mut letters = word.chars();
-        letters.next().map(|first| first.to_uppercase().chain(letters).collect::<String>()).unwrap_or_default()
-    });
-    words.collect()
+fn hint(word: &str, known: &[&Ident]) -> String {
+    let known: Vec<String> = known.iter().map(|name| plain(name)).collect();
+    did_you_mean(word, &known.iter().map(String::as_str).collect::<Vec<_>>())
+}
+
+fn listed(parameters: &[&Ident]) -> String {
+    let names: Vec<String> = parameters.iter().map(|name| format!("`{}`", plain(name))).collect();
+    names.join(", ")
 }

@@ -5,13 +5,14 @@ use proc_macro2::{Ident, Span};
 use syn::LitStr;
 
 use crate::ctxt::Ctxt;
+use crate::name;
 
 /// A template and where it stands.
 #[derive(Debug)]
 pub(crate) struct Template {
     pub(crate) span: Span,
     pub(crate) pieces: Vec<Piece>,
-    /// It could not be read; that is recorded, and no more is to be said of it.
+    /// It could not be read whole; that is recorded, and no more is to be said of it.
     pub(crate) is_broken: bool,
 }
 
@@ -25,13 +26,16 @@ impl Template {
     /// Reads `text`; mistakes are recorded.
     pub(crate) fn parse(cx: &Ctxt, text: &LitStr) -> Self {
         let (span, value) = (text.span(), text.value());
-        match pieces(&value, span) {
-            Ok(pieces) => Self { span, pieces, is_broken: false },
-            Err((offset, message)) => {
-                cx.error(span, format!("at byte {offset} of the template: {message}"));
-                Self { span, pieces: Vec::new(), is_broken: true }
-            }
+        let Read { pieces, mistakes, .. } = Read::all(&value, span);
+        for (offset, message) in &mistakes {
+            cx.error(span, format!("at byte {offset} of the template: {message}"));
         }
+        Self { span, pieces, is_broken: !mistakes.is_empty() }
+    }
+
+    /// Stands for one that is no text; that is recorded already.
+    pub(crate) fn broken(span: Span) -> Self {
+        Self { span, pieces: Vec::new(), is_broken: true }
     }
 
     /// The parameters, each once, in the order in which they appear.
@@ -48,80 +52,126 @@ impl Template {
     }
 }
 
-fn pieces(text: &str, span: Span) -> Result<Vec<Piece>, (usize, String)> {
-    let mut pieces = Vec::new();
-    let mut literal = String::new();
-    let mut rest = text;
-    while let Some(c) = rest.chars().next() {
-        let offset = text.len() - rest.len();
-        if let Some(after) = rest.strip_prefix("{{").or_else(|| rest.strip_prefix("}}")) {
-            literal.push(c);
-            rest = after;
-        } else if c == '}' {
-            return Err((offset, "a single `}` closes nothing: write `}}` for the character itself".into()));
-        } else if let Some(inside) = rest.strip_prefix('{') {
-            let Some((name, after)) = inside.split_once('}') else {
-                return Err((offset, "`{` opens a parameter that is never closed: write `{{` for the character itself".into()));
-            };
-            if !literal.is_empty() {
-                pieces.push(Piece::Literal(std::mem::take(&mut literal)));
-            }
-            pieces.push(Piece::Parameter(parameter(name, span).map_err(|message| (offset, message))?));
-            rest = after;
-        } else {
-            literal.push(c);
-            rest = &rest[c.len_utf8()..];
-        }
-    }
-    if !literal.is_empty() {
-        pieces.push(Piece::Literal(literal));
-    }
-    Ok(pieces)
+/// What has been read of a template.
+struct Read {
+    span: Span,
+    pieces: Vec<Piece>,
+    /// The literal since the last parameter.
+    literal: String,
+    /// Byte offset and message.
+    mistakes: Vec<(usize, String)>,
 }
 
-fn parameter(name: &str, span: Span) -> Result<Ident, String> {
-    if name.is_empty() {
-        return Err("`{}` names no parameter: write the field between the braces".into());
-    }
-    let parsed = syn::parse_str::<Ident>(name).or_else(|_| syn::parse_str::<Ident>(&format!("r#{name}")));
-    match parsed {
-        Ok(mut ident) => {
-            ident.set_span(span);
-            Ok(ident)
+impl Read {
+    fn all(text: &str, span: Span) -> Self {
+        let mut read = Self { span, pieces: Vec::new(), literal: String::new(), mistakes: Vec::new() };
+        let mut rest = text;
+        while let Some(c) = rest.chars().next() {
+            rest = &rest[read.step(c, rest, text.len() - rest.len())..];
         }
-        Err(_) => Err(format!("`{{{name}}}` is no parameter: expected the name of a field")),
+        read.end_literal();
+        read
     }
+
+    /// Reads what `rest` begins with, at `offset`; returns its length.
+    fn step(&mut self, c: char, rest: &str, offset: usize) -> usize {
+        if rest.starts_with("{{") || rest.starts_with("}}") {
+            self.literal.push(c);
+            return 2;
+        }
+        match c {
+            '{' => self.parameter(&rest[1..], offset),
+            '}' => {
+                self.mistakes.push((
+                    offset,
+                    "a single `}` closes nothing: write `}}` for the character itself".into(),
+                ));
+                1
+            }
+            c => {
+                self.literal.push(c);
+                c.len_utf8()
+            }
+        }
+    }
+
+    /// Reads the parameter whose brace stands before `inside`; returns its length with the braces.
+    fn parameter(&mut self, inside: &str, offset: usize) -> usize {
+        let name = match inside.find(['{', '}']) {
+            Some(end) if inside[end..].starts_with('}') => &inside[..end],
+            _ => {
+                let message =
+                    "`{` opens a parameter that is never closed: write `{{` for the character itself";
+                self.mistakes.push((offset, message.into()));
+                return 1;
+            }
+        };
+        match name::usable(name, self.span) {
+            Some(ident) => {
+                self.end_literal();
+                self.pieces.push(Piece::Parameter(ident));
+            }
+            None => self.mistakes.push((offset, why_unusable(name))),
+        }
+        name.len() + 2
+    }
+
+    fn end_literal(&mut self) {
+        if !self.literal.is_empty() {
+            self.pieces.push(Piece::Literal(std::mem::take(&mut self.literal)));
+        }
+    }
+}
+
+fn why_unusable(name: &str) -> String {
+    let hint = if name.is_empty() {
+        return "`{}` names no parameter: write the name of a field between the braces".to_owned();
+    } else if name.chars().all(|c| c.is_ascii_digit()) {
+        ", and fields without names have none"
+    } else if name.contains(':') {
+        " alone, without a format"
+    } else {
+        ""
+    };
+    format!("`{{{name}}}` is no parameter: expected the name of a field{hint}")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn read(text: &str) -> Result<Vec<String>, (usize, String)> {
-        let pieces = pieces(text, Span::call_site())?;
-        let shown = pieces.into_iter().map(|piece| match piece {
+    fn read(text: &str) -> Vec<String> {
+        let read = Read::all(text, Span::call_site());
+        assert!(read.mistakes.is_empty(), "{:?}", read.mistakes);
+        let shown = read.pieces.into_iter().map(|piece| match piece {
             Piece::Literal(text) => format!("'{text}'"),
             Piece::Parameter(name) => name.to_string(),
         });
-        Ok(shown.collect())
+        shown.collect()
+    }
+
+    fn offsets(text: &str) -> Vec<usize> {
+        Read::all(text, Span::call_site()).mistakes.into_iter().map(|(offset, _)| offset).collect()
     }
 
     #[test]
     fn doubled_braces_are_literal_and_single_ones_hold_parameters() {
         assert_eq!(
-            read("{{{user_id}/{graph_id}}}/exec/{id}").unwrap(),
+            read("{{{user_id}/{graph_id}}}/exec/{id}"),
             ["'{'", "user_id", "'/'", "graph_id", "'}/exec/'", "id"]
         );
-        assert_eq!(read("all").unwrap(), ["'all'"]);
-        assert_eq!(read("{{}}").unwrap(), ["'{}'"]);
-        assert_eq!(read("{type}").unwrap(), ["r#type"]);
+        assert_eq!(read("all"), ["'all'"]);
+        assert_eq!(read("{{}}"), ["'{}'"]);
+        assert_eq!(read("{type}"), ["r#type"]);
     }
 
     #[test]
-    fn mistakes_are_told_with_their_offset() {
-        assert_eq!(read("ab{").unwrap_err().0, 2);
-        assert_eq!(read("é}").unwrap_err().0, 2);
-        assert_eq!(read("a/{}").unwrap_err().0, 2);
-        assert!(read("{a b}").unwrap_err().1.contains("expected the name of a field"));
+    fn every_mistake_is_told_with_its_offset() {
+        assert_eq!(offsets("ab{"), [2]);
+        assert_eq!(offsets("é}"), [2]);
+        assert_eq!(offsets("a/{}"), [2]);
+        assert_eq!(offsets("{a b}/{c}/}/{"), [0, 10, 12]);
+        assert_eq!(offsets("{a/{b}"), [0]);
+        assert_eq!(offsets("{\"}/{'a}/{é!}"), [0, 4, 9]);
     }
 }

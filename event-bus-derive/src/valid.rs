@@ -1,39 +1,68 @@
 //! The rules that a bus declaration keeps to: one rule, one function, one why.
+//! Which fields the event must have is not decided here, but in `model.rs`.
 
 use proc_macro2::Ident;
 use syn::LitStr;
-use syn::ext::IdentExt;
 
 use crate::ast::Input;
-use crate::attr::Channel;
+use crate::attr::{Channel, Container};
 use crate::ctxt::Ctxt;
+use crate::name::plain;
 use crate::template::Piece;
 
 /// What a parameter's value never holds, so that a literal with one of them ends it for sure.
 const SEPARATORS: [char; 3] = ['/', '{', '}'];
 
+/// What a bus has without any channel.
+const TAKEN: [&str; 18] = [
+    "new",
+    "builder",
+    "publish",
+    "publish_to",
+    "publish_batch",
+    "publish_event",
+    "publish_or_log",
+    "listen",
+    "listen_events",
+    "wait",
+    "wait_for_event",
+    "close",
+    "name",
+    "channel",
+    "capabilities",
+    "health",
+    "state",
+    "clone",
+];
+
 pub(crate) fn check(cx: &Ctxt, input: &Input<'_>) {
+    let Container { name, channels, .. } = &input.attrs;
     check_name_given(cx, input);
-    if let Some(name) = &input.attrs.name {
+    if let Some(name) = &name.value {
         check_bus_name(cx, name);
     }
-    for channel in &input.attrs.channels {
+    check_owned(cx, input);
+    for channel in channels {
         check_method_is_free(cx, &channel.method);
         check_not_empty(cx, channel);
         check_literals(cx, channel);
         check_parameters_are_separated(cx, channel);
     }
-    check_methods_differ(cx, &input.attrs.channels);
-    check_channels_differ(cx, &input.attrs.channels);
+    check_methods_differ(cx, channels);
+    check_types_differ(cx, input.ident, channels);
+    check_channels_differ(cx, channels);
+}
+
+/// Whether a bus has a method of that name already.
+pub(crate) fn is_taken(method: &Ident) -> bool {
+    TAKEN.contains(&plain(method).as_str())
 }
 
 /// Without a name there is no channel to agree on.
 fn check_name_given(cx: &Ctxt, input: &Input<'_>) {
-    if input.attrs.name.is_none() {
-        cx.error(
-            input.ident.span(),
-            format!("`{}` needs the name of its bus: `#[bus(name = \"…\")]`", input.ident),
-        );
+    if !input.attrs.name.is_given && !input.attrs.is_broken {
+        let event = input.ident;
+        cx.error(event.span(), format!("`{event}` needs the name of its bus: `#[bus(name = \"…\")]`"));
     }
 }
 
@@ -49,23 +78,29 @@ fn check_bus_name(cx: &Ctxt, name: &LitStr) {
     }
 }
 
+/// A received event outlives the message that it was decoded from.
+fn check_owned(cx: &Ctxt, input: &Input<'_>) {
+    if let Some(lifetime) = input.generics.lifetimes().next() {
+        let (event, lifetime) = (input.ident, &lifetime.lifetime);
+        cx.error(
+            lifetime.span(),
+            format!("an event owns what it holds: `{event}` can't borrow for `{lifetime}`"),
+        );
+    }
+}
+
 /// The generated method would hide the bus's own.
 fn check_method_is_free(cx: &Ctxt, method: &Ident) {
-    const TAKEN: [&str; 18] = [
-        "new", "builder", "publish", "publish_to", "publish_batch", "publish_event", "publish_or_log", "listen",
-        "listen_events", "wait", "wait_for_event", "close", "name", "channel", "capabilities", "health", "state",
-        "clone",
-    ];
-    if TAKEN.contains(&method.unraw().to_string().as_str()) {
+    if is_taken(method) {
         cx.error(method.span(), format!("a bus has a method `{method}` already: name the channel otherwise"));
     }
 }
 
 /// A channel key is never empty.
 fn check_not_empty(cx: &Ctxt, channel: &Channel) {
-    let is_empty = channel.template.pieces.is_empty();
-    if is_empty && !channel.template.is_broken {
-        cx.error(channel.template.span, "the template is empty: a channel needs a key, for example \"all\"");
+    let template = &channel.template;
+    if template.pieces.is_empty() && !template.is_broken {
+        cx.error(template.span, "the template is empty: a channel needs a key, for example \"all\"");
     }
 }
 
@@ -76,13 +111,19 @@ fn check_literals(cx: &Ctxt, channel: &Channel) {
             && let Some(c) = text.chars().find(|c| c.is_control() || "*?[]\\".contains(*c))
         {
             let why = if c.is_control() { "a control character" } else { "a glob character" };
-            cx.error(channel.template.span, format!("the template holds {c:?}, {why}, which is not allowed there"));
+            cx.error(
+                channel.template.span,
+                format!("the template holds {c:?}, {why}, which is not allowed there"),
+            );
         }
     }
 }
 
 /// `{a}{b}` and `{a}-{b}` read the same for different values: one user could listen to another's channel.
 fn check_parameters_are_separated(cx: &Ctxt, channel: &Channel) {
+    if channel.template.is_broken {
+        return; // what would separate them may be what could not be read
+    }
     let mut previous: Option<&Ident> = None;
     let mut is_separated = true;
     for piece in &channel.template.pieces {
@@ -90,13 +131,13 @@ fn check_parameters_are_separated(cx: &Ctxt, channel: &Channel) {
             Piece::Literal(text) => is_separated |= text.contains(SEPARATORS),
             Piece::Parameter(name) => {
                 if let Some(before) = previous.filter(|_| !is_separated) {
-                    cx.error(
-                        channel.template.span,
-                        format!(
-                            "nothing separates `{{{before}}}` from `{{{name}}}`, so different values make the same \
-                             channel: put a `/` between them"
-                        ),
+                    let message = format!(
+                        "nothing separates `{{{}}}` from `{{{}}}`, so different values make the same channel: put \
+                         a `/` between them",
+                        plain(before),
+                        plain(name),
                     );
+                    cx.error(channel.template.span, message);
                 }
                 previous = Some(name);
                 is_separated = false;
@@ -114,11 +155,33 @@ fn check_methods_differ(cx: &Ctxt, channels: &[Channel]) {
     }
 }
 
+/// Each channel has a type for its parameters, which stands beside the event.
+fn check_types_differ(cx: &Ctxt, event: &Ident, channels: &[Channel]) {
+    for (at, channel) in channels.iter().enumerate() {
+        let (method, holder) = (&channel.method, channel.holder());
+        let twin =
+            channels[..at].iter().find(|earlier| earlier.method != *method && earlier.holder() == holder);
+        if let Some(twin) = twin {
+            let message =
+                format!("the channels `{}` and `{method}` would both have the type `{holder}`", twin.method);
+            cx.error(method.span(), message);
+        }
+        if holder == *event {
+            cx.error(
+                method.span(),
+                format!("the channel `{method}` has a type `{holder}`, which is the event's name"),
+            );
+        }
+    }
+}
+
 /// Every event would be delivered twice to the same channel.
 fn check_channels_differ(cx: &Ctxt, channels: &[Channel]) {
     for (at, channel) in channels.iter().enumerate() {
         let twin = channels[..at].iter().find(|earlier| {
-            !earlier.template.pieces.is_empty() && earlier.template.pieces == channel.template.pieces
+            !earlier.template.is_broken
+                && !earlier.template.pieces.is_empty()
+                && earlier.template.pieces == channel.template.pieces
         });
         if let Some(twin) = twin {
             cx.error(

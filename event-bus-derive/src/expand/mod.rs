@@ -1,0 +1,74 @@
+//! Writes the generated code. Takes a model that is right, so it can't fail.
+//! Every path is absolute, so that no item beside the event can stand in its way.
+
+mod bus;
+mod channel;
+mod keys;
+
+use proc_macro2::TokenStream;
+use quote::quote;
+use syn::{Generics, parse_quote};
+
+use crate::model::{Model, Outline};
+
+pub(crate) fn expand(model: &Model<'_>) -> TokenStream {
+    let event_impl = event_impl(&model.outline, &model.outline.bus_name, &keys::of_event(model));
+    let items = items(&model.outline, &bus::constructors(&model.outline));
+    quote! {
+        #event_impl
+        #items
+    }
+}
+
+/// The same items without a word on what is in them.
+pub(crate) fn stub(outline: &Outline<'_>) -> TokenStream {
+    let event_impl = event_impl(outline, "invalid", &quote!(::core::unreachable!()));
+    let items = items(outline, &bus::constructors_of_nothing(outline));
+    quote! {
+        #event_impl
+        #items
+    }
+}
+
+/// `impl Event`, with `channel_keys` as its body.
+fn event_impl(outline: &Outline<'_>, bus_name: &str, channel_keys: &TokenStream) -> TokenStream {
+    let Outline { event, krate, .. } = outline;
+    let generics = sendable(outline.generics);
+    let (impl_generics, type_generics, where_clause) = generics.split_for_impl();
+    quote! {
+        #[automatically_derived]
+        impl #impl_generics #krate::Event for #event #type_generics #where_clause {
+            const BUS_NAME: &'static str = #bus_name;
+
+            fn channel_keys(
+                &self,
+            ) -> #krate::private::Result<#krate::private::Vec<#krate::ChannelKey>, #krate::KeyError> {
+                #channel_keys
+            }
+        }
+    }
+}
+
+/// What stands beside the event: the bus, and a type for the parameters of each channel.
+fn items(outline: &Outline<'_>, constructors: &TokenStream) -> TokenStream {
+    let bus = bus::bus(outline, constructors);
+    let holders = outline.channels.iter().filter_map(|channel| channel::holder(outline, channel));
+    quote! {
+        #bus
+        #(#holders)*
+    }
+}
+
+/// With the bounds of an event on every type parameter, as the standard derives put their own on them.
+fn sendable(generics: &Generics) -> Generics {
+    let mut sendable = generics.clone();
+    for parameter in sendable.lifetimes_mut() {
+        parameter.bounds.push(parse_quote!('static)); // refused, and here to be refused once only
+    }
+    for parameter in sendable.type_params_mut() {
+        parameter.bounds.push(parse_quote!(::core::marker::Send));
+        parameter.bounds.push(parse_quote!(::core::marker::Sync));
+        parameter.bounds.push(parse_quote!('static));
+    }
+    sendable
+}

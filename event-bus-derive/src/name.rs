@@ -1,0 +1,73 @@
+//! Identifiers made of what the user wrote: raw where a keyword needs it, and in `PascalCase` for types.
+//! Nothing here knows what they are used for.
+
+use proc_macro2::{Ident, Span};
+use syn::ext::IdentExt;
+
+/// `word` as an identifier that generated code may use, or `None` if no field and no method can have that name.
+pub(crate) fn usable(word: &str, span: Span) -> Option<Ident> {
+    let is_text = word.chars().enumerate().all(|(at, c)| match c {
+        '_' => true,
+        c if c.is_ascii() => c.is_ascii_alphabetic() || (at > 0 && c.is_ascii_digit()),
+        c => c.is_alphabetic(),
+    });
+    if !is_text || matches!(word, "" | "_" | "self" | "Self" | "super" | "crate") {
+        return None; // before the compiler's own lexer is asked: it would report what it can't read by itself
+    }
+    let plain = syn::parse_str::<Ident>(word).ok().filter(|_| word != "gen"); // a keyword since edition 2024
+    let mut ident = plain.or_else(|| syn::parse_str(&format!("r#{word}")).ok())?;
+    ident.set_span(span);
+    Some(ident)
+}
+
+/// The text of `ident`, without the `r#`.
+pub(crate) fn plain(ident: &Ident) -> String {
+    ident.unraw().to_string()
+}
+
+/// `graph_exec` as `GraphExec`.
+pub(crate) fn pascal_case(ident: &Ident) -> String {
+    let words = plain(ident);
+    let words = words.split('_').map(|word| {
+        let mut letters = word.chars();
+        letters
+            .next()
+            .map(|first| first.to_uppercase().chain(letters).collect::<String>())
+            .unwrap_or_default()
+    });
+    let name: String = words.collect();
+    match name.chars().next() {
+        Some(first) if !first.is_ascii_digit() => name,
+        _ => format!("_{name}"), // `_1` is a fine name of a field, `1` is none of a type
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn usable(word: &str) -> Option<String> {
+        super::usable(word, Span::call_site()).map(|ident| ident.to_string())
+    }
+
+    #[test]
+    fn keywords_become_raw_and_what_can_name_nothing_is_refused() {
+        assert_eq!(usable("user_id").as_deref(), Some("user_id"));
+        assert_eq!(usable("größe").as_deref(), Some("größe"));
+        assert_eq!(usable("type").as_deref(), Some("r#type"));
+        assert_eq!(usable("gen").as_deref(), Some("r#gen"));
+        for word in
+            ["", "_", "self", "Self", "crate", "super", "a b", "0", "1a", "a-b", "\"", "a.b", "a:?", "'a"]
+        {
+            assert_eq!(usable(word), None, "{word:?}");
+        }
+    }
+
+    #[test]
+    fn types_are_named_in_pascal_case() {
+        let pascal_case = |word| super::pascal_case(&Ident::new(word, Span::call_site()));
+        assert_eq!(pascal_case("graph_exec_id"), "GraphExecId");
+        assert_eq!(pascal_case("_1"), "_1");
+        assert_eq!(pascal_case("__"), "_");
+    }
+}
