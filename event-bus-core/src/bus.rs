@@ -88,7 +88,7 @@ impl<E: Event> EventBus<E> {
     }
 
     /// Publishes `event` to every channel that its type declares, in one round trip where the transport can.
-    /// Receipts stand in the order of the declaration.
+    /// Receipts stand in the order of the declaration. Channels that come out alike get it once.
     ///
     /// # Errors
     /// By [`kind`](Error::kind): `InvalidKey` if a value of the event can't stand in a channel, or if the type
@@ -99,7 +99,7 @@ impl<E: Event> EventBus<E> {
     /// Dropping the future once it has been polled leaves open whether the event was published. Other
     /// publishes are not disturbed.
     pub async fn publish(&self, event: &E) -> Result<Vec<Receipt>> {
-        let keys = event.channel_keys()?;
+        let keys = distinct(event.channel_keys()?);
         if keys.is_empty() {
             return Err(Error::new(
                 ErrorKind::InvalidKey,
@@ -261,6 +261,17 @@ impl<E: Event> EventBus<E> {
         }
         Ok(())
     }
+}
+
+/// Channels that come out alike for an event are one channel, which gets the event once.
+fn distinct(keys: Vec<ChannelKey>) -> Vec<ChannelKey> {
+    let mut distinct = Vec::with_capacity(keys.len());
+    for key in keys {
+        if !distinct.contains(&key) {
+            distinct.push(key);
+        }
+    }
+    distinct
 }
 
 fn one_or_all(mut outcomes: Vec<Result<Receipt>>) -> Error {

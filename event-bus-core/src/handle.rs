@@ -1,5 +1,6 @@
 //! One channel of a bus as a value: what the generated channel methods return.
 
+use std::fmt;
 use std::time::Duration;
 
 use crate::bus::EventBus;
@@ -15,7 +16,6 @@ use crate::subscription::Subscription;
 ///
 /// A parameter that can't stand in the channel is reported by the first use, so that getting a handle needs no
 /// `?`.
-#[derive(Debug)]
 #[must_use = "a handle does nothing until it is used"]
 pub struct ChannelHandle<E> {
     bus: EventBus<E>,
@@ -74,5 +74,11 @@ impl<E: Event> ChannelHandle<E> {
 impl<E> Clone for ChannelHandle<E> {
     fn clone(&self) -> Self {
         Self { bus: self.bus.clone(), key: self.key.clone() }
+    }
+}
+
+impl<E> fmt::Debug for ChannelHandle<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ChannelHandle").field("bus", &self.bus).field("key", &self.key).finish()
     }
 }

@@ -14,6 +14,7 @@ use crate::codec::{Codec, CodecError, Envelope, Headers};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Json;
 
+#[diagnostic::do_not_recommend]
 impl<E: Serialize + DeserializeOwned> Codec<E> for Json {
     fn encode(&self, _channel: &Channel, envelope: &Envelope<&E>) -> Result<Vec<u8>, CodecError> {
         #[derive(Serialize)]

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 /// An event that can be told from every other, and missed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, EventBus)]
-#[bus(name = "numbered", channel(source = "{source}/all", numbered = "{source}/{number}"))]
+#[bus(name = "numbered", channel(source = "{source}", numbered = "{source}/{number}"))]
 pub struct Numbered {
     /// Where it comes from.
     pub source: String,

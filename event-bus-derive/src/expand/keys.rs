@@ -60,26 +60,18 @@ fn here(field: &Ident) -> Span {
     field.span().resolved_at(Span::call_site())
 }
 
-/// The keys of all channels, the value of each parameter being `value` of its source. Two that come out alike
-/// are one channel, which must not get the event twice.
+/// The keys of all channels, the value of each parameter being `value` of its source.
 fn all(outline: &Outline<'_>, sources: &[Source], value: impl Fn(&Source) -> TokenStream) -> TokenStream {
     let krate = &outline.krate;
-    let mut keys = outline.channels.iter().map(|channel| {
+    let keys = outline.channels.iter().map(|channel| {
         of_channel(outline, channel, |parameter| {
             let source = sources.iter().find(|source| source.parameter == *parameter);
             source.map(&value).unwrap_or_default()
         })
     });
-    let first = keys.next();
     quote! {
         let mut __keys = #krate::private::Vec::new();
-        __keys.push(#first?);
-        #(
-            let __key = #keys?;
-            if !__keys.contains(&__key) {
-                __keys.push(__key);
-            }
-        )*
+        #(__keys.push(#keys?);)*
         #krate::private::Result::Ok(__keys)
     }
 }
