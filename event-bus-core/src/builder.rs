@@ -85,7 +85,7 @@ impl<E: Event, B: From<EventBus<E>>> EventBusBuilder<E, B> {
 
     /// How many bytes each subscription may queue; 16 MiB by default, so that one message of the default limit
     /// fits. A single larger message is queued alone. Several subscriptions share the bytes of a message, and
-    /// each counts them.
+    /// each counts them; what a faster listener has decoded of them is not counted.
     pub fn queue_bytes(mut self, bytes: usize) -> Self {
         self.settings.inbox.bytes = bytes;
         self

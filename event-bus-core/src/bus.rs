@@ -92,8 +92,8 @@ impl<E: Event> EventBus<E> {
     ///
     /// # Errors
     /// By [`kind`](Error::kind): `InvalidKey` if a value of the event can't stand in a channel, or if the type
-    /// declares no channel; `Encode`, `TooLarge`, `NotSent`, `Refused`, `Denied`, `OutcomeUnknown`, `Closed`. With
-    /// several channels, [`outcomes`](Error::outcomes) tells each one's.
+    /// declares no channel; `Encode`, `TooLarge`, `NotSent`, `Refused`, `Denied`, `OutcomeUnknown`, `Unsupported`,
+    /// `Closed`. With several channels also `Partial`; then [`outcomes`](Error::outcomes) tells each one's.
     ///
     /// # Cancel safety
     /// Dropping the future once it has been polled leaves open whether the event was published. Other

@@ -185,11 +185,39 @@ impl From<KeyPattern> for ChannelFilter {
     }
 }
 
+impl From<&KeyPattern> for ChannelFilter {
+    fn from(pattern: &KeyPattern) -> Self {
+        Self::Pattern(pattern.clone())
+    }
+}
+
+impl From<&ChannelKey> for ChannelKey {
+    fn from(key: &ChannelKey) -> Self {
+        key.clone()
+    }
+}
+
 impl TryFrom<&str> for ChannelFilter {
     type Error = KeyError;
 
     fn try_from(key: &str) -> Result<Self, KeyError> {
         ChannelKey::new(key).map(Self::Key)
+    }
+}
+
+impl TryFrom<String> for ChannelFilter {
+    type Error = KeyError;
+
+    fn try_from(key: String) -> Result<Self, KeyError> {
+        Self::try_from(key.as_str())
+    }
+}
+
+impl TryFrom<&String> for ChannelFilter {
+    type Error = KeyError;
+
+    fn try_from(key: &String) -> Result<Self, KeyError> {
+        Self::try_from(key.as_str())
     }
 }
 
@@ -261,6 +289,22 @@ macro_rules! checked_text {
             type Error = KeyError;
 
             fn try_from(text: &str) -> Result<Self, KeyError> {
+                Self::new(text)
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = KeyError;
+
+            fn try_from(text: String) -> Result<Self, KeyError> {
+                Self::new(text)
+            }
+        }
+
+        impl TryFrom<&String> for $name {
+            type Error = KeyError;
+
+            fn try_from(text: &String) -> Result<Self, KeyError> {
                 Self::new(text)
             }
         }

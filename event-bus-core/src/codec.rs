@@ -6,6 +6,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use crate::channel::Channel;
@@ -70,13 +71,13 @@ pub trait Codec<E>: Send + Sync + 'static {
     ///
     /// # Errors
     /// A [`CodecError`] without any of the event's values in its text.
-    fn encode(&self, channel: &Channel, envelope: &Envelope<&E>) -> Result<Vec<u8>, CodecError>;
+    fn encode(&self, channel: &Channel, envelope: &Envelope<&E>) -> Result<Bytes, CodecError>;
 
     /// The envelope in `wire`, which was received on `channel`. It may come from anybody.
     ///
     /// # Errors
     /// A [`CodecError`] without any of the message's values in its text.
-    fn decode(&self, channel: &Channel, wire: &[u8]) -> Result<Envelope<E>, CodecError>;
+    fn decode(&self, channel: &Channel, wire: &Bytes) -> Result<Envelope<E>, CodecError>;
 
     /// Whether [`encode`](Self::encode) gives the same bytes for every channel, so that an event for
     /// several channels is encoded once. `false` unless overridden.

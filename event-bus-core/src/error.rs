@@ -51,6 +51,9 @@ pub enum ErrorKind {
     /// The publish was handed to the connection and no answer came: it may or may not have happened.
     /// Sending it again may double it.
     OutcomeUnknown,
+    /// Of several channels, some got the event and others surely not, or for different reasons:
+    /// [`Error::outcomes`] tells of each.
+    Partial,
     /// The server did not confirm the subscription in time.
     NotSubscribed,
     /// While waiting for an event, something was missed that may have been it.
@@ -69,12 +72,12 @@ pub struct TooLarge {
     pub original_size_bytes: u64,
     /// The limit, in bytes.
     pub max_size_bytes: u64,
-    /// Whether the server accepted the marker that tells listeners of it.
-    pub marker_sent: bool,
+    /// Whether the marker that tells listeners of it was published: `None` if that is unknown.
+    pub marker_sent: Option<bool>,
 }
 
 impl TooLarge {
-    pub(crate) fn new(original_size_bytes: u64, max_size_bytes: u64, marker_sent: bool) -> Self {
+    pub(crate) fn new(original_size_bytes: u64, max_size_bytes: u64, marker_sent: Option<bool>) -> Self {
         Self { original_size_bytes, max_size_bytes, marker_sent }
     }
 }
@@ -112,17 +115,22 @@ impl Error {
         self
     }
 
-    /// One error for a publish to several channels of which at least one failed: it takes the kind of
-    /// the gravest failure, an unknown outcome before all.
+    /// One error for a publish to several channels of which at least one failed.
     pub(crate) fn of_outcomes(outcomes: Vec<Result<Receipt>>) -> Self {
         let total = outcomes.len();
-        let failures = || outcomes.iter().filter_map(|outcome| outcome.as_ref().err());
-        let failed = failures().count();
-        let Some(gravest) = failures().max_by_key(|error| error.outcome_unknown()) else {
-            return Self::new(ErrorKind::Refused, "the transport reported no outcome");
+        let failures: Vec<&Self> = outcomes.iter().filter_map(|outcome| outcome.as_ref().err()).collect();
+        let unknown = failures.iter().find(|error| error.outcome_unknown());
+        let Some(gravest) = unknown.or(failures.first()).copied() else {
+            return Self::new(ErrorKind::OutcomeUnknown, "the transport reported no outcome");
         };
-        let kind = gravest.kind();
-        let message = format!("{failed} of {total} channels failed, the gravest so: {gravest}");
+        let kind = if unknown.is_some() {
+            ErrorKind::OutcomeUnknown
+        } else if failures.len() == total && failures.iter().all(|error| error.kind() == gravest.kind()) {
+            gravest.kind()
+        } else {
+            ErrorKind::Partial
+        };
+        let message = format!("{} of {total} channels failed, one of them so: {gravest}", failures.len());
         let too_large = gravest.0.too_large;
         let mut error = Self::new(kind, message);
         error.0.too_large = too_large;
@@ -237,7 +245,17 @@ mod tests {
         assert!(error.outcome_unknown());
         assert!(!error.is_retryable(), "one channel already has it");
         assert_eq!(error.outcomes().len(), 3);
-        assert_eq!(error.to_string(), "2 of 3 channels failed, the gravest so: no answer");
+        assert_eq!(error.to_string(), "2 of 3 channels failed, one of them so: no answer");
+    }
+
+    #[test]
+    fn channels_that_got_it_and_others_that_did_not_are_a_kind_of_their_own() {
+        let denied = || Err(Error::new(ErrorKind::Denied, "no"));
+        let not_sent = || Err(Error::new(ErrorKind::NotSent, "no connection"));
+        let kind = |outcomes| Error::of_outcomes(outcomes).kind();
+        assert_eq!(kind(vec![Ok(receipt("b/1")), denied()]), ErrorKind::Partial);
+        assert_eq!(kind(vec![denied(), not_sent()]), ErrorKind::Partial);
+        assert_eq!(kind(vec![denied(), denied()]), ErrorKind::Denied);
     }
 
     #[test]

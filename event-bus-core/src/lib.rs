@@ -83,6 +83,7 @@ pub use handle::ChannelHandle;
 pub use subscription::Subscription;
 
 // What travels
+pub use bytes::Bytes;
 pub use delivery::{Delivery, Notice};
 pub use message::Message;
 pub use receipt::Receipt;

@@ -2,7 +2,9 @@
 //! published travels through a queue and a task of its own, so that no test passes by luck of timing.
 
 use std::fmt;
+use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
 
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
@@ -12,12 +14,15 @@ use crate::glob;
 use crate::message::Message;
 use crate::receipt::Receipt;
 use crate::transport::{
-    Capabilities, End, Endpoint, Filter, Health, Inbox, Lease, LinkState, Registry, Request, Scope, Topic,
+    Capabilities, End, Endpoint, Filter, Health, Inbox, InboxId, Lease, LinkState, Registry, Request, Scope, Topic,
     TopicKind, Transport,
 };
 
 /// How many messages may be on their way; further publishes wait.
 const IN_FLIGHT: usize = 1024;
+
+/// How long anything may take: nothing takes long unless the runtime behind it stands still.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Carries messages within one process. Clones are the same transport.
 ///
@@ -42,7 +47,7 @@ struct State {
 /// What travels from the "server" to the listeners, in order.
 enum Frame {
     Message(Message),
-    Confirm(oneshot::Sender<()>),
+    Subscribe { topic: Topic, inbox: Inbox, confirmed: oneshot::Sender<Result<()>> },
 }
 
 impl MemoryTransport {
@@ -56,9 +61,10 @@ impl MemoryTransport {
         let wire = self.0.wire(ErrorKind::NotSent)?;
         let receivers = self.0.lock().receivers(message.channel().as_str());
         let receipt = Receipt::new(message.channel().clone(), Some(receivers));
-        match wire.send(Frame::Message(message)).await {
+        let sent = async { wire.send(Frame::Message(message)).await.map_err(|_| gone(ErrorKind::NotSent)) };
+        match in_time(ErrorKind::NotSent, sent).await {
             Ok(()) => Ok(receipt),
-            Err(_) => Err(gone(ErrorKind::NotSent).with_channel(receipt.channel)),
+            Err(error) => Err(error.with_channel(receipt.channel)),
         }
     }
 }
@@ -74,12 +80,15 @@ impl Transport for MemoryTransport {
 
     async fn subscribe(&self, filter: Filter, inbox: Inbox) -> Result<Lease> {
         let (confirmed, confirmation) = oneshot::channel();
-        let wire = self.0.wire(ErrorKind::NotSubscribed)?;
-        let lease = self.0.join(topic(filter), inbox)?;
-        let sent = wire.send(Frame::Confirm(confirmed)).await;
-        if sent.is_err() || confirmation.await.is_err() {
-            return Err(gone(ErrorKind::NotSubscribed));
-        }
+        let (topic, wire) = (topic(filter), self.0.wire(ErrorKind::NotSubscribed)?);
+        // Made before the first await: should this future be dropped, it takes back what will have been done.
+        let lease = self.0.lease(topic.clone(), inbox.id());
+        let subscribed = async {
+            let frame = Frame::Subscribe { topic, inbox, confirmed };
+            wire.send(frame).await.map_err(|_| gone(ErrorKind::NotSubscribed))?;
+            confirmation.await.unwrap_or_else(|_| Err(gone(ErrorKind::NotSubscribed)))
+        };
+        in_time(ErrorKind::NotSubscribed, subscribed).await?;
         Ok(lease)
     }
 
@@ -134,29 +143,39 @@ impl Shared {
         Ok(wire)
     }
 
-    fn join(self: &Arc<Self>, topic: Topic, inbox: Inbox) -> Result<Lease> {
-        let id = inbox.id();
-        {
-            let mut state = self.lock();
-            state.refuse_if_closed()?;
-            state.registry.join(&topic, inbox);
-        }
+    fn lease(self: &Arc<Self>, topic: Topic, inbox: InboxId) -> Lease {
         let shared = Arc::clone(self);
-        Ok(Lease::new(move || {
-            let mut state = shared.lock();
-            state.registry.leave(&topic, id);
-            state.settle();
-        }))
+        Lease::new(move || {
+            shared.change(|state| {
+                state.registry.leave(&topic, inbox);
+                state.settle();
+            });
+        })
     }
 
-    fn handle(&self, frame: Frame) {
+    fn handle(self: &Arc<Self>, frame: Frame) {
         match frame {
-            Frame::Message(message) => self.lock().route(message),
-            Frame::Confirm(confirmed) => {
-                self.lock().settle();
-                let _ = confirmed.send(()); // a listen that was dropped takes its topic back itself
+            Frame::Message(message) => self.change(|state| state.route(message)),
+            Frame::Subscribe { topic, inbox, confirmed } => {
+                let taken_back = self.lease(topic.clone(), inbox.id());
+                let outcome = self.change(|state| state.join(&topic, inbox));
+                if confirmed.send(outcome).is_err() {
+                    drop(taken_back); // the listen was dropped meanwhile
+                } else {
+                    taken_back.forget();
+                }
             }
         }
+    }
+
+    /// Changes the state, and does after unlocking what must not be done before.
+    fn change<R>(&self, change: impl FnOnce(&mut State) -> R) -> R {
+        let (result, aftermath) = {
+            let mut state = self.lock();
+            (change(&mut state), state.registry.take_aftermath())
+        };
+        drop(aftermath);
+        result
     }
 
     fn end_all(&self, end: &End, for_good: bool) {
@@ -175,6 +194,13 @@ impl State {
         if self.is_closed {
             return Err(Error::new(ErrorKind::Closed, "the in-memory transport was closed"));
         }
+        Ok(())
+    }
+
+    fn join(&mut self, topic: &Topic, inbox: Inbox) -> Result<()> {
+        self.refuse_if_closed()?;
+        self.registry.join(topic, inbox);
+        self.settle();
         Ok(())
     }
 
@@ -244,6 +270,14 @@ fn topic(filter: Filter) -> Topic {
     match filter {
         Filter::Channel(channel) => Topic { scope: CHANNELS, name: channel.as_str().into() },
         Filter::Pattern(pattern) => Topic { scope: PATTERNS, name: pattern },
+    }
+}
+
+/// The runtime that carries the messages may exist and yet not run.
+async fn in_time<T>(failure: ErrorKind, done: impl Future<Output = Result<T>>) -> Result<T> {
+    match tokio::time::timeout(PATIENCE, done).await {
+        Ok(outcome) => outcome,
+        Err(_) => Err(Error::new(failure, "the runtime of the in-memory transport does not run")),
     }
 }
 

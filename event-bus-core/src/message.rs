@@ -104,11 +104,11 @@ mod tests {
     }
 
     impl Codec<usize> for Counting {
-        fn encode(&self, _: &Channel, _: &Envelope<&usize>) -> Result<Vec<u8>, CodecError> {
+        fn encode(&self, _: &Channel, _: &Envelope<&usize>) -> Result<Bytes, CodecError> {
             Err(CodecError::new("not needed here"))
         }
 
-        fn decode(&self, _: &Channel, wire: &[u8]) -> Result<Envelope<usize>, CodecError> {
+        fn decode(&self, _: &Channel, wire: &Bytes) -> Result<Envelope<usize>, CodecError> {
             self.calls.fetch_add(1, SeqCst);
             Ok(Envelope::new(wire.len() + self.key))
         }

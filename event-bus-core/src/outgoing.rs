@@ -51,11 +51,11 @@ impl Outgoing {
         for channel in channels {
             let bytes = match &same_for_all {
                 Some(bytes) => bytes.clone(),
-                None => Bytes::from(codec.encode(&channel, &envelope).map_err(|error| {
+                None => codec.encode(&channel, &envelope).map_err(|error| {
                     Error::new(ErrorKind::Encode, format!("the event for {channel} can't be encoded"))
                         .with_channel(channel.clone())
                         .with_source(error)
-                })?),
+                })?,
             };
             if codec.ignores_channel() {
                 same_for_all.get_or_insert_with(|| bytes.clone());
@@ -96,7 +96,7 @@ impl Pending {
             Awaited::Receipt => next(),
             Awaited::MarkerReceipt { original, max } => Err(marker_error(original, max, next())),
             Awaited::Rejected { original, max, channel } => {
-                Err(too_large(original, max, false, "nothing was sent").with_channel(channel))
+                Err(too_large(original, max, Some(false), "nothing was sent").with_channel(channel))
             }
         });
         results.collect()
@@ -106,11 +106,16 @@ impl Pending {
 fn marker_error(original: u64, max: u64, sent: Result<Receipt>) -> Error {
     match sent {
         Ok(receipt) => {
-            too_large(original, max, true, "listeners were told by a marker").with_channel(receipt.channel)
+            too_large(original, max, Some(true), "listeners were told by a marker").with_channel(receipt.channel)
         }
         Err(error) => {
             let channel = error.channel().cloned();
-            let error = too_large(original, max, false, "its marker could not be sent").with_source(error);
+            let (sent, what) = if error.outcome_unknown() {
+                (None, "whether its marker was sent is unknown")
+            } else {
+                (Some(false), "its marker could not be sent")
+            };
+            let error = too_large(original, max, sent, what).with_source(error);
             match channel {
                 Some(channel) => error.with_channel(channel),
                 None => error,
@@ -119,7 +124,7 @@ fn marker_error(original: u64, max: u64, sent: Result<Receipt>) -> Error {
     }
 }
 
-fn too_large(original: u64, max: u64, marker_sent: bool, what_happened: &str) -> Error {
+fn too_large(original: u64, max: u64, marker_sent: Option<bool>, what_happened: &str) -> Error {
     let text = format!("the message of {original} bytes is over the limit of {max} bytes: {what_happened}");
     Error::new(ErrorKind::TooLarge, text).with_too_large(TooLarge::new(original, max, marker_sent))
 }

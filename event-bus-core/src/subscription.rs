@@ -1,5 +1,6 @@
 //! The listening half of a bus: a stream of events and notices, decoded as they are read.
 
+use std::collections::VecDeque;
 use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -28,11 +29,16 @@ pub struct Subscription<E> {
     filter: ChannelFilter,
     inbox: Inbox,
     codec: SharedCodec<E>,
+    /// Notices that a wait came upon; the next reads get them first.
+    passed_over: VecDeque<Notice>,
 }
+
+/// How many notices a wait passes over before it gives up: nothing here grows without bound.
+const MOST_PASSED_OVER: usize = 64;
 
 impl<E: Send + Sync + 'static> Subscription<E> {
     pub(crate) fn new(filter: ChannelFilter, inbox: Inbox, codec: SharedCodec<E>) -> Self {
-        Self { filter, inbox, codec }
+        Self { filter, inbox, codec, passed_over: VecDeque::new() }
     }
 
     /// What it listens to.
@@ -74,28 +80,20 @@ impl<E: Send + Sync + 'static> Subscription<E> {
     /// wait: the other way round, an answer that is faster than the subscription is lost.
     ///
     /// `None` if none came and the stream told of nothing that was missed. A fault that the transport has not
-    /// noticed yet can't be told: how soon it notices is among its settings.
+    /// noticed yet can't be told: how soon it notices is among its settings. Notices that the wait comes upon are
+    /// not lost: [`recv`](Self::recv) gives them next.
     ///
     /// # Errors
     /// [`ErrorKind::Missed`] if none came, but something was missed or did not decode that may have been it;
     /// [`ErrorKind::Closed`] or [`ErrorKind::Denied`] if the subscription ended meanwhile.
     ///
     /// # Cancel safety
-    /// Dropping the future loses no event; a notice that it had read is lost.
+    /// Dropping the future loses nothing.
     pub async fn wait(&mut self, timeout: Duration) -> Result<Option<Delivery<E>>> {
-        let mut missed = None;
-        let first_event = async {
-            loop {
-                match self.recv().await {
-                    Some(Ok(delivery)) => return Ok(delivery),
-                    Some(Err(notice)) => missed = Some(notice),
-                    None => return Err(()),
-                }
-            }
-        };
-        match (tokio::time::timeout(timeout, first_event).await, missed) {
-            (Ok(Ok(delivery)), _) => Ok(Some(delivery)),
-            (Ok(Err(())), notice) => Err(ended_while_waiting(notice)),
+        let told_before = self.passed_over.len();
+        let waited = tokio::time::timeout(timeout, self.first_event()).await;
+        match (waited, self.passed_over.get(told_before)) {
+            (Ok(outcome), _) => outcome.map(Some),
             (Err(_), None) => Ok(None),
             (Err(_), Some(notice)) => Err(Error::new(
                 ErrorKind::Missed,
@@ -104,7 +102,26 @@ impl<E: Send + Sync + 'static> Subscription<E> {
         }
     }
 
+    async fn first_event(&mut self) -> Result<Delivery<E>> {
+        while self.passed_over.len() < MOST_PASSED_OVER {
+            match std::future::poll_fn(|cx| self.poll_inbox(cx)).await {
+                Some(Ok(delivery)) => return Ok(delivery),
+                Some(Err(notice)) => self.passed_over.push_back(notice),
+                None => return Err(ended_while_waiting(self.passed_over.back())),
+            }
+        }
+        let text = format!("{MOST_PASSED_OVER} notices stand before the next event: read them with `recv` first");
+        Err(Error::new(ErrorKind::Missed, text))
+    }
+
     fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Delivery<E>, Notice>>> {
+        match self.passed_over.pop_front() {
+            Some(notice) => Poll::Ready(Some(Err(notice))),
+            None => self.poll_inbox(cx),
+        }
+    }
+
+    fn poll_inbox(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Delivery<E>, Notice>>> {
         // A listener under a flood would otherwise never yield to its neighbours on the same worker.
         let budget = ready!(coop::poll_proceed(cx));
         let item = ready!(self.inbox.poll_next(cx));
@@ -175,8 +192,8 @@ fn final_notice(end: End) -> Notice {
     }
 }
 
-fn ended_while_waiting(notice: Option<Notice>) -> Error {
-    match notice {
+fn ended_while_waiting(last: Option<&Notice>) -> Error {
+    match last {
         Some(notice @ Notice::Denied { .. }) => Error::new(ErrorKind::Denied, notice.to_string()),
         Some(notice) if notice.is_final() => Error::new(ErrorKind::Missed, notice.to_string()),
         _ => Error::new(ErrorKind::Closed, "the bus was closed while waiting for an event"),

@@ -89,12 +89,12 @@ async fn thousands_of_channels_come_back_after_a_kill() {
     let bus = NumberedBus::new(RedisTransport::connect(server.url()).await.unwrap());
     let mut listeners = Vec::new();
     for number in 0..3_000_u64 {
-        listeners.push(bus.listen(&*format!("k-{number}")).await.unwrap());
+        listeners.push(bus.listen(format!("k-{number}")).await.unwrap());
     }
     let _ = server.command(&["CLIENT", "KILL", "TYPE", "pubsub"]);
     for (number, events) in (0..).zip(&mut listeners) {
         expect_interruption(events).await;
-        bus.publish_to(&*format!("k-{number}"), &event(number)).await.unwrap();
+        bus.publish_to(format!("k-{number}"), &event(number)).await.unwrap();
     }
     for (number, events) in (0..).zip(&mut listeners) {
         assert_eq!(item(events).await.unwrap(), number);

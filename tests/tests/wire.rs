@@ -39,13 +39,14 @@ async fn the_marker_stands_on_the_wire_in_place_of_an_oversized_event() {
     let bus = NumberedBus::builder(transport.clone()).message_limit(limit).build().unwrap();
     let large = Numbered::new(&"x".repeat(1_000), 1);
     let error = bus.publish_to("k", &large).await.unwrap_err();
-    assert!(error.too_large().unwrap().marker_sent);
+    assert_eq!(error.too_large().unwrap().marker_sent, Some(true));
     let marker = r#"{"payload":{"event_type":"error_comms_update","error":"Payload too large for Redis transmission","original_size_bytes":1036,"max_size_bytes":1000}}"#;
     assert_eq!(next(&mut plain).await, ("numbered/k".into(), marker.into()));
 
     let rejecting =
         NumberedBus::builder(transport).message_limit(limit).oversize(Oversize::Reject).build().unwrap();
-    assert!(!rejecting.publish_to("k", &large).await.unwrap_err().too_large().unwrap().marker_sent);
+    let error = rejecting.publish_to("k", &large).await.unwrap_err();
+    assert_eq!(error.too_large().unwrap().marker_sent, Some(false));
     bus.publish_to("k", &Numbered::new("s", 2)).await.unwrap();
     assert!(next(&mut plain).await.1.contains("\"number\":2"), "nothing was published in between");
 }

@@ -9,6 +9,7 @@ use std::task::{Context, Poll, Waker};
 
 use tokio::time::Instant;
 
+use super::aftermath::Aftermath;
 use super::hole::{Hole, Signal};
 use super::lease::Lease;
 use crate::message::Message;
@@ -104,52 +105,68 @@ impl Inbox {
         self.0.id
     }
 
-    /// Queues a message. Never blocks, and runs no lease's hook, so it may be called under a lock. What does not
-    /// fit is dropped by the subscription's own policy and told to it. `false` once the subscription has ended.
+    /// Queues a message. Never blocks. What does not fit is dropped by the subscription's own policy and told to
+    /// it. `false` once the subscription has ended. Not to be called under a lock: it wakes the reader.
     pub fn deliver(&self, message: Arc<Message>) -> bool {
-        let limits = self.0.limits;
-        let mut dropped = Vec::new();
-        self.change(|state| {
-            let size = weight(&message);
-            while state.end.is_none() && state.is_full_for(size, limits) {
-                match limits.overflow {
-                    Overflow::DropOldest => dropped.extend(state.drop_oldest()),
-                    Overflow::DropNewest => {
-                        state.tail.lag();
-                        return true;
-                    }
-                    Overflow::Close => state.end = Some(End::Overflowed),
-                }
-            }
-            if state.end.is_none() {
-                state.push(message, size);
-            }
-            state.end.is_none()
-        })
+        self.deliver_into(message, &mut Aftermath::default())
     }
 
-    /// One of the subscription's channels is cut off from the server. It is told with the first one.
+    /// One of the subscription's channels is cut off from the server. It is told with the first one. Not to be
+    /// called under a lock: it wakes the reader.
     pub fn interrupt(&self) {
-        self.change(|state| {
-            state.cut_off += 1;
-            if state.cut_off == 1 && state.end.is_none() {
-                state.cut_off_since = Some(Instant::now());
-                state.tail.interrupt();
-            }
-        });
+        self.interrupt_into(&mut Aftermath::default());
     }
 
-    /// One of the channels that were cut off is confirmed again. It is told with the last one.
+    /// One of the channels that were cut off is confirmed again. It is told with the last one. Not to be called
+    /// under a lock: it wakes the reader.
     pub fn resume(&self) {
-        self.change(|state| {
-            state.cut_off = state.cut_off.saturating_sub(1);
-            if state.cut_off == 0
-                && let Some(since) = state.cut_off_since.take()
-                && state.end.is_none()
-            {
-                state.tail.resume(since.elapsed());
+        self.resume_into(&mut Aftermath::default());
+    }
+
+    pub(super) fn deliver_into(&self, message: Arc<Message>, aftermath: &mut Aftermath) -> bool {
+        let limits = self.0.limits;
+        let mut state = self.lock();
+        let size = weight(&message);
+        while state.end.is_none() && state.is_full_for(size, limits) {
+            match limits.overflow {
+                Overflow::DropOldest => aftermath.discard(state.drop_oldest()),
+                Overflow::DropNewest => {
+                    state.tail.lag();
+                    aftermath.discard(Some(message));
+                    aftermath.wake(state.waker.take());
+                    return true;
+                }
+                Overflow::Close => state.end = Some(End::Overflowed),
             }
-        });
+        }
+        aftermath.wake(state.waker.take());
+        let is_open = state.end.is_none();
+        if is_open {
+            state.push(message, size);
+        }
+        is_open
+    }
+
+    pub(super) fn interrupt_into(&self, aftermath: &mut Aftermath) {
+        let mut state = self.lock();
+        state.cut_off += 1;
+        if state.cut_off == 1 && state.end.is_none() {
+            state.cut_off_since = Some(Instant::now());
+            state.tail.interrupt();
+            aftermath.wake(state.waker.take());
+        }
+    }
+
+    pub(super) fn resume_into(&self, aftermath: &mut Aftermath) {
+        let mut state = self.lock();
+        state.cut_off = state.cut_off.saturating_sub(1);
+        if state.cut_off == 0
+            && let Some(since) = state.cut_off_since.take()
+            && state.end.is_none()
+        {
+            state.tail.resume(since.elapsed());
+            aftermath.wake(state.waker.take());
+        }
     }
 
     /// Ends the subscription: what is queued is still read, then the reason, unless that is
@@ -187,6 +204,7 @@ impl Inbox {
 
     /// What comes next; `None` once, and as long as, everything up to the end has been read.
     pub(crate) fn poll_next(&self, cx: &mut Context<'_>) -> Poll<Option<Item>> {
+        let waker = cx.waker().clone(); // here, since it must not be cloned under the lock
         let mut state = self.lock();
         if let Some(item) = state.take_next() {
             return Poll::Ready(Some(item));
@@ -197,15 +215,14 @@ impl Inbox {
             drop(leases);
             return Poll::Ready(None);
         }
-        match &mut state.waker {
-            Some(waker) => waker.clone_from(cx.waker()),
-            none => *none = Some(cx.waker().clone()),
-        }
+        let previous = state.waker.replace(waker);
+        drop(state);
+        drop(previous);
         Poll::Pending
     }
 
-    /// Changes the state, then wakes the reader; not under the lock, since a waker is foreign code. So are a
-    /// lease's hook and an event's destructor: `change` returns them.
+    /// Changes the state, then wakes the reader. What is to be dropped is returned: a lease's hook and an event's
+    /// destructor are foreign code.
     fn change<R>(&self, change: impl FnOnce(&mut State) -> R) -> R {
         let mut state = self.lock();
         let result = change(&mut state);

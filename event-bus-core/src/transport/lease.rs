@@ -7,12 +7,19 @@ use std::fmt;
 ///
 /// The hook may run in a plain thread, or while a runtime shuts down: it must not block, spawn or await.
 #[must_use = "dropping the lease ends the subscription"]
-pub struct Lease(Option<Box<dyn FnOnce() + Send + Sync>>);
+pub struct Lease(Option<Box<dyn FnOnce() + Send>>);
 
 impl Lease {
     /// A lease whose end runs `on_end`.
-    pub fn new(on_end: impl FnOnce() + Send + Sync + 'static) -> Self {
+    pub fn new(on_end: impl FnOnce() + Send + 'static) -> Self {
         Self(Some(Box::new(on_end)))
+    }
+}
+
+impl Lease {
+    /// Drops the lease without running its hook: another one stands for the same subscription.
+    pub(crate) fn forget(mut self) {
+        self.0 = None;
     }
 }
 

@@ -1,5 +1,6 @@
 //! What a backend implements, and what it is given to do it with. Nothing here knows Redis, or what an event is.
 
+mod aftermath;
 mod health;
 mod hole;
 mod inbox;
@@ -15,6 +16,7 @@ use crate::message::Message;
 use crate::receipt::Receipt;
 
 pub use crate::backoff::Backoff;
+pub use aftermath::Aftermath;
 pub use health::{Health, LinkHealth, LinkState, TransportState};
 pub(crate) use hole::Signal;
 pub use inbox::{End, Inbox, InboxId, Overflow};

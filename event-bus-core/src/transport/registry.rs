@@ -4,20 +4,22 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
+use super::aftermath::Aftermath;
 use super::inbox::{Inbox, InboxId};
 use super::topic::{Endpoint, Scope, Topic};
 use crate::message::Message;
 
 /// The subscriptions of one transport. Not synchronised: its owner decides under which lock, and so which
-/// changes are seen together.
+/// changes are seen together, and [takes](Self::take_aftermath) before unlocking what is to happen after it.
 #[derive(Debug, Default)]
 pub struct Registry {
     /// Few scopes, so a list; names within them are looked up as text, without building a [`Topic`].
-    scopes: Vec<(Scope, HashMap<Arc<str>, Entry>)>,
+    scopes: Scopes,
     /// Topics whose entry may not be what is wanted. Each stands here at most once.
     unsettled: VecDeque<Topic>,
     wanted: usize,
     confirmed: usize,
+    aftermath: Aftermath,
 }
 
 #[derive(Debug, Default)]
@@ -82,7 +84,7 @@ impl Registry {
         let is_empty = entry.members.is_empty();
         self.wanted -= usize::from(is_empty);
         if member.standing == Standing::CutOff {
-            member.inbox.resume(); // this topic no longer keeps it from being whole
+            member.inbox.resume_into(&mut self.aftermath); // this topic no longer keeps it from being whole
         }
         self.unsettle(topic);
     }
@@ -132,14 +134,14 @@ impl Registry {
     /// The server confirmed a subscription: all of its listeners are live, and those that were cut off are
     /// told. `false` if nobody had asked for it.
     pub fn confirm(&mut self, scope: Scope, name: &str) -> bool {
-        let Some(entry) = self.find(scope, name) else { return false };
+        let Some(entry) = find(&mut self.scopes, scope, name) else { return false };
         if entry.server != ServerSide::Subscribing {
             return false;
         }
         entry.server = ServerSide::Subscribed;
         for member in &mut entry.members {
             if member.standing == Standing::CutOff {
-                member.inbox.resume();
+                member.inbox.resume_into(&mut self.aftermath);
             }
             member.standing = Standing::Live;
         }
@@ -151,8 +153,8 @@ impl Registry {
     /// The server ended a subscription, whether we asked for it or not: listeners it still has are told, and
     /// the topic is asked for again.
     pub fn unconfirm(&mut self, scope: Scope, name: &str) {
-        let Some(entry) = self.find(scope, name) else { return };
-        let was_confirmed = entry.cut_off();
+        let Some(entry) = find(&mut self.scopes, scope, name) else { return };
+        let was_confirmed = entry.cut_off(&mut self.aftermath);
         self.confirmed -= usize::from(was_confirmed);
         self.unsettle(&Topic { scope, name: name.into() });
     }
@@ -162,7 +164,7 @@ impl Registry {
         let mut lost = Vec::new();
         for (scope, entries) in self.scopes.iter_mut().filter(|(scope, _)| scope.endpoint == endpoint) {
             for (name, entry) in entries {
-                let was_confirmed = entry.cut_off();
+                let was_confirmed = entry.cut_off(&mut self.aftermath);
                 self.confirmed -= usize::from(was_confirmed);
                 lost.push(Topic { scope: *scope, name: Arc::clone(name) });
             }
@@ -192,15 +194,57 @@ impl Registry {
         let mut ended = Vec::new();
         for member in live {
             listeners += 1;
-            if !member.inbox.deliver(Arc::clone(&message)) {
+            if !member.inbox.deliver_into(Arc::clone(&message), &mut self.aftermath) {
                 ended.push(member.inbox.id());
             }
         }
+        self.aftermath.discard(Some(message));
         if !ended.is_empty() {
             let topic = Topic { scope, name: Arc::clone(name) };
             ended.iter().for_each(|id| self.leave(&topic, *id));
         }
         listeners
+    }
+
+    /// The server keeps a subscription that it was asked to end. Nobody may want it: it stands as confirmed until the
+    /// connection ends.
+    pub fn keep(&mut self, scope: Scope, name: &str) {
+        if let Some(entry) = find(&mut self.scopes, scope, name)
+            && entry.server == ServerSide::Unsubscribing
+        {
+            entry.server = ServerSide::Subscribed;
+            self.confirmed += 1;
+        }
+    }
+
+    /// Whether the server has answered for all of `request`.
+    #[must_use]
+    pub fn is_answered(&self, request: &Request) -> bool {
+        let (Request::Subscribe(scope, names) | Request::Unsubscribe(scope, names)) = request;
+        let entries = self.scopes.iter().find(|(known, _)| known == scope).map(|(_, entries)| entries);
+        let server = |name: &Arc<str>| entries.and_then(|entries| entries.get(name)).map(|entry| entry.server);
+        names
+            .iter()
+            .all(|name| !matches!(server(name), Some(ServerSide::Subscribing | ServerSide::Unsubscribing)))
+    }
+
+    /// Forgets topics that nobody wants and the server does not have: while there is no connection, nobody asks
+    /// for requests, which would do it.
+    pub fn sweep(&mut self) {
+        let mut unsettled = std::mem::take(&mut self.unsettled);
+        unsettled.retain(|topic| {
+            let is_unused = self.entry(topic).is_none_or(|entry| entry.is_unused());
+            if is_unused {
+                self.forget_if_unused(topic);
+            }
+            !is_unused
+        });
+        self.unsettled = unsettled;
+    }
+
+    /// What is to be dropped after the lock under which this stands.
+    pub fn take_aftermath(&mut self) -> Aftermath {
+        std::mem::take(&mut self.aftermath)
     }
 
     /// Whether somebody listens to the topic `name`.
@@ -237,17 +281,12 @@ impl Registry {
         self.confirmed
     }
 
-    fn find(&mut self, scope: Scope, name: &str) -> Option<&mut Entry> {
-        let (_, entries) = self.scopes.iter_mut().find(|(known, _)| *known == scope)?;
-        entries.get_mut(name)
-    }
-
     fn entry(&mut self, topic: &Topic) -> Option<&mut Entry> {
-        self.find(topic.scope, &topic.name)
+        find(&mut self.scopes, topic.scope, &topic.name)
     }
 
     fn unsettle(&mut self, topic: &Topic) {
-        let Some(entry) = self.find(topic.scope, &topic.name) else { return };
+        let Some(entry) = self.entry(topic) else { return };
         if !std::mem::replace(&mut entry.is_unsettled, true) {
             self.unsettled.push_back(topic.clone());
         }
@@ -263,7 +302,14 @@ impl Registry {
     }
 }
 
-fn entry_of<'a>(scopes: &'a mut Vec<(Scope, HashMap<Arc<str>, Entry>)>, topic: &Topic) -> &'a mut Entry {
+type Scopes = Vec<(Scope, HashMap<Arc<str>, Entry>)>;
+
+fn find<'a>(scopes: &'a mut Scopes, scope: Scope, name: &str) -> Option<&'a mut Entry> {
+    let (_, entries) = scopes.iter_mut().find(|(known, _)| *known == scope)?;
+    entries.get_mut(name)
+}
+
+fn entry_of<'a>(scopes: &'a mut Scopes, topic: &Topic) -> &'a mut Entry {
     let at = scopes.iter().position(|(known, _)| *known == topic.scope).unwrap_or_else(|| {
         scopes.push((topic.scope, HashMap::new()));
         scopes.len() - 1
@@ -282,11 +328,11 @@ impl Entry {
     }
 
     /// The server no longer has it. Whether it had confirmed it.
-    fn cut_off(&mut self) -> bool {
+    fn cut_off(&mut self, aftermath: &mut Aftermath) -> bool {
         let before = std::mem::replace(&mut self.server, ServerSide::Absent);
         for member in self.members.iter_mut().filter(|member| member.standing == Standing::Live) {
             member.standing = Standing::CutOff;
-            member.inbox.interrupt();
+            member.inbox.interrupt_into(aftermath);
         }
         before == ServerSide::Subscribed
     }

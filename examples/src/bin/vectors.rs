@@ -85,7 +85,7 @@ where
 {
     let channel = Channel::from_full_name(vector.channels.first().map_or("", String::as_str));
     let envelope: Envelope<E> =
-        Json.decode(&channel, vector.wire.as_bytes()).map_err(|error| format!("does not decode: {error}"))?;
+        Json.decode(&channel, &vector.wire.clone().into()).map_err(|error| format!("does not decode: {error}"))?;
     compare(&envelope.payload, &channel, &vector.wire)?;
 
     let bus = BusName::new(E::BUS_NAME).map_err(|error| error.to_string())?;

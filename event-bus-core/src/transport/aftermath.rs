@@ -1,0 +1,41 @@
+//! What must not happen under a lock: wakers and the destructors of events are foreign code, and may come back.
+
+use std::fmt;
+use std::sync::Arc;
+use std::task::Waker;
+
+use crate::message::Message;
+
+/// Collected under a lock, and done when it is dropped, which must be after unlocking: readers are woken, and
+/// messages that nobody holds any more are destroyed.
+#[derive(Default)]
+#[must_use = "drop it once the lock is released"]
+pub struct Aftermath {
+    wakers: Vec<Waker>,
+    messages: Vec<Arc<Message>>,
+}
+
+impl Aftermath {
+    pub(super) fn wake(&mut self, waker: Option<Waker>) {
+        self.wakers.extend(waker);
+    }
+
+    pub(super) fn discard(&mut self, message: Option<Arc<Message>>) {
+        self.messages.extend(message);
+    }
+}
+
+impl Drop for Aftermath {
+    fn drop(&mut self) {
+        self.wakers.drain(..).for_each(Waker::wake);
+    }
+}
+
+impl fmt::Debug for Aftermath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Aftermath")
+            .field("wakers", &self.wakers.len())
+            .field("messages", &self.messages.len())
+            .finish()
+    }
+}
