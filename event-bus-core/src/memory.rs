@@ -14,8 +14,8 @@ use crate::glob;
 use crate::message::Message;
 use crate::receipt::Receipt;
 use crate::transport::{
-    Capabilities, End, Endpoint, Filter, Health, Inbox, InboxId, Lease, LinkState, Registry, Request, Scope, Topic,
-    TopicKind, Transport,
+    Capabilities, End, Endpoint, Filter, Health, Inbox, InboxId, Lease, LinkState, Registry, Request, Scope,
+    Topic, TopicKind, Transport,
 };
 
 /// How many messages may be on their way; further publishes wait.

@@ -105,9 +105,8 @@ impl Pending {
 
 fn marker_error(original: u64, max: u64, sent: Result<Receipt>) -> Error {
     match sent {
-        Ok(receipt) => {
-            too_large(original, max, Some(true), "listeners were told by a marker").with_channel(receipt.channel)
-        }
+        Ok(receipt) => too_large(original, max, Some(true), "listeners were told by a marker")
+            .with_channel(receipt.channel),
         Err(error) => {
             let channel = error.channel().cloned();
             let (sent, what) = if error.outcome_unknown() {

@@ -110,7 +110,8 @@ impl<E: Send + Sync + 'static> Subscription<E> {
                 None => return Err(ended_while_waiting(self.passed_over.back())),
             }
         }
-        let text = format!("{MOST_PASSED_OVER} notices stand before the next event: read them with `recv` first");
+        let text =
+            format!("{MOST_PASSED_OVER} notices stand before the next event: read them with `recv` first");
         Err(Error::new(ErrorKind::Missed, text))
     }
 

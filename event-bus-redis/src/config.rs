@@ -105,7 +105,8 @@ impl RedisConfig {
     }
 
     /// How many publishes may wait for the server's answer at once; 4096 by default. Further ones wait their
-    /// turn, so that a stalled server costs bounded memory.
+    /// turn, so that a stalled server costs bounded memory: at most this many messages, each of up to the bus's size
+    /// limit and copied once.
     #[must_use]
     pub fn max_in_flight(mut self, publishes: usize) -> Self {
         self.max_in_flight = publishes;
@@ -197,11 +198,24 @@ fn check_url(url: &str) -> Result<()> {
     };
     for (name, value) in url.query_pairs() {
         if !known.contains(&&*name) {
-            return Err(invalid(&format!("the redis url has an unknown parameter {name:?}")));
+            // What stands there may be the rest of a password with a `?` in it: only a plain word is shown.
+            let is_word = name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
+            let shown = if is_word { format!(" {name:?}") } else { String::new() };
+            return Err(invalid(&format!("the redis url has an unknown parameter{shown}")));
         }
         if name == "protocol" && !["3", "resp3"].contains(&&*value) {
             return Err(invalid("the redis url asks for another protocol than resp3, which listening needs"));
         }
+    }
+    if url.fragment().is_some() {
+        return Err(invalid(
+            "the redis url has a fragment, which means nothing (write `#` in a password as %23)",
+        ));
+    }
+    if !url.username().is_empty() && url.password().is_none() {
+        return Err(invalid(
+            "the redis url has a user without a password, which redis takes for no login at all",
+        ));
     }
     let database = url.path().trim_start_matches('/');
     if matches!(url.scheme(), "redis" | "valkey") && !database.is_empty() && database.parse::<u32>().is_err()
@@ -269,6 +283,9 @@ mod tests {
             ("redis://:s3cret@host?protocol=2", "another protocol"),
             ("redis://:s3cret@host/zero", "no database number"),
             ("redis://:s3cret@/0", "expected redis://"),
+            ("redis://u:1234?s3cret@host", "unknown parameter: "),
+            ("redis://:s3cret@host#x", "fragment"),
+            ("redis://ann@host", "user without a password"),
             ("rediss://:s3cret@host", "tls is not supported"),
         ] {
             let error = RedisConfig::from_url(url).unwrap_err();

@@ -1,4 +1,4 @@
-//! What an error of redis-rs means for us. Its text is kept as the source, never as our own.
+//! What an error of redis-rs means for us, and its text without what the server quotes of our commands.
 
 use event_bus_core::{Error, ErrorKind};
 use redis::{RedisError, ServerErrorKind};
@@ -30,25 +30,46 @@ impl Failure {
                 | ServerErrorKind::ClusterDown
                 | ServerErrorKind::MasterDown
                 | ServerErrorKind::ReadOnly => Self::NotNow,
+                // Renamed, or older than RESP3: either way we can't log in.
+                _ if error.detail().is_some_and(|text| text.contains("unknown command 'HELLO'")) => {
+                    Self::Unusable
+                }
                 _ => Self::Refused,
             },
             redis::ErrorKind::Extension => match error.code() {
                 Some("NOAUTH" | "WRONGPASS") => Self::Denied,
+                Some("BUSY") => Self::NotNow,
                 _ => Self::Refused,
             },
             _ => Self::Connection,
         }
     }
+
+    /// Whether the server answered, if only to say no: then the connection is alive.
+    pub(crate) fn is_answer(self) -> bool {
+        self != Self::Connection
+    }
+}
+
+/// The text of an error without secrets: to an unknown command, the server quotes the arguments, which may be a
+/// password or a payload.
+pub(crate) fn harmless(error: &RedisError) -> String {
+    let text = error.to_string();
+    match text.split_once(", with args beginning with") {
+        Some((harmless, _)) => harmless.to_owned(),
+        None => text,
+    }
 }
 
 /// Our error for a server that could not be reached, or that did not let us in.
-pub(crate) fn connect_error(server: &str, user: &str, error: RedisError) -> Error {
-    let (kind, message) = match Failure::of(&error) {
+pub(crate) fn connect_error(server: &str, user: &str, error: &RedisError) -> Error {
+    let (kind, message) = match Failure::of(error) {
         Failure::Denied => {
             (ErrorKind::Denied, format!("redis at {server} refuses the login of user {user:?}"))
         }
         Failure::Unusable => {
-            let message = format!("redis at {server} does not speak RESP3: version 6 or newer is needed");
+            let message =
+                format!("redis at {server} does not speak RESP3: version 6 or newer with HELLO is needed");
             (ErrorKind::Unsupported, message)
         }
         Failure::NotNow => (ErrorKind::NotConnected, format!("redis at {server} is not ready")),
@@ -58,5 +79,5 @@ pub(crate) fn connect_error(server: &str, user: &str, error: RedisError) -> Erro
         }
         Failure::Connection => (ErrorKind::NotConnected, format!("redis at {server} can't be reached")),
     };
-    Error::new(kind, message).with_source(error)
+    Error::new(kind, message).with_source(harmless(error))
 }

@@ -28,8 +28,10 @@
 //!
 //! One server, Redis 6 or newer (or Valkey), over TCP or a unix socket.
 
+mod batch;
 mod config;
 mod error;
+mod lane;
 mod listener;
 mod publisher;
 mod status;

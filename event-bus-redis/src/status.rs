@@ -1,6 +1,5 @@
 //! The state of one direction, since when, and why it last failed: what health and logs are made of.
 
-use std::fmt::Display;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use event_bus_core::transport::{LinkHealth, LinkState};
@@ -22,11 +21,11 @@ impl Status {
     }
 
     /// Notes a state, and logs it if it is a change. `Closed` stays.
-    pub(crate) fn set(&self, state: LinkState, error: Option<&dyn Display>) {
+    pub(crate) fn set(&self, state: LinkState, error: Option<&str>) {
         let mut inner = self.lock();
         let before = inner.state;
         if let Some(error) = error {
-            inner.last_error = Some(error.to_string().into());
+            inner.last_error = Some(error.into());
         }
         if before == state || before == LinkState::Closed {
             return;
@@ -36,7 +35,7 @@ impl Status {
         drop(inner);
         match (state, error) {
             (LinkState::Interrupted, Some(error)) => {
-                tracing::warn!(%error, "publishing to redis was interrupted");
+                tracing::warn!(error, "publishing to redis was interrupted");
             }
             (LinkState::Connected, _) if before == LinkState::Interrupted => {
                 tracing::info!("publishing to redis again");

@@ -51,6 +51,8 @@ on_every_transport!(
     a_slow_listener_is_told_exactly_what_it_missed,
     a_foreign_message_does_not_end_a_subscription,
     a_hundred_listeners_hear_everything,
+    what_was_published_before_is_not_heard,
+    notices_that_a_wait_comes_upon_are_not_lost,
 );
 
 fn event(number: u64) -> Numbered {
@@ -202,7 +204,10 @@ async fn an_oversized_event_is_told_to_publisher_and_listeners<T: Transport + Cl
     let error = bus.publish_to("k", &large).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::TooLarge);
     let sizes = error.too_large().unwrap();
-    assert_eq!((sizes.original_size_bytes, sizes.max_size_bytes, sizes.marker_sent), (2_036, 1_000, Some(true)));
+    assert_eq!(
+        (sizes.original_size_bytes, sizes.max_size_bytes, sizes.marker_sent),
+        (2_036, 1_000, Some(true))
+    );
     match within("a notice", other.recv()).await.unwrap().unwrap_err() {
         Notice::Oversized { channel, original_size_bytes: 2_036, max_size_bytes: 1_000 } => {
             assert_eq!(channel.as_str(), "numbered/k");
@@ -312,4 +317,34 @@ async fn a_hundred_listeners_hear_everything<T: Transport + Clone>(transport: T)
         }
     }
     assert_eq!(bus.health().confirmed, 1);
+}
+
+async fn what_was_published_before_is_not_heard<T: Transport + Clone>(transport: T) {
+    let bus = NumberedBus::new(transport);
+    for round in 0..100 {
+        bus.publish_to("k", &event(0)).await.unwrap();
+        bus.publish_to("k", &event(1)).await.unwrap();
+        let mut events = bus.listen("k").await.unwrap();
+        bus.publish_to("k", &event(2)).await.unwrap();
+        assert_eq!(next(&mut events).await, 2, "round {round}");
+        drop(events);
+        eventually("unsubscribed", || bus.health().confirmed == 0).await;
+    }
+}
+
+async fn notices_that_a_wait_comes_upon_are_not_lost<T: Transport + Clone>(transport: T) {
+    let small = NumberedBus::builder(transport.clone()).queue_messages(2).build().unwrap();
+    let mut events = small.listen("k").await.unwrap();
+    let mut probe = NumberedBus::new(transport).listen("k").await.unwrap();
+    for number in 0..10 {
+        small.publish_to("k", &event(number)).await.unwrap();
+    }
+    for number in 0..10 {
+        assert_eq!(next(&mut probe).await, number);
+    }
+    let waited = events.wait(Duration::from_secs(10)).await.unwrap();
+    assert_eq!(waited.map(|delivery| delivery.number), Some(8));
+    assert!(matches!(events.recv().await, Some(Err(Notice::Lagged { missed: 8 }))));
+    assert_eq!(next(&mut events).await, 9);
+    assert!(events.wait(Duration::from_millis(20)).await.unwrap().is_none(), "what has been told is told");
 }

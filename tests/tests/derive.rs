@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use event_bus_core::{
-    Channel, ChannelHandle, Codec, CodecError, Envelope, ErrorKind, Event, EventBus, EventBusBuilder,
+    Bytes, Channel, ChannelHandle, Codec, CodecError, Envelope, ErrorKind, Event, EventBus, EventBusBuilder,
     MemoryTransport,
 };
 use event_bus_tests::within;
@@ -282,11 +282,11 @@ struct Number {
 struct OneByte;
 
 impl Codec<Number> for OneByte {
-    fn encode(&self, _: &Channel, envelope: &Envelope<&Number>) -> Result<Vec<u8>, CodecError> {
-        Ok(vec![envelope.payload.number])
+    fn encode(&self, _: &Channel, envelope: &Envelope<&Number>) -> Result<Bytes, CodecError> {
+        Ok(vec![envelope.payload.number].into())
     }
 
-    fn decode(&self, _: &Channel, wire: &[u8]) -> Result<Envelope<Number>, CodecError> {
+    fn decode(&self, _: &Channel, wire: &Bytes) -> Result<Envelope<Number>, CodecError> {
         let number = *wire.first().ok_or_else(|| CodecError::new("expected one byte"))?;
         Ok(Envelope::new(Number { number }))
     }

@@ -222,3 +222,100 @@ async fn a_listen_while_the_server_is_down_waits_for_it() {
     bus.publish_to("k", &event(1)).await.unwrap();
     assert_eq!(item(&mut events).await.unwrap(), 1, "and nothing is told: nothing had been promised before");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_refuses_pings_is_not_taken_for_dead() {
+    let server = RedisServer::start();
+    let _ = server.command(&["ACL", "SETUSER", "ann", "on", ">s3cret", "+@all", "-ping", "allchannels"]);
+    let url = format!("redis://ann:s3cret@127.0.0.1:{}", server.port());
+    let config = RedisConfig::from_url(url).unwrap().ping_interval(Duration::from_millis(20));
+    let bus = NumberedBus::new(RedisTransport::connect(config).await.unwrap());
+    let mut events = bus.listen("k").await.unwrap();
+    for round in 0..10 {
+        tokio::time::sleep(Duration::from_millis(50)).await; // pings go out only in silence
+        bus.publish_to("k", &event(round)).await.unwrap();
+        assert_eq!(item(&mut events).await.unwrap(), round);
+    }
+    assert_eq!(bus.health().reconnects, 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_user_who_may_not_unsubscribe_disturbs_nobody_by_dropping() {
+    let server = RedisServer::start();
+    let _ =
+        server.command(&["ACL", "SETUSER", "ann", "on", ">s3cret", "+@all", "-unsubscribe", "allchannels"]);
+    let url = format!("redis://ann:s3cret@127.0.0.1:{}", server.port());
+    let bus = NumberedBus::new(RedisTransport::connect(url).await.unwrap());
+    let mut kept = bus.listen("kept").await.unwrap();
+    for round in 0..5 {
+        drop(bus.listen("dropped").await.unwrap());
+        bus.publish_to("kept", &event(round)).await.unwrap();
+        assert_eq!(item(&mut kept).await.unwrap(), round);
+    }
+    let mut again = bus.listen("dropped").await.unwrap();
+    bus.publish_to("dropped", &event(9)).await.unwrap();
+    assert_eq!(item(&mut again).await.unwrap(), 9);
+    assert_eq!(bus.health().reconnects, 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_quotes_our_commands_reveals_no_password() {
+    let server = RedisServer::start_with(&["--rename-command", "HELLO", ""]);
+    let url = format!("redis://:s3cret@127.0.0.1:{}", server.port());
+    let error = RedisTransport::connect(&url).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unsupported, "{error:?}");
+    let config = RedisConfig::from_url(&url).unwrap().listen_timeout(Duration::from_millis(300));
+    let bus = NumberedBus::new(RedisTransport::lazy(config).unwrap());
+    let listen = bus.listen("k").await.unwrap_err();
+    let shown = format!("{error:?} {listen:?} {:?}", bus.health());
+    assert!(shown.contains("unknown command") && !shown.contains("s3cret"), "{shown}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_event_whose_destructor_uses_the_bus_stops_nobody() {
+    static TRANSPORT: std::sync::OnceLock<RedisTransport> = std::sync::OnceLock::new();
+
+    #[derive(serde::Serialize, serde::Deserialize, event_bus_core::EventBus)]
+    #[bus(name = "meddling", channel(all = "all"))]
+    struct Meddling {
+        number: u64,
+    }
+
+    impl Drop for Meddling {
+        fn drop(&mut self) {
+            let _ = TRANSPORT.get().map(Transport::health);
+        }
+    }
+
+    let server = RedisServer::start();
+    let transport = TRANSPORT.get_or_init(|| RedisTransport::lazy(server.url()).unwrap());
+    let slow = MeddlingBus::builder(transport.clone()).queue_messages(1).build().unwrap();
+    let fast = MeddlingBus::new(transport.clone());
+    let mut slow = slow.all().listen().await.unwrap();
+    let mut reader = fast.all().listen().await.unwrap();
+    for number in 0..50 {
+        within("published", fast.publish(&Meddling { number })).await.unwrap();
+        assert_eq!(within("heard", reader.recv()).await.unwrap().unwrap().number, number);
+    }
+    assert!(matches!(within("lag", slow.recv()).await, Some(Err(Notice::Lagged { missed: 49 }))));
+}
+
+#[test]
+fn a_runtime_that_stands_still_does_not_keep_others_from_listening() {
+    let server = RedisServer::start();
+    let quick = Duration::from_millis(200);
+    let config = RedisConfig::from_url(server.url()).unwrap();
+    let config = config.connect_timeout(quick * 2).response_timeout(quick).ping_interval(quick);
+    let bus = NumberedBus::new(RedisTransport::lazy(config).unwrap());
+    let still = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let mut first = still.block_on(bus.listen("k")).unwrap();
+    let driven = tokio::runtime::Runtime::new().unwrap();
+    driven.block_on(async {
+        eventually("seen in the health", || bus.state().listener == LinkState::Interrupted).await;
+        let mut second = within("listening", bus.listen("k")).await.unwrap();
+        expect_interruption(&mut first).await;
+        bus.publish_to("k", &event(1)).await.unwrap();
+        assert_eq!(item(&mut first).await.unwrap(), 1);
+        assert_eq!(item(&mut second).await.unwrap(), 1);
+    });
+}

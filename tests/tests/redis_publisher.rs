@@ -25,7 +25,7 @@ async fn a_publish_after_an_idle_lane_was_killed_succeeds() {
     let bus = NumberedBus::new(RedisTransport::connect(server.url()).await.unwrap());
     for round in 0..5 {
         server.restart();
-        eventually("noticed", || bus.state().publisher == LinkState::Interrupted).await;
+        eventually("noticed", || bus.state().publisher == LinkState::Idle).await;
         bus.publish_to("k", &event(round)).await.unwrap();
     }
     assert_eq!(bus.state().publisher, LinkState::Connected);
@@ -36,7 +36,7 @@ async fn a_publish_while_the_server_is_down_waits_and_then_succeeds() {
     let mut server = RedisServer::start();
     let bus = NumberedBus::new(RedisTransport::connect(server.url()).await.unwrap());
     server.kill();
-    eventually("noticed", || bus.state().publisher == LinkState::Interrupted).await;
+    eventually("noticed", || bus.state().publisher == LinkState::Idle).await;
     let publishing = tokio::spawn({
         let bus = bus.clone();
         async move { bus.publish_to("k", &event(1)).await }

@@ -8,14 +8,16 @@ use std::time::Duration;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum LinkState {
-    /// Not needed so far.
+    /// There is no connection, and none is needed: nothing was done so far, or its connection ended while nobody
+    /// used it. The next use makes one.
     #[default]
     Idle,
     /// Its first connection is being made.
     Connecting,
     /// It works.
     Connected,
-    /// Its connection was lost, or could not be made. It is being made anew, or will be by the next use.
+    /// It failed: its connection was lost in use, or could not be made. It is being made anew, or will be by the
+    /// next use.
     Interrupted,
     /// Closed on purpose.
     Closed,

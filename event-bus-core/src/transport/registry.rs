@@ -206,13 +206,14 @@ impl Registry {
         listeners
     }
 
-    /// The server keeps a subscription that it was asked to end. Nobody may want it: it stands as confirmed until the
-    /// connection ends.
+    /// The server keeps a subscription that it was asked to end: it stands as confirmed until the connection ends.
+    /// Whoever came to want it meanwhile is live.
     pub fn keep(&mut self, scope: Scope, name: &str) {
         if let Some(entry) = find(&mut self.scopes, scope, name)
             && entry.server == ServerSide::Unsubscribing
         {
             entry.server = ServerSide::Subscribed;
+            entry.members.iter_mut().for_each(|member| member.standing = Standing::Live);
             self.confirmed += 1;
         }
     }
@@ -222,7 +223,8 @@ impl Registry {
     pub fn is_answered(&self, request: &Request) -> bool {
         let (Request::Subscribe(scope, names) | Request::Unsubscribe(scope, names)) = request;
         let entries = self.scopes.iter().find(|(known, _)| known == scope).map(|(_, entries)| entries);
-        let server = |name: &Arc<str>| entries.and_then(|entries| entries.get(name)).map(|entry| entry.server);
+        let server =
+            |name: &Arc<str>| entries.and_then(|entries| entries.get(name)).map(|entry| entry.server);
         names
             .iter()
             .all(|name| !matches!(server(name), Some(ServerSide::Subscribing | ServerSide::Unsubscribing)))

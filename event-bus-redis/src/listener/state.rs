@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use event_bus_core::transport::{
-    Backoff, Endpoint, Health, Inbox, InboxId, LinkHealth, LinkState, Registry, Request, Scope, Topic,
-    TopicKind,
+    Aftermath, Backoff, Endpoint, Health, Inbox, InboxId, LinkHealth, LinkState, Registry, Request, Scope,
+    Topic, TopicKind,
 };
 use event_bus_core::{Channel, Error, ErrorKind, Message, Result};
 use tokio::sync::oneshot;
@@ -38,6 +38,15 @@ pub(super) struct State {
     last_heard: Option<Instant>,
     /// How many of the next names have to be asked for alone, since they were refused together.
     one_by_one: usize,
+    /// The server is not ready for subscriptions: don't ask before then.
+    ask_not_before: Option<Instant>,
+    /// The task that carries out the steps, and when it last asked for one.
+    task: Option<TaskId>,
+    tasks: u64,
+    last_step: Instant,
+    longest_step: Duration,
+    /// What is to be told once the lock under which this stands is released.
+    answers: Vec<Answer>,
     since: Instant,
     last_error: Option<Arc<str>>,
     /// The last connection, or attempt at one, failed.
@@ -46,6 +55,21 @@ pub(super) struct State {
 }
 
 type Waiter = oneshot::Sender<Result<()>>;
+
+/// Given when it is dropped.
+pub(super) struct Answer(Option<(Waiter, Result<()>)>);
+
+impl Drop for Answer {
+    fn drop(&mut self) {
+        if let Some((waiter, outcome)) = self.0.take() {
+            let _ = waiter.send(outcome); // a listen that was dropped takes its topic back itself
+        }
+    }
+}
+
+/// Numbers tasks: only the newest may take steps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct TaskId(u64);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
@@ -95,7 +119,8 @@ impl Cause {
 }
 
 impl State {
-    pub(super) fn new(backoff: Backoff, ping_interval: Duration) -> Self {
+    /// No step takes longer than `longest_step` unless the runtime of its task stands still.
+    pub(super) fn new(backoff: Backoff, ping_interval: Duration, longest_step: Duration) -> Self {
         Self {
             registry: Registry::default(),
             phase: Phase::Idle,
@@ -105,6 +130,12 @@ impl State {
             ping_interval,
             last_heard: None,
             one_by_one: 0,
+            ask_not_before: None,
+            task: None,
+            tasks: 0,
+            last_step: Instant::now(),
+            longest_step,
+            answers: Vec::new(),
             since: Instant::now(),
             last_error: None,
             is_failing: false,
@@ -116,9 +147,9 @@ impl State {
     pub(super) fn want(&mut self, topic: &Topic, inbox: Inbox) -> oneshot::Receiver<Result<()>> {
         let (waiter, confirmation) = oneshot::channel();
         if self.phase == Phase::Closed {
-            let _ = waiter.send(Err(closed()));
+            self.answer(waiter, Err(closed()));
         } else if self.registry.join(topic, inbox) {
-            let _ = waiter.send(Ok(()));
+            self.answer(waiter, Ok(()));
         } else {
             self.waiters.entry(topic.clone()).or_default().push(waiter);
         }
@@ -135,18 +166,37 @@ impl State {
         }
     }
 
+    /// A number for a new task, if one is needed: there is none, or it stands still. Whoever listened through that
+    /// one is told so.
+    pub(super) fn need_task(&mut self, now: Instant) -> Option<TaskId> {
+        if self.phase == Phase::Closed || (self.task.is_some() && !self.is_stalled(now)) {
+            return None;
+        }
+        self.lost(self.epoch, &Cause::new("the tokio runtime that listened does not run"), now);
+        self.tasks += 1;
+        self.task = Some(TaskId(self.tasks));
+        self.last_step = now;
+        self.task
+    }
+
     /// What to do next. Asking again without reporting gives the same answer, but for requests, which are given
     /// once.
-    pub(super) fn step(&mut self, now: Instant) -> Step {
+    pub(super) fn step(&mut self, task: TaskId, now: Instant) -> Step {
+        if self.task != Some(task) {
+            return Step::Stop;
+        }
+        self.last_step = now;
         match self.phase {
             Phase::Closed => Step::Stop,
             Phase::Idle | Phase::Waiting { .. } if self.registry.wanted() == 0 => {
                 self.is_failing = false;
+                self.registry.sweep();
                 self.enter(Phase::Idle, now);
                 Step::Park
             }
             Phase::Waiting { until } if now < until => Step::Sleep(until),
             Phase::Idle | Phase::Waiting { .. } => {
+                self.registry.sweep();
                 self.epoch.0 += 1;
                 self.enter(Phase::Connecting, now);
                 Step::Connect(self.epoch)
@@ -158,13 +208,15 @@ impl State {
 
     fn step_while_live(&mut self, now: Instant) -> Step {
         let max = if self.one_by_one > 0 { 1 } else { CHUNK };
-        if let Some(request) = self.registry.next_request(max) {
-            self.one_by_one = self.one_by_one.saturating_sub(1);
+        let is_held = self.ask_not_before.is_some_and(|until| now < until);
+        if !is_held && let Some(request) = self.registry.next_request(max) {
+            let is_subscribe = matches!(request, Request::Subscribe(..));
+            self.one_by_one = self.one_by_one.saturating_sub(usize::from(is_subscribe));
             return Step::Ask(self.epoch, request);
         }
-        self.one_by_one = 0;
         let next_ping = self.last_heard.unwrap_or(now) + self.ping_interval;
-        if now >= next_ping { Step::Ping(self.epoch) } else { Step::Sleep(next_ping) }
+        let next = self.ask_not_before.filter(|_| is_held).map_or(next_ping, |until| until.min(next_ping));
+        if now >= next_ping { Step::Ping(self.epoch) } else { Step::Sleep(next) }
     }
 
     /// The connection is up. `false` if it is not wanted any more.
@@ -175,6 +227,7 @@ impl State {
         self.reconnects += u64::from(self.last_heard.is_some());
         self.last_heard = Some(now);
         self.one_by_one = 0;
+        self.ask_not_before = None;
         self.is_failing = false;
         self.enter(Phase::Live, now);
         true
@@ -195,7 +248,7 @@ impl State {
         self.is_failing = true;
         self.registry.cut_off(ENDPOINT);
         if let Some(reason) = &cause.denied {
-            self.deny_all_waiters(reason);
+            self.answer_all(|| Error::new(ErrorKind::Denied, reason.to_string()));
         }
         let until = now + self.backoff.delay();
         self.enter(Phase::Waiting { until }, now);
@@ -237,10 +290,59 @@ impl State {
         }
     }
 
+    /// The server answered a request well. `false` if it has not confirmed every name of it.
+    pub(super) fn answered(&mut self, epoch: Epoch, request: &Request, now: Instant) -> bool {
+        self.heard(epoch, now);
+        if epoch == self.epoch {
+            self.ask_not_before = None;
+        }
+        epoch != self.epoch || self.registry.is_answered(request)
+    }
+
+    /// The server is not ready to subscribe to `names`: it is asked again, a little later.
+    pub(super) fn postponed(
+        &mut self,
+        epoch: Epoch,
+        scope: Scope,
+        names: &[Arc<str>],
+        why: &str,
+        now: Instant,
+    ) {
+        if epoch != self.epoch {
+            return;
+        }
+        self.heard(epoch, now);
+        self.last_error = Some(why.into());
+        self.ask_not_before = Some(now + self.backoff.delay());
+        names.iter().for_each(|name| self.registry.unconfirm(scope, name));
+    }
+
+    /// The server won't unsubscribe from `names`: it goes on delivering what nobody wants.
+    pub(super) fn kept(&mut self, epoch: Epoch, scope: Scope, names: &[Arc<str>], now: Instant) {
+        if epoch == self.epoch {
+            self.heard(epoch, now);
+            for name in names {
+                self.registry.keep(scope, name);
+                self.resolve(&Topic { scope, name: Arc::clone(name) }, || Ok(()));
+            }
+        }
+    }
+
     /// The server refuses to subscribe to `names`. Of several, each is asked for alone; a single one is refused
     /// for good, and its listeners are returned, to be ended.
     #[must_use]
-    pub(super) fn refused(&mut self, scope: Scope, names: &[Arc<str>], reason: &Arc<str>) -> Vec<Inbox> {
+    pub(super) fn refused(
+        &mut self,
+        epoch: Epoch,
+        scope: Scope,
+        names: &[Arc<str>],
+        reason: &Arc<str>,
+        now: Instant,
+    ) -> Vec<Inbox> {
+        if epoch != self.epoch {
+            return Vec::new();
+        }
+        self.heard(epoch, now);
         if names.len() > 1 {
             self.one_by_one = names.len();
         }
@@ -257,19 +359,17 @@ impl State {
     pub(super) fn close(&mut self) -> Vec<Inbox> {
         self.enter(Phase::Closed, Instant::now());
         self.epoch.0 += 1;
-        self.waiters
-            .drain()
-            .flat_map(|(_, waiters)| waiters)
-            .for_each(|waiter| drop(waiter.send(Err(closed()))));
+        self.answer_all(closed);
         self.registry.inboxes().cloned().collect()
     }
 
-    /// The actor is gone without having been told to stop. Whoever listens has to be told; the next one who
-    /// listens starts it again.
-    pub(super) fn orphaned(&mut self) -> Vec<Inbox> {
-        if self.phase == Phase::Closed {
+    /// A task is gone. If that was the one, and it had not been told to stop, whoever listens has to be told, and
+    /// is returned; the next one who listens starts another.
+    pub(super) fn task_ended(&mut self, task: TaskId) -> Vec<Inbox> {
+        if self.task != Some(task) || self.phase == Phase::Closed {
             return Vec::new();
         }
+        self.task = None;
         self.epoch.0 += 1;
         self.waiters.clear();
         self.registry.cut_off(ENDPOINT);
@@ -281,8 +381,14 @@ impl State {
         self.last_heard
     }
 
-    pub(super) fn last_error(&self) -> Option<&Arc<str>> {
-        self.last_error.as_ref()
+    /// What keeps subscriptions from being confirmed at the moment.
+    pub(super) fn obstacle(&self) -> Option<Arc<str>> {
+        self.last_error.clone().filter(|_| self.is_failing || self.ask_not_before.is_some())
+    }
+
+    /// What to drop once the lock under which this stands is released.
+    pub(super) fn take_aftermath(&mut self) -> (Vec<Answer>, Aftermath) {
+        (std::mem::take(&mut self.answers), self.registry.take_aftermath())
     }
 
     pub(super) fn link_state(&self) -> LinkState {
@@ -298,7 +404,8 @@ impl State {
     /// Fills in what concerns listening.
     pub(super) fn report(&self, health: &mut Health, now: Instant) {
         let mut listener = LinkHealth::default();
-        listener.state = self.link_state();
+        let is_deaf = self.phase == Phase::Live && self.is_stalled(now);
+        listener.state = if is_deaf { LinkState::Interrupted } else { self.link_state() };
         listener.in_state_for = now.saturating_duration_since(self.since);
         listener.last_error.clone_from(&self.last_error);
         listener.last_heard = self.last_heard.map(|heard| now.saturating_duration_since(heard));
@@ -317,16 +424,24 @@ impl State {
         }
     }
 
+    /// Whether the task stands still, and with it everything that listens.
+    fn is_stalled(&self, now: Instant) -> bool {
+        now.saturating_duration_since(self.last_step) > self.longest_step
+    }
+
     fn resolve(&mut self, topic: &Topic, outcome: impl Fn() -> Result<()>) {
         for waiter in self.waiters.remove(topic).into_iter().flatten() {
-            let _ = waiter.send(outcome()); // a listen that was dropped takes its topic back itself
+            self.answer(waiter, outcome());
         }
     }
 
-    fn deny_all_waiters(&mut self, reason: &Arc<str>) {
-        for waiter in self.waiters.drain().flat_map(|(_, waiters)| waiters) {
-            let _ = waiter.send(Err(Error::new(ErrorKind::Denied, reason.to_string())));
-        }
+    fn answer_all(&mut self, error: impl Fn() -> Error) {
+        let waiters: Vec<Waiter> = self.waiters.drain().flat_map(|(_, waiters)| waiters).collect();
+        waiters.into_iter().for_each(|waiter| self.answer(waiter, Err(error())));
+    }
+
+    fn answer(&mut self, waiter: Waiter, outcome: Result<()>) {
+        self.answers.push(Answer(Some((waiter, outcome))));
     }
 }
 

@@ -84,8 +84,9 @@ where
     Json: Codec<E>,
 {
     let channel = Channel::from_full_name(vector.channels.first().map_or("", String::as_str));
-    let envelope: Envelope<E> =
-        Json.decode(&channel, &vector.wire.clone().into()).map_err(|error| format!("does not decode: {error}"))?;
+    let envelope: Envelope<E> = Json
+        .decode(&channel, &vector.wire.clone().into())
+        .map_err(|error| format!("does not decode: {error}"))?;
     compare(&envelope.payload, &channel, &vector.wire)?;
 
     let bus = BusName::new(E::BUS_NAME).map_err(|error| error.to_string())?;

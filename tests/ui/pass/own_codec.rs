@@ -2,7 +2,7 @@
 
 #![deny(warnings, missing_docs, missing_debug_implementations, unreachable_pub, clippy::all)]
 
-use event_bus_core::{Channel, Codec, CodecError, Envelope, EventBus, EventBusBuilder, MemoryTransport};
+use event_bus_core::{Bytes, Channel, Codec, CodecError, Envelope, EventBus, EventBusBuilder, MemoryTransport};
 
 #[derive(Debug, EventBus)]
 #[bus(name = "numbers", channel(number = "{number}"))]
@@ -19,12 +19,12 @@ struct Silence {
 struct OneByte;
 
 impl Codec<Number> for OneByte {
-    fn encode(&self, _: &Channel, envelope: &Envelope<&Number>) -> Result<Vec<u8>, CodecError> {
-        Ok(vec![envelope.payload.number])
+    fn encode(&self, _: &Channel, envelope: &Envelope<&Number>) -> Result<Bytes, CodecError> {
+        Ok(vec![envelope.payload.number].into())
     }
 
-    fn decode(&self, _: &Channel, wire: &[u8]) -> Result<Envelope<Number>, CodecError> {
-        match *wire {
+    fn decode(&self, _: &Channel, wire: &Bytes) -> Result<Envelope<Number>, CodecError> {
+        match **wire {
             [number] => Ok(Envelope::new(Number { number })),
             _ => Err(CodecError::new("expected one byte")),
         }

@@ -103,7 +103,8 @@ fn name(channel: u8) -> String {
 impl Play {
     fn new() -> Self {
         let backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(2));
-        let state = Arc::new(Mutex::new(State::new(backoff, Duration::from_secs(1))));
+        let state =
+            Arc::new(Mutex::new(State::new(backoff, Duration::from_secs(1), Duration::from_secs(3600 * 24))));
         Self {
             bus: EventBus::new(Stage(Arc::clone(&state))),
             state,
@@ -114,6 +115,12 @@ impl Play {
             listeners: Vec::new(),
             published: 0,
         }
+    }
+
+    fn step(&self) -> Step {
+        let mut state = self.state();
+        let task = state.need_task(self.now).or(state.task).expect("a task");
+        state.step(task, self.now)
     }
 
     fn state(&self) -> std::sync::MutexGuard<'_, State> {
@@ -129,7 +136,7 @@ impl Play {
             Move::Go => drop(self.go(None)),
             Move::GoDenying(channel) => drop(self.go(Some(*channel))),
             Move::FailToConnect if self.connection.is_none() => {
-                let step = self.state().step(self.now);
+                let step = self.step();
                 if let Step::Connect(epoch) = step {
                     assert!(self.state().lost(epoch, &Cause::new("refused"), self.now));
                 }
@@ -154,7 +161,7 @@ impl Play {
 
     /// `false` if there was nothing to do.
     fn go(&mut self, denied: Option<u8>) -> bool {
-        let step = self.state().step(self.now);
+        let step = self.step();
         match step {
             Step::Connect(epoch) => {
                 assert!(self.state().connected(epoch, self.now));
@@ -184,7 +191,7 @@ impl Play {
         assert_eq!(Some(epoch), self.connection);
         let denied = denied.map(name);
         if names.iter().any(|name| Some(&**name) == denied.as_deref()) {
-            let refused = self.state().refused(scope, names, &"no".into());
+            let refused = self.state().refused(epoch, scope, names, &"no".into(), self.now);
             refused.iter().for_each(|inbox| inbox.end(event_bus_core::transport::End::Denied("no".into())));
             if names.len() == 1 {
                 let gone =
@@ -310,7 +317,7 @@ fn a_connection_that_never_lives_long_is_retried_ever_more_slowly() {
     while play.go(None) {}
     play.now += STABLE;
     play.kill();
-    let Step::Sleep(until) = play.state().step(play.now) else { panic!("no backoff") };
+    let Step::Sleep(until) = play.step() else { panic!("no backoff") };
     assert!(until - play.now <= Duration::from_millis(50), "a long life earns a fresh start");
 }
 
@@ -321,9 +328,10 @@ fn a_refused_login_is_told_to_those_who_wait() {
     let (waiter, mut confirmation) = oneshot::channel();
     let topic = Topic { scope: scope(TopicKind::Channel), name: name(0).into() };
     play.state().waiters.entry(topic).or_default().push(waiter);
-    let Step::Connect(epoch) = play.state().step(play.now) else { panic!("it does not connect") };
+    let Step::Connect(epoch) = play.step() else { panic!("it does not connect") };
     let cause = Cause { text: "WRONGPASS".into(), denied: Some("the login is refused".into()) };
     assert!(play.state().lost(epoch, &cause, play.now));
+    drop(play.state().take_aftermath());
     assert_eq!(confirmation.try_recv().unwrap().unwrap_err().kind(), ErrorKind::Denied);
     assert_eq!(play.state().link_state(), LinkState::Interrupted);
 }
@@ -334,16 +342,12 @@ fn names_are_asked_for_in_chunks_and_alone_after_a_refusal() {
     let listeners: HashMap<u16, _> =
         (0..600_u16).map(|number| (number, ready(play.bus.listen(&*number.to_string())).unwrap())).collect();
     play.go(None);
-    let Step::Ask(_, Request::Subscribe(scope, names)) = play.state().step(play.now) else {
-        panic!("no request")
-    };
+    let Step::Ask(epoch, Request::Subscribe(scope, names)) = play.step() else { panic!("no request") };
     assert_eq!(names.len(), CHUNK);
-    let refused = play.state().refused(scope, &names, &"no".into());
+    let refused = play.state().refused(epoch, scope, &names, &"no".into(), play.now);
     assert!(refused.is_empty(), "nobody is condemned for the others");
     for _ in 0..CHUNK {
-        let Step::Ask(epoch, Request::Subscribe(scope, names)) = play.state().step(play.now) else {
-            panic!("no request")
-        };
+        let Step::Ask(epoch, Request::Subscribe(scope, names)) = play.step() else { panic!("no request") };
         assert_eq!(names.len(), 1);
         play.state().pushed(epoch, Push::Subscribed(scope.kind, &names[0]), play.now);
     }

@@ -1,0 +1,244 @@
+//! One publishing connection, borrowed from the pool for good, shared by everybody who publishes, and replaced
+//! through the pool when it breaks. What is sent over it is not known here.
+
+use std::error::Error as _;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use deadpool_redis::{Connection, Manager, Pool, PoolError, Runtime};
+use event_bus_core::transport::{Backoff, LinkState};
+use event_bus_core::{Error, ErrorKind, Result};
+use redis::aio::MultiplexedConnection;
+use redis::{AsyncConnectionConfig, PushInfo, PushKind, RedisError};
+use tokio::sync::Mutex;
+use tokio::time::{Instant, timeout_at};
+
+use crate::config::RedisConfig;
+use crate::error::connect_error;
+use crate::status::Status;
+
+/// Cloning gives the same lane.
+#[derive(Clone)]
+pub(crate) struct Lane(Arc<Inner>);
+
+struct Inner {
+    config: Arc<RedisConfig>,
+    source: Arc<Source>,
+    open: RwLock<Option<Open>>,
+    /// Locked while the lane is being opened, so that one task does it.
+    lent: Mutex<Lent>,
+    is_closed: AtomicBool,
+}
+
+/// Where lanes get their connections from.
+pub(crate) struct Source {
+    pool: Pool,
+    /// Counts connections that were lost. A lane that was opened before the last one may be dead, and is tested
+    /// before it is used: the death of an idle lane is noticed without a publish being lost to it.
+    disconnects: Arc<AtomicU64>,
+    status: Arc<Status>,
+    serials: AtomicU64,
+}
+
+/// A connection in use.
+#[derive(Clone)]
+pub(crate) struct Open {
+    pub(crate) connection: MultiplexedConnection,
+    /// How many disconnects there had been when it was found alive.
+    disconnects: u64,
+    /// Tells it from the one that replaces it.
+    serial: u64,
+}
+
+/// What the pool lent us; or why it could not, and until when nobody need try again.
+struct Lent {
+    connection: Option<Connection>,
+    failed: Option<(Instant, Failed)>,
+    backoff: Backoff,
+}
+
+#[derive(Clone)]
+struct Failed {
+    kind: ErrorKind,
+    message: String,
+    source: Option<String>,
+}
+
+impl Source {
+    pub(crate) fn new(config: &RedisConfig, status: Arc<Status>) -> Result<Arc<Self>> {
+        let disconnects = Arc::new(AtomicU64::new(0));
+        let pool = pool(config, &disconnects, &status)
+            .map_err(|text| Error::new(ErrorKind::InvalidConfig, "no pool can be built").with_source(text))?;
+        Ok(Arc::new(Self { pool, disconnects, status, serials: AtomicU64::new(0) }))
+    }
+
+    pub(crate) fn close(&self) {
+        self.pool.close();
+    }
+
+    fn disconnects(&self) -> u64 {
+        self.disconnects.load(Ordering::Acquire)
+    }
+}
+
+impl Lane {
+    pub(crate) fn new(config: Arc<RedisConfig>, source: Arc<Source>) -> Self {
+        let backoff = Backoff::new(Duration::from_millis(20), Duration::from_millis(500));
+        let lent = Mutex::new(Lent { connection: None, failed: None, backoff });
+        let (open, is_closed) = (RwLock::new(None), AtomicBool::new(false));
+        Self(Arc::new(Inner { config, source, open, lent, is_closed }))
+    }
+
+    /// The connection; made, or made anew, where there is none that is surely alive.
+    pub(crate) async fn open(&self, deadline: Instant) -> Result<Open> {
+        if let Some(open) = self.0.current(self.0.source.disconnects()) {
+            return Ok(open);
+        }
+        // In a task of its own: a caller who is impatient must not make all others start from the beginning.
+        let inner = Arc::clone(&self.0);
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "ends within the pool's time-outs; nobody listens to it"
+        )]
+        let opening = tokio::spawn(async move { inner.reopen().await });
+        match timeout_at(deadline, opening).await {
+            Ok(Ok(outcome)) => outcome,
+            Ok(Err(_)) => {
+                Err(Error::new(ErrorKind::NotConnected, "the tokio runtime that connects is ending"))
+            }
+            Err(_) => {
+                let text = format!("no connection to redis at {} in time", self.0.config.server());
+                Err(Error::new(ErrorKind::NotConnected, text))
+            }
+        }
+    }
+
+    /// `broken` failed: the next publish opens the lane anew. `false` if that has happened already.
+    pub(crate) fn discard(&self, broken: &Open) -> bool {
+        let mut open = self.0.open.write().unwrap_or_else(PoisonError::into_inner);
+        let is_current = open.as_ref().is_some_and(|open| open.serial == broken.serial);
+        if is_current {
+            *open = None;
+        }
+        is_current
+    }
+
+    pub(crate) fn close(&self) {
+        self.0.is_closed.store(true, Ordering::SeqCst);
+        self.0.set(None);
+        if let Ok(mut lent) = self.0.lent.try_lock() {
+            drop(lent.connection.take().map(Connection::take));
+        }
+    }
+}
+
+impl Inner {
+    fn current(&self, disconnects: u64) -> Option<Open> {
+        let open = self.open.read().unwrap_or_else(PoisonError::into_inner);
+        open.as_ref().filter(|open| open.disconnects == disconnects).cloned()
+    }
+
+    fn is_open(&self) -> bool {
+        self.open.read().unwrap_or_else(PoisonError::into_inner).is_some()
+    }
+
+    fn set(&self, open: Option<Open>) {
+        *self.open.write().unwrap_or_else(PoisonError::into_inner) = open;
+    }
+
+    async fn reopen(&self) -> Result<Open> {
+        let mut lent = self.lent.lock().await;
+        let disconnects = self.source.disconnects();
+        if let Some(open) = self.current(disconnects) {
+            return Ok(open); // another task has just done it
+        }
+        if let Some((until, failed)) = &lent.failed
+            && Instant::now() < *until
+        {
+            return Err(failed.clone().into());
+        }
+        match lent.connection.take() {
+            // Back into the pool, which tests it before it lends it again.
+            Some(suspect) if self.is_open() => drop(suspect),
+            // Known to be broken: the pool would wait for it to answer.
+            broken => drop(broken.map(Connection::take)),
+        }
+        self.source.status.set_if(LinkState::Idle, LinkState::Connecting);
+        let connection = match self.source.pool.get().await {
+            Ok(connection) => connection,
+            Err(error) => return Err(self.note_failure(&mut lent, error)),
+        };
+        if self.is_closed.load(Ordering::SeqCst) {
+            return Err(closed());
+        }
+        let serial = self.source.serials.fetch_add(1, Ordering::Relaxed);
+        let open = Open { connection: (*connection).clone(), disconnects, serial };
+        self.set(Some(open.clone()));
+        lent.connection = Some(connection);
+        lent.failed = None;
+        lent.backoff.reset();
+        self.source.status.set(LinkState::Connected, None);
+        Ok(open)
+    }
+
+    fn note_failure(&self, lent: &mut Lent, error: PoolError) -> Error {
+        let error = match error {
+            PoolError::Closed => return closed(),
+            PoolError::Backend(error) => error,
+            PoolError::Timeout(_) | PoolError::NoRuntimeSpecified | PoolError::PostCreateHook(_) => {
+                RedisError::from(std::io::Error::from(std::io::ErrorKind::TimedOut))
+            }
+        };
+        let error = connect_error(&self.config.server(), self.config.user(), &error);
+        let source = error.source().map(ToString::to_string);
+        self.source.status.set(LinkState::Interrupted, source.as_deref());
+        let failed = Failed { kind: error.kind(), message: error.to_string(), source };
+        lent.failed = Some((Instant::now() + lent.backoff.delay(), failed));
+        error
+    }
+}
+
+impl From<Failed> for Error {
+    fn from(Failed { kind, message, source }: Failed) -> Self {
+        let error = Self::new(kind, message);
+        match source {
+            Some(source) => error.with_source(source),
+            None => error,
+        }
+    }
+}
+
+fn pool(
+    config: &RedisConfig,
+    disconnects: &Arc<AtomicU64>,
+    status: &Arc<Status>,
+) -> std::result::Result<Pool, String> {
+    let (counter, status) = (Arc::clone(disconnects), Arc::clone(status));
+    let count_disconnects = move |push: PushInfo| -> std::result::Result<(), std::convert::Infallible> {
+        if push.kind == PushKind::Disconnection {
+            // Nothing has failed yet: whoever publishes next connects.
+            status.set(LinkState::Idle, Some("a connection ended"));
+            counter.fetch_add(1, Ordering::Release);
+        }
+        Ok(())
+    };
+    let connection_config = AsyncConnectionConfig::new()
+        .set_connection_timeout(Some(config.connect_timeout))
+        .set_response_timeout(Some(config.response_timeout))
+        .set_push_sender(count_disconnects);
+    let manager =
+        Manager::new_with_config(config.connection_info(), connection_config).map_err(|e| e.to_string())?;
+    let pool = Pool::builder(manager)
+        .max_size(config.lanes)
+        .wait_timeout(Some(config.connect_timeout))
+        .create_timeout(Some(config.connect_timeout))
+        .recycle_timeout(Some(config.response_timeout.min(Duration::from_millis(500))))
+        .runtime(Runtime::Tokio1)
+        .build();
+    pool.map_err(|error| error.to_string())
+}
+
+pub(crate) fn closed() -> Error {
+    Error::new(ErrorKind::Closed, "the redis transport was closed")
+}

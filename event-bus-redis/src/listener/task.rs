@@ -1,0 +1,146 @@
+//! The running task: carries out what the state machine decides, over one connection, and reports what came of it.
+
+use std::future::Future;
+use std::sync::Arc;
+
+use event_bus_core::transport::{End, LinkState, Request};
+use tokio::time::{Instant, sleep_until, timeout_at};
+
+use super::Shared;
+use super::link::{Ear, Link};
+use super::state::{Cause, Epoch, Step, TaskId};
+use crate::error::{Failure, harmless};
+
+/// Dropped unfinished when its runtime ends: whoever listens would wait for ever, and is told.
+pub(super) struct Task {
+    pub(super) shared: Arc<Shared>,
+    pub(super) id: TaskId,
+}
+
+impl Drop for Task {
+    fn drop(&mut self) {
+        let orphans = self.shared.change(|state| state.task_ended(self.id));
+        orphans.iter().for_each(|inbox| inbox.end(End::Stopped(super::RUNTIME_ENDED.into())));
+    }
+}
+
+impl Task {
+    pub(super) async fn run(self) {
+        let shared = &self.shared;
+        let mut link = None;
+        loop {
+            let step = shared.change(|state| state.step(self.id, Instant::now()));
+            match (step, &link) {
+                (Step::Stop, _) => return,
+                (Step::Park, _) => shared.nudge.notified().await,
+                (Step::Sleep(until), _) => {
+                    tokio::select! {
+                        () = shared.nudge.notified() => {}
+                        () = sleep_until(until) => {}
+                    }
+                }
+                (Step::Connect(epoch), _) => {
+                    link = connect(shared, epoch).await;
+                }
+                (Step::Ask(epoch, request), Some(link)) => ask(shared, link, epoch, request).await,
+                (Step::Ping(epoch), Some(link)) => ping(shared, link, epoch).await,
+                (Step::Ask(epoch, _) | Step::Ping(epoch), None) => {
+                    shared.lost(epoch, &Cause::new("there is no connection"));
+                }
+            }
+            if shared.change(|state| state.link_state()) != LinkState::Connected {
+                link = None; // hangs up: an old connection must not go on receiving
+            }
+        }
+    }
+}
+
+async fn connect(shared: &Arc<Shared>, epoch: Epoch) -> Option<Link> {
+    let ear: Arc<dyn Ear> = Arc::clone(shared) as _;
+    match Link::open(&shared.config, epoch, ear).await {
+        Ok(link) => {
+            let (was_interrupted, is_wanted) = shared.change(|state| {
+                let was_interrupted = state.link_state() == LinkState::Interrupted;
+                (was_interrupted, state.connected(epoch, Instant::now()))
+            });
+            if was_interrupted && is_wanted {
+                tracing::info!(server = shared.config.server(), "listening to redis again");
+            }
+            is_wanted.then_some(link)
+        }
+        Err(error) => {
+            shared.lost(epoch, &shared.cause(&error));
+            None
+        }
+    }
+}
+
+async fn ask(shared: &Shared, link: &Link, epoch: Epoch, request: Request) {
+    let error = match patiently(shared, link.ask(&request)).await {
+        Some(Ok(())) => {
+            // Truth is the push that names a channel. A good answer without it is somebody else's.
+            if !shared.change(|state| state.answered(epoch, &request, Instant::now())) {
+                shared.lost(epoch, &Cause::new("a confirmation is missing"));
+            }
+            return;
+        }
+        Some(Err(error)) => error,
+        None => return shared.lost(epoch, &Cause::new("no answer to a subscription")),
+    };
+    let failure = Failure::of(&error);
+    match request {
+        _ if !failure.is_answer() => shared.lost(epoch, &shared.cause(&error)),
+        Request::Subscribe(scope, names) if failure == Failure::Denied => {
+            let user = shared.config.user();
+            let reason = format!("redis does not let user {user:?} listen to {}", names.join(" or "));
+            let reason: Arc<str> = reason.into();
+            let refused = shared.change(|state| state.refused(epoch, scope, &names, &reason, Instant::now()));
+            refused.iter().for_each(|inbox| inbox.end(End::Denied(Arc::clone(&reason))));
+        }
+        Request::Subscribe(scope, names) => {
+            let why = harmless(&error);
+            shared.change(|state| state.postponed(epoch, scope, &names, &why, Instant::now()));
+        }
+        Request::Unsubscribe(scope, names) => {
+            shared.change(|state| state.kept(epoch, scope, &names, Instant::now()));
+        }
+    }
+}
+
+async fn ping(shared: &Shared, link: &Link, epoch: Epoch) {
+    match patiently(shared, link.ping(fastrand::u64(..))).await {
+        Some(Ok(true)) => shared.change(|state| state.heard(epoch, Instant::now())),
+        Some(Ok(false)) => shared.lost(epoch, &Cause::new("answers are out of step")),
+        // To say no is to be alive: a server that loads, or a user without the right to ping, still delivers.
+        Some(Err(error)) if Failure::of(&error).is_answer() => {
+            shared.change(|state| state.heard(epoch, Instant::now()));
+        }
+        Some(Err(error)) => shared.lost(epoch, &shared.cause(&error)),
+        None => shared.lost(epoch, &Cause::new("no answer to a ping")),
+    }
+}
+
+/// Waits for an answer while there are signs of life. Behind a backlog of messages an answer may take long, and
+/// then every message is a sign; but not for ever, for a connection may be dead in the other direction. And a
+/// deadline that is noticed late shows that we were stalled, not the server.
+async fn patiently<T>(shared: &Shared, answer: impl Future<Output = T>) -> Option<T> {
+    let patience = shared.config.response_timeout;
+    let mut answer = std::pin::pin!(answer);
+    let mut deadline = Instant::now() + patience;
+    let end_of_patience = Instant::now() + patience * super::MOST_PATIENCE;
+    loop {
+        if let Ok(answer) = timeout_at(deadline, &mut answer).await {
+            return Some(answer);
+        }
+        let now = Instant::now();
+        let next = match shared.change(|state| state.last_heard()) {
+            _ if now > deadline + patience / 2 => now + patience,
+            Some(heard) => (heard + patience).min(end_of_patience),
+            None => now,
+        };
+        if next <= now {
+            return None;
+        }
+        deadline = next;
+    }
+}
