@@ -58,8 +58,8 @@ impl Listener {
         })?;
         let name = filter.to_string();
         let topic = topic(filter)?;
-        let (lease, confirmation) = self.0.want(topic, inbox);
         shared.ensure_running(&runtime);
+        let (lease, confirmation) = self.0.want(topic, inbox);
         shared.nudge.notify_one();
         match timeout(shared.config.listen_timeout, confirmation).await {
             Ok(Ok(confirmed)) => confirmed.map(|()| lease),
