@@ -4,6 +4,7 @@
 
 mod events;
 pub mod server;
+pub mod torture;
 mod until;
 
 pub use events::{Numbered, NumberedBus, NumberedChannel, SourceChannel};

@@ -1,0 +1,17 @@
+//! Tortures the Redis transport with faults of the server and checks that nothing is lost, doubled, reordered or
+//! made up in silence. Ends with 1 if anything is, with 2 if there was nothing to judge.
+
+use std::process::ExitCode;
+
+use event_bus_tests::torture::{NO_RUN, Options, USAGE, torture};
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    match Options::from_args(pico_args::Arguments::from_env()) {
+        Ok(options) => torture(&options).await,
+        Err(error) => {
+            eprintln!("{error}\nusage: {USAGE}");
+            ExitCode::from(NO_RUN)
+        }
+    }
+}

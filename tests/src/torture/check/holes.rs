@@ -1,0 +1,117 @@
+//! Where in a stream an event would stand that is not there; and matching such holes with notices that excuse a
+//! number of events each.
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashSet};
+use std::ops::Range;
+
+use crate::torture::record::{Ledger, Published, Stream, Time};
+
+/// The places of a stream that a missing event may have had: the notices at these indexes stand where it was lost.
+pub(super) type Hole = Range<usize>;
+
+/// Finds holes: the events of a stream by the times between which they were executed.
+#[derive(Debug)]
+pub(super) struct Order {
+    /// By the latest time of execution: the last index of all up to here.
+    executed_by: Vec<(Time, usize)>,
+    /// By the earliest time of execution: the first index of all from here on.
+    sent: Vec<(Time, usize)>,
+    items: usize,
+}
+
+impl Order {
+    pub(super) fn of(ledger: &Ledger, stream: &Stream) -> Self {
+        let mut seen = HashSet::new();
+        let events = stream.items.iter().enumerate().filter_map(|(index, heard)| {
+            let id = heard.event()?;
+            seen.insert(id).then_some((index, ledger.get(id)?))
+        });
+        let events: Vec<(usize, &Published)> = events.collect();
+        let mut executed_by: Vec<_> =
+            events.iter().map(|(index, event)| (event.executed_by(), *index)).collect();
+        executed_by.sort_unstable();
+        let mut last = 0;
+        for (_, index) in &mut executed_by {
+            last = last.max(*index);
+            *index = last;
+        }
+        let mut sent: Vec<_> = events.iter().map(|(index, event)| (event.sent, *index)).collect();
+        sent.sort_unstable();
+        let mut first = stream.items.len();
+        for (_, index) in sent.iter_mut().rev() {
+            first = first.min(*index);
+            *index = first;
+        }
+        Self { executed_by, sent, items: stream.items.len() }
+    }
+
+    /// Behind the last event that was surely executed before `event`, up to the first that surely was after it.
+    pub(super) fn hole_of(&self, event: &Published) -> Hole {
+        let before = self.executed_by.partition_point(|(time, _)| *time <= event.sent);
+        let start = if before == 0 { 0 } else { self.executed_by[before - 1].1 + 1 };
+        let after = self.sent.partition_point(|(time, _)| *time < event.executed_by());
+        let end = self.sent.get(after).map_or(self.items, |(_, index)| *index);
+        start..end
+    }
+}
+
+/// What is left when every notice has excused what it can.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Unmatched {
+    /// Indexes of holes for which there was no notice.
+    pub(super) holes: Vec<usize>,
+    /// For each notice, how many more it could have excused.
+    pub(super) spare: Vec<u64>,
+}
+
+/// Matches as many `holes` as possible with `notices` (index in the stream, how many events it excuses; ascending):
+/// each notice takes the holes that end first, which is the best choice for points on a line.
+pub(super) fn assign(holes: &[Hole], notices: &[(usize, u64)]) -> Unmatched {
+    let mut by_start: Vec<usize> = (0..holes.len()).collect();
+    by_start.sort_unstable_by_key(|hole| holes[*hole].start);
+    let mut coming = by_start.into_iter().peekable();
+    let mut open = BinaryHeap::new();
+    let mut unmatched = Unmatched { holes: Vec::new(), spare: Vec::new() };
+    for (at, excuses) in notices {
+        while let Some(hole) = coming.next_if(|hole| holes[*hole].start <= *at) {
+            open.push(Reverse((holes[hole].end, hole)));
+        }
+        let mut spare = *excuses;
+        while let Some(Reverse((end, hole))) = open.peek().copied() {
+            if end <= *at {
+                unmatched.holes.push(hole);
+            } else if spare > 0 {
+                spare -= 1;
+            } else {
+                break;
+            }
+            open.pop();
+        }
+        unmatched.spare.push(spare);
+    }
+    unmatched.holes.extend(open.into_iter().map(|Reverse((_, hole))| hole));
+    unmatched.holes.extend(coming);
+    unmatched.holes.sort_unstable();
+    unmatched
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn notices_excuse_what_stands_around_them_and_no_more_than_they_say() {
+        let holes = [0..3, 0..10, 2..3, 4..5, 7..10];
+        let none = assign(&holes, &[]);
+        assert_eq!((none.holes, none.spare), (vec![0, 1, 2, 3, 4], vec![]));
+        let some = assign(&holes, &[(2, 2), (8, 2)]);
+        assert_eq!(
+            (some.holes, some.spare),
+            (vec![3], vec![0, 0]),
+            "the wide hole waits for the later notice"
+        );
+        let ample = assign(&holes, &[(2, 5), (8, 5)]);
+        assert_eq!((ample.holes, ample.spare), (vec![3], vec![2, 4]));
+    }
+}

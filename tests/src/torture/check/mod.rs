@@ -1,0 +1,150 @@
+//! The checker: compares what was published with what one listener heard. Knows no IO and no clock.
+//!
+//! # What it relies on
+//! A publish is executed between its `sent` and its `done` (unknown outcomes: at any time after `sent`, or never).
+//! One server executes one publish after the other and hands them to a listener in that order. So if A was `done` before B
+//! was `sent`, A stands before B in every stream that has both, whoever published them. That puts each event
+//! that a listener did **not** get into a *hole* of its stream: behind the last event that was surely executed
+//! earlier, before the first that was surely executed later.
+//!
+//! # What it calls a fault of the library
+//! - **silent**: an acknowledged event, sent after `listen` had returned, is missing, and it is told neither
+//!   - by an outage: an `Interrupted` or `Resumed` stands in its hole, **and** by time it may have been executed
+//!     in that outage: `sent` before the `Resumed`, `done` at most [`slack`](Tolerance::slack) before the fault that
+//!     began it. (What the server acknowledges just before it is killed may still be in its output buffer.) The hole alone would
+//!     excuse too much where little is published, the time alone whatever is lost near a fault;
+//!   - nor by a `Lagged` in its hole, which excuses as many events as it says and no more.
+//!
+//!   The missing and the `Lagged` are matched as favourably as possible, so an alarm is never false.
+//! - **duplicated**: heard once more.
+//! - **reordered**: an acknowledged event behind a later one of the same publisher and channel. Unknown outcomes
+//!   may come late: a stopped server executes what was given up long ago when it goes on.
+//! - **phantom**: never published, surely not sent, not for this listener, or not as it was published.
+//! - **spurious**: told though it did not happen:
+//!   - an `Interrupted` for which there is no fault of its own, lasting or over for at most [`notice`](Tolerance::notice);
+//!   - an outage that lasts longer than the faults and [`recovery`](Tolerance::recovery) after each explain, or whose
+//!     `down_for` does not fit the times at which it was told;
+//!   - `Interrupted` and `Resumed` that do not alternate, an event between them, no `Resumed` at the end;
+//!   - a `Lagged` that says more than can be missing there; and any other notice.
+//!
+//! A listener that naps reads notices late: its nap is added to what it may take.
+
+mod events;
+mod holes;
+mod losses;
+mod outages;
+#[cfg(test)]
+mod sample;
+
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::time::Duration;
+
+use super::record::{Fault, Ledger, Stream, Time};
+pub(super) use outages::{Outage, outages};
+
+/// All that a stream is judged by. `faults` do not overlap and stand in their order.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Case<'a> {
+    pub(super) ledger: &'a Ledger,
+    pub(super) faults: &'a [Fault],
+    pub(super) tolerance: Tolerance,
+}
+
+/// What is allowed for the machine, which is busy, and for the library's own time-outs.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Tolerance {
+    /// How long before a fault an acknowledged event may have been on its way; and by how much `down_for` may differ
+    /// from the times of the notices.
+    pub(super) slack: Duration,
+    /// How long after a fault an `Interrupted` may come: a broken connection is seen at once, a stopped server
+    /// while it is stopped.
+    pub(super) notice: Duration,
+    /// How long after a fault an outage may last: the backoff is capped at 2 s.
+    pub(super) recovery: Duration,
+    /// How long after the last fault a listener may hear nothing.
+    pub(super) hear_again: Duration,
+}
+
+impl Default for Tolerance {
+    fn default() -> Self {
+        Self {
+            slack: Duration::from_secs(1),
+            notice: Duration::from_millis(1500),
+            recovery: Duration::from_secs(4),
+            hear_again: Duration::from_secs(15),
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum What {
+    Silent,
+    Duplicated,
+    Reordered,
+    Phantom,
+    Spurious,
+}
+
+/// One fault of the library.
+#[derive(Clone, Debug)]
+pub(super) struct Finding {
+    pub(super) what: What,
+    pub(super) listener: String,
+    pub(super) text: String,
+}
+
+/// The judgement over one stream.
+#[derive(Debug, Default)]
+pub(super) struct Verdict {
+    /// Different events.
+    pub(super) delivered: usize,
+    /// Acknowledged events that it did not get, and knows of.
+    pub(super) told_missing: usize,
+    pub(super) findings: Vec<Finding>,
+}
+
+/// Judges one stream.
+pub(super) fn check(case: &Case<'_>, stream: &Stream) -> Verdict {
+    let mut verdict = Verdict::default();
+    let mut found = |what, text| {
+        verdict.findings.push(Finding { what, listener: stream.name.clone(), text });
+    };
+    verdict.delivered = events::check(case.ledger, stream, &mut found);
+    outages::check(case, stream, &mut found);
+    verdict.told_missing = losses::check(case, stream, &mut found);
+    verdict
+}
+
+/// How long after `calm`, the end of the last fault, a listener heard something that was published after it.
+pub(super) fn heard_again(ledger: &Ledger, stream: &Stream, calm: Time) -> Option<Duration> {
+    let is_new = |id| ledger.get(id).is_some_and(|event| event.sent >= calm);
+    let first = stream.items.iter().find(|heard| heard.event().is_some_and(is_new))?;
+    Some(first.at.saturating_sub(calm))
+}
+
+impl What {
+    /// In the order of the last line.
+    pub(super) const ALL: [Self; 5] =
+        [Self::Silent, Self::Duplicated, Self::Reordered, Self::Phantom, Self::Spurious];
+}
+
+impl fmt::Display for What {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Silent => "silent",
+            Self::Duplicated => "duplicated",
+            Self::Reordered => "reordered",
+            Self::Phantom => "phantom",
+            Self::Spurious => "spurious",
+        })
+    }
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: listener {}: {}", self.what, self.listener, self.text)
+    }
+}

@@ -1,0 +1,145 @@
+//! A made-up run on a library without faults: a simulated server executes what is published, and each listener
+//! loses what it must and is told.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use super::{Case, Tolerance};
+use crate::torture::record::{
+    EventId, Fault, FaultKind, Heard, Item, Ledger, Outcome, Published, Stream, Time,
+};
+
+pub(in crate::torture) struct Sample {
+    pub(in crate::torture) ledger: Ledger,
+    pub(in crate::torture) faults: Vec<Fault>,
+    pub(in crate::torture) streams: Vec<Stream>,
+    /// How many acknowledged events each listener lost and was told of.
+    pub(super) lost: Vec<usize>,
+}
+
+/// Events executed from `from` to `to` do not arrive.
+struct Deaf {
+    from: u64,
+    to: u64,
+    why: Why,
+}
+
+enum Why {
+    /// Told at these times.
+    Outage {
+        interrupted: u64,
+        resumed: u64,
+    },
+    Lag,
+}
+
+const END: u64 = 26_000_000;
+const LINES: u32 = 3;
+/// All in microseconds: a stop of 1.5 s is not noticed, one of 3.6 s is.
+const FAULTS: [(FaultKind, u64, u64); 4] = [
+    (FaultKind::Kill, 4_000_000, 4_003_000),
+    (FaultKind::Restart, 8_000_000, 9_000_000),
+    (FaultKind::Stop, 13_000_000, 14_500_000),
+    (FaultKind::Stop, 18_000_000, 21_600_000),
+];
+
+impl Sample {
+    pub(in crate::torture) fn of(seed: u64) -> Self {
+        let mut random = fastrand::Rng::with_seed(seed);
+        let mut events = Vec::new();
+        let mut executions = Vec::new();
+        for publisher in 0..3 {
+            publish(publisher, &mut random, &mut events, &mut executions);
+        }
+        executions.sort_unstable();
+        let ledger = Ledger::of(events);
+        let faults = FAULTS.map(|(kind, begin, end)| Fault { kind, begin: micros(begin), end: micros(end) });
+        let (mut streams, mut lost) = (Vec::new(), Vec::new());
+        for number in 0..3 {
+            let (stream, told) = listen(number, &ledger, &executions);
+            streams.push(stream);
+            lost.push(told);
+        }
+        Self { ledger, faults: faults.to_vec(), streams, lost }
+    }
+
+    pub(in crate::torture) fn case(&self) -> Case<'_> {
+        Case { ledger: &self.ledger, faults: &self.faults, tolerance: Tolerance::default() }
+    }
+}
+
+/// One publisher, which gives up after 800 ms without an answer, and after 150 ms without a server.
+fn publish(
+    publisher: u32,
+    random: &mut fastrand::Rng,
+    events: &mut Vec<Published>,
+    executions: &mut Vec<(u64, EventId)>,
+) {
+    let mut numbers: HashMap<u32, u64> = HashMap::new();
+    let mut now = random.u64(..5_000);
+    while now < END {
+        let channel = random.u32(..LINES);
+        let number = numbers.entry(channel).or_default();
+        let id = EventId { publisher, channel, number: *number };
+        *number += 1;
+        let fault = FAULTS.into_iter().find(|(_, begin, end)| (*begin..*end).contains(&now));
+        let execution = now.max(fault.map_or(0, |(_, _, end)| end)) + random.u64(100..1_500);
+        let (outcome, done, executed) = match fault {
+            Some((FaultKind::Restart, ..)) if random.bool() => (Outcome::NotSent, now + 150_000, None),
+            Some((FaultKind::Restart, ..)) => (Outcome::Unknown, now + 1_000, None),
+            Some((_, _, end)) if end - now > 800_000 => {
+                (Outcome::Unknown, now + 800_000, random.bool().then_some(execution))
+            }
+            _ => (Outcome::Acked, execution + random.u64(50..1_000), Some(execution)),
+        };
+        events.push(Published { id, sent: micros(now), done: micros(done), outcome });
+        executions.extend(executed.map(|at| (at, id)));
+        now = done + random.u64(1_000..16_000);
+    }
+}
+
+/// The last listener joins late and lags; the first hears one line only.
+fn listen(number: u32, ledger: &Ledger, executions: &[(u64, EventId)]) -> (Stream, usize) {
+    let lines = if number == 0 { vec![1] } else { (0..LINES).collect() };
+    let confirmed = if number == 2 { 1_000_000 } else { 0 };
+    let outage =
+        |from, to, interrupted, resumed| Deaf { from, to, why: Why::Outage { interrupted, resumed } };
+    let mut deaf = vec![
+        outage(3_999_200, 4_060_000, 4_004_000, 4_060_100),
+        outage(7_999_500, 9_300_000, 8_001_500, 9_300_100),
+        outage(18_000_000, 21_650_000, 21_001_000, 21_650_100),
+    ];
+    if number == 2 {
+        deaf.push(Deaf { from: 11_000_000, to: 11_200_000, why: Why::Lag });
+        deaf.push(Deaf { from: 3_900_000, to: 3_999_200, why: Why::Lag });
+    }
+    let is_lost = |at: u64| deaf.iter().any(|deaf| (deaf.from..deaf.to).contains(&at));
+    let ours = executions
+        .iter()
+        .filter(|(at, id)| *at >= confirmed - confirmed / 2_000 && lines.contains(&id.channel));
+    let (lost, arrived): (Vec<_>, Vec<_>) = ours.copied().partition(|(at, _)| is_lost(*at));
+    let mut items: Vec<Heard> = Vec::new();
+    items.extend(arrived.iter().map(|(at, id)| Heard { at: micros(at + 300), item: Item::Event(*id) }));
+    for Deaf { from, to, why } in &deaf {
+        let missed = lost.iter().filter(|(at, _)| (*from..*to).contains(at)).count() as u64;
+        match *why {
+            Why::Lag => items.push(Heard { at: micros(to + 200), item: Item::Lagged { missed } }),
+            Why::Outage { interrupted, resumed } => {
+                items.push(Heard { at: micros(interrupted), item: Item::Interrupted });
+                let down_for = micros(resumed - interrupted);
+                items.push(Heard { at: micros(resumed), item: Item::Resumed { down_for } });
+            }
+        }
+    }
+    items.sort_by_key(|heard| heard.at);
+    let is_due = |id: EventId| {
+        ledger.get(id).is_some_and(|event| event.outcome == Outcome::Acked && event.sent >= micros(confirmed))
+    };
+    let told = lost.iter().filter(|(_, id)| is_due(*id)).count();
+    let (name, confirmed) = (number.to_string(), micros(confirmed));
+    (Stream { name, lines, confirmed, nap: Duration::ZERO, items, is_complete: true }, told)
+}
+
+fn micros(micros: u64) -> Time {
+    Duration::from_micros(micros)
+}

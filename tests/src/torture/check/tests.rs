@@ -1,0 +1,211 @@
+use std::time::Duration;
+
+use super::sample::Sample;
+use super::*;
+use crate::torture::plant::Plant;
+use crate::torture::record::{EventId, FaultKind, Heard, Item, Outcome, Published};
+
+const SEEDS: std::ops::Range<u64> = 0..8;
+
+fn count(verdict: &Verdict, what: What) -> usize {
+    verdict.findings.iter().filter(|finding| finding.what == what).count()
+}
+
+#[test]
+fn a_run_without_faults_of_the_library_passes_and_all_losses_are_counted() {
+    for seed in SEEDS {
+        let sample = Sample::of(seed);
+        for (stream, lost) in sample.streams.iter().zip(&sample.lost) {
+            let verdict = check(&sample.case(), stream);
+            assert!(verdict.findings.is_empty(), "seed {seed}: {}", verdict.findings[0]);
+            assert_eq!(verdict.told_missing, *lost, "seed {seed}");
+            assert!(verdict.delivered > 1_000 && *lost > 20, "the sample means something: {lost}");
+        }
+    }
+}
+
+#[test]
+fn each_plant_is_found_as_what_it_is_and_nothing_else() {
+    for seed in SEEDS {
+        for plant in Plant::ALL {
+            let mut sample = Sample::of(seed);
+            let told: usize = sample.lost.iter().sum();
+            let mut streams = std::mem::take(&mut sample.streams);
+            let mut random = fastrand::Rng::with_seed(seed);
+            let planted = plant.plant(&sample.case(), &mut streams, &mut random).expect("a place");
+            let verdicts: Vec<Verdict> = streams.iter().map(|stream| check(&sample.case(), stream)).collect();
+            let no_longer_told = told - verdicts.iter().map(|verdict| verdict.told_missing).sum::<usize>();
+            let (what, expected) = match plant {
+                Plant::Lost => (What::Silent, 1),
+                Plant::Withheld => (What::Silent, no_longer_told),
+                Plant::Swapped => (What::Reordered, 1),
+                Plant::Doubled => (What::Duplicated, 1),
+                Plant::Invented => (What::Spurious, 1),
+            };
+            assert!(expected > 0, "{planted}: nothing was found");
+            for of in What::ALL {
+                let found: usize = verdicts.iter().map(|verdict| count(verdict, of)).sum();
+                assert_eq!(found, if of == what { expected } else { 0 }, "seed {seed}, {planted}: {of}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_lag_excuses_as_many_as_it_says_and_may_not_say_more_than_there_are() {
+    for seed in SEEDS {
+        for (change, silent, spurious) in [(-1, 1, 0), (1_000, 0, 1)] {
+            let mut sample = Sample::of(seed);
+            let mut stream = sample.streams.pop().expect("the one that lags");
+            let lags = stream.items.iter_mut().filter_map(|heard| match &mut heard.item {
+                Item::Lagged { missed } => Some(missed),
+                _ => None,
+            });
+            let last = lags.last().expect("it lags");
+            *last = last.saturating_add_signed(change);
+            let verdict = check(&sample.case(), &stream);
+            assert_eq!((count(&verdict, What::Silent), count(&verdict, What::Spurious)), (silent, spurious));
+        }
+    }
+}
+
+/// One publisher on one line, a listener on it, a fault from 10 s to 10.1 s. Times in milliseconds.
+struct Small {
+    events: Vec<Published>,
+    items: Vec<Heard>,
+}
+
+fn ms(ms: u64) -> Time {
+    Duration::from_millis(ms)
+}
+
+fn id(number: u64) -> EventId {
+    EventId { publisher: 0, channel: 0, number }
+}
+
+fn small() -> Small {
+    Small { events: Vec::new(), items: Vec::new() }
+}
+
+impl Small {
+    fn published(mut self, number: u64, sent: u64, outcome: Outcome) -> Self {
+        self.events.push(Published { id: id(number), sent: ms(sent), done: ms(sent + 1), outcome });
+        self
+    }
+
+    fn heard(mut self, number: u64, at: u64) -> Self {
+        self.items.push(Heard { at: ms(at), item: Item::Event(id(number)) });
+        self
+    }
+
+    fn told(mut self, item: Item, at: u64) -> Self {
+        self.items.push(Heard { at: ms(at), item });
+        self
+    }
+
+    fn outage(self, interrupted: u64, resumed: u64) -> Self {
+        let down_for = ms(resumed - interrupted);
+        self.told(Item::Interrupted, interrupted).told(Item::Resumed { down_for }, resumed)
+    }
+
+    /// Published, acknowledged and heard.
+    fn both(self, number: u64, at: u64) -> Self {
+        self.published(number, at, Outcome::Acked).heard(number, at + 1)
+    }
+
+    fn verdict(self) -> Verdict {
+        let faults = [Fault { kind: FaultKind::Kill, begin: ms(10_000), end: ms(10_100) }];
+        let ledger = Ledger::of(self.events);
+        let case = Case { ledger: &ledger, faults: &faults, tolerance: Tolerance::default() };
+        let stream = Stream {
+            name: "small".to_owned(),
+            lines: vec![0],
+            confirmed: ms(1),
+            nap: Duration::ZERO,
+            items: self.items,
+            is_complete: true,
+        };
+        check(&case, &stream)
+    }
+
+    fn finds(self, what: What, expected: usize) {
+        let verdict = self.verdict();
+        assert_eq!(count(&verdict, what), expected, "{:?}", verdict.findings);
+        assert_eq!(verdict.findings.len(), expected, "{:?}", verdict.findings);
+    }
+}
+
+#[test]
+fn what_was_lost_just_before_a_fault_is_told_by_its_outage() {
+    let lost =
+        |at| small().both(0, 2_000).published(1, at, Outcome::Acked).outage(10_001, 10_050).both(2, 11_000);
+    lost(9_998).finds(What::Silent, 0);
+    lost(10_030).finds(What::Silent, 0);
+    lost(5_000).finds(What::Silent, 1); // in the same hole, but all was well then
+    lost(10_060).finds(What::Silent, 1); // after it had resumed
+}
+
+#[test]
+fn an_outage_does_not_tell_what_was_lost_before_a_later_event() {
+    let near =
+        small().both(0, 9_900).published(1, 9_950, Outcome::Acked).both(2, 9_960).outage(10_001, 10_050);
+    near.both(3, 11_000).finds(What::Silent, 1);
+}
+
+#[test]
+fn only_what_was_acknowledged_after_listen_is_due() {
+    let some = small().published(0, 0, Outcome::Acked).published(1, 3_000, Outcome::Unknown);
+    some.published(2, 4_000, Outcome::NotSent).both(3, 5_000).finds(What::Silent, 0);
+}
+
+#[test]
+fn an_unknown_outcome_may_come_late_and_an_acknowledged_one_may_not() {
+    let late = |outcome| small().published(0, 3_000, outcome).both(1, 3_500).heard(0, 4_000).both(2, 5_000);
+    late(Outcome::Unknown).finds(What::Reordered, 0);
+    late(Outcome::Acked).finds(What::Reordered, 1);
+    let again = late(Outcome::Unknown).heard(0, 6_000);
+    again.finds(What::Duplicated, 1);
+}
+
+#[test]
+fn phantoms_are_found() {
+    small().both(0, 3_000).heard(7, 3_500).finds(What::Phantom, 1);
+    small().both(0, 3_000).published(1, 3_100, Outcome::NotSent).heard(1, 3_500).finds(What::Phantom, 1);
+    small().published(0, 3_000, Outcome::Unknown).heard(0, 2_000).finds(What::Phantom, 1);
+    let changed = small().published(0, 3_000, Outcome::Unknown).told(Item::Corrupted(id(0)), 3_001);
+    changed.finds(What::Phantom, 1);
+    let mut foreign = small().both(0, 3_000).published(1, 3_100, Outcome::Acked).heard(1, 3_200);
+    let elsewhere = EventId { channel: 1, ..id(1) };
+    (foreign.events[1].id, foreign.items[1].item) = (elsewhere, Item::Event(elsewhere));
+    foreign.finds(What::Phantom, 1);
+}
+
+#[test]
+fn notices_without_a_reason_are_found() {
+    let resumed = |down_for| Item::Resumed { down_for: ms(down_for) };
+    small().outage(10_001, 10_050).finds(What::Spurious, 0);
+    small().outage(9_900, 9_950).finds(What::Spurious, 1); // before the fault
+    small().outage(12_000, 12_050).finds(What::Spurious, 1); // long after it
+    small().outage(10_001, 10_050).outage(10_200, 10_250).finds(What::Spurious, 1); // one fault, two outages
+    small().outage(10_001, 15_000).finds(What::Spurious, 1); // longer than the fault explains
+    small().told(Item::Interrupted, 10_001).finds(What::Spurious, 1);
+    small().told(resumed(40), 10_050).finds(What::Spurious, 1);
+    small().told(Item::Interrupted, 10_001).told(resumed(3_000), 10_050).finds(What::Spurious, 1);
+    small().told(Item::Interrupted, 10_001).told(resumed(0), 12_000).finds(What::Spurious, 1);
+    small()
+        .told(Item::Interrupted, 10_001)
+        .both(0, 10_020)
+        .told(resumed(49), 10_050)
+        .finds(What::Spurious, 1);
+    small().told(Item::Lagged { missed: 1 }, 5_000).finds(What::Spurious, 1);
+    small().told(Item::Other("undecodable".to_owned()), 5_000).finds(What::Spurious, 1);
+}
+
+#[test]
+fn a_listener_has_heard_again_with_the_first_event_published_after_the_faults() {
+    let Small { events, items } = small().both(0, 9_000).both(1, 10_200).both(2, 10_300);
+    let (ledger, sample) = (Ledger::of(events), Sample::of(0));
+    let stream = Stream { items, ..sample.streams[0].clone() };
+    assert_eq!(heard_again(&ledger, &stream, ms(10_100)), Some(ms(101)));
+    assert_eq!(heard_again(&ledger, &stream, ms(11_000)), None);
+}

@@ -1,0 +1,116 @@
+//! What is done to the server: planned from a seed, and carried out.
+
+use std::thread::sleep;
+use std::time::Duration;
+
+use super::record::{Clock, Fault, FaultKind, Time};
+use crate::RedisServer;
+
+/// Long enough for every listener to have heard something before the first fault.
+const FIRST_CALM: Duration = Duration::from_millis(1500);
+
+/// One fault, some time after the end of the one before.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Planned {
+    calm: Duration,
+    deed: Deed,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Deed {
+    /// The clients of these types are cut off, in this order.
+    Kill(&'static [&'static str]),
+    Restart {
+        down: Duration,
+    },
+    Stop {
+        lasting: Duration,
+    },
+}
+
+/// Faults without end, of all `kinds` in ever new order.
+pub(super) fn plan(kinds: Vec<FaultKind>, mut random: fastrand::Rng) -> impl Iterator<Item = Planned> + Send {
+    let mut round: Vec<FaultKind> = Vec::new();
+    let mut is_first = true;
+    std::iter::from_fn(move || {
+        if round.is_empty() {
+            round.clone_from(&kinds);
+            random.shuffle(&mut round);
+        }
+        let deed = match round.pop()? {
+            FaultKind::Kill => {
+                let victims: [&[&str]; 4] =
+                    [&["pubsub"], &["pubsub"], &["pubsub", "normal"], &["normal", "pubsub"]];
+                Deed::Kill(victims[random.usize(..victims.len())])
+            }
+            FaultKind::Restart => Deed::Restart { down: Duration::from_millis(random.u64(20..1500)) },
+            FaultKind::Stop => Deed::Stop { lasting: Duration::from_millis(random.u64(1000..4000)) },
+        };
+        // Now and then so soon that the listener has not recovered from the fault before.
+        let calm = if random.u8(..4) == 0 { random.u64(20..400) } else { random.u64(800..2500) };
+        let calm = Duration::from_millis(calm) + if is_first { FIRST_CALM } else { Duration::ZERO };
+        is_first = false;
+        Some(Planned { calm, deed })
+    })
+}
+
+/// Carries out what is planned, as long as it begins before `until`. Blocks its thread.
+pub(super) fn carry_out(
+    server: &mut RedisServer,
+    plan: impl Iterator<Item = Planned>,
+    clock: Clock,
+    until: Time,
+) -> Vec<Fault> {
+    let mut faults = Vec::new();
+    for Planned { calm, deed } in plan {
+        if clock.now() + calm >= until {
+            break;
+        }
+        sleep(calm);
+        let begin = clock.now();
+        let kind = deed.carry_out(server);
+        faults.push(Fault { kind, begin, end: clock.now() });
+    }
+    sleep(until.saturating_sub(clock.now()));
+    faults
+}
+
+impl Deed {
+    fn carry_out(&self, server: &mut RedisServer) -> FaultKind {
+        match self {
+            Self::Kill(types) => {
+                for kind in *types {
+                    let _number_of_victims = server.command(&["CLIENT", "KILL", "TYPE", kind]);
+                }
+                FaultKind::Kill
+            }
+            Self::Restart { down } => {
+                server.kill();
+                sleep(*down);
+                server.restart();
+                FaultKind::Restart
+            }
+            Self::Stop { lasting } => {
+                server.pause();
+                sleep(*lasting);
+                server.resume();
+                FaultKind::Stop
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_seed_decides_what_happens() {
+        let planned =
+            |seed| plan(FaultKind::ALL.to_vec(), fastrand::Rng::with_seed(seed)).take(30).collect::<Vec<_>>();
+        assert_eq!(planned(1), planned(1));
+        assert_ne!(planned(1), planned(2));
+        assert_eq!(planned(3).iter().filter(|it| matches!(it.deed, Deed::Stop { .. })).count(), 10);
+        assert_eq!(plan(Vec::new(), fastrand::Rng::new()).next(), None);
+    }
+}

@@ -1,0 +1,157 @@
+//! Listeners: each listens to one channel or a pattern, over one connection with all others, and writes down what
+//! it hears, until it has heard the farewell.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use event_bus_core::{Delivery, ErrorKind, EventBus, KeyPattern, Notice, Result, Subscription};
+use event_bus_redis::RedisTransport;
+use tokio::time::sleep;
+
+use super::event::{FAREWELL, LineChannel, Stamped, StampedBus};
+use super::record::{Clock, Heard, Item, Stream};
+
+/// How many messages the one that naps may queue: fewer than come while it sleeps.
+const SMALL_QUEUE: usize = 64;
+/// How many items it reads between two naps: more than it may queue, so a notice waits for one nap at most.
+const BETWEEN_NAPS: u32 = 100;
+const NAP: Duration = Duration::from_millis(400);
+
+/// What a listener does.
+#[derive(Clone, Debug)]
+pub(super) struct Role {
+    number: u32,
+    filter: Filter,
+    lines: Vec<u32>,
+    /// Listens some time after the start.
+    joins_after: Duration,
+    naps: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Filter {
+    Line(u32),
+    All,
+    FirstTwo,
+}
+
+/// What the listeners of a run have in common.
+#[derive(Debug)]
+pub(super) struct Common {
+    pub(super) clock: Clock,
+    /// When the faults were over, in microseconds since the start; in the far future until then.
+    pub(super) calm_micros: AtomicU64,
+}
+
+/// One who hears everything and naps, the others by turns on one channel, on all, on some; some join late.
+pub(super) fn roles(listeners: u32, channels: u32, random: &mut fastrand::Rng) -> Vec<Role> {
+    let role = |number: u32| {
+        let naps = listeners > 2 && number == listeners - 1;
+        let (filter, lines) = match number % 4 {
+            _ if naps => (Filter::All, (0..channels).collect()),
+            1 => (Filter::All, (0..channels).collect()),
+            3 => (Filter::FirstTwo, (0..channels.min(2)).collect()),
+            _ => (Filter::Line(number / 2 % channels), vec![number / 2 % channels]),
+        };
+        let is_late = number >= 2 && random.bool();
+        let joins_after = if is_late { Duration::from_millis(random.u64(..4000)) } else { Duration::ZERO };
+        Role { number, filter, lines, joins_after, naps }
+    };
+    (0..listeners).map(role).collect()
+}
+
+/// Listens until the farewell has come on every channel, or the transport is closed.
+pub(super) async fn listen(
+    role: Role,
+    transport: RedisTransport,
+    common: Arc<Common>,
+    mut random: fastrand::Rng,
+    on_heard_again: impl FnOnce(),
+) -> Stream {
+    let mut on_heard_again = Some(on_heard_again);
+    sleep(role.joins_after).await;
+    let Some(mut events) = role.subscribe(transport).await else { return role.stream_that_never_began() };
+    let confirmed = common.clock.now();
+    let mut items = Vec::new();
+    let mut missing_farewells: HashSet<u32> = role.lines.iter().copied().collect();
+    let mut until_nap = BETWEEN_NAPS;
+    while !missing_farewells.is_empty() {
+        let Some(item) = events.recv().await else { break };
+        let at = common.clock.now();
+        if let Ok(event) = &item {
+            if event.publisher == FAREWELL {
+                missing_farewells.remove(&event.channel);
+                continue;
+            }
+            if event.sent_micros >= common.calm_micros.load(Ordering::Relaxed)
+                && let Some(tell) = on_heard_again.take()
+            {
+                tell();
+            }
+        }
+        items.push(Heard { at, item: record(item) });
+        until_nap = until_nap.saturating_sub(1);
+        if role.naps && until_nap == 0 && random.u8(..20) == 0 {
+            until_nap = BETWEEN_NAPS;
+            sleep(NAP.mul_f64(random.f64())).await;
+        }
+    }
+    let is_complete = missing_farewells.is_empty();
+    Stream { confirmed, items, is_complete, ..role.stream_that_never_began() }
+}
+
+fn record(item: Result<Delivery<Stamped>, Notice>) -> Item {
+    match item {
+        Ok(event) if event.is_whole(event.channel().key()) => Item::Event(event.id()),
+        Ok(event) => Item::Corrupted(event.id()),
+        Err(Notice::Lagged { missed }) => Item::Lagged { missed },
+        Err(Notice::Interrupted) => Item::Interrupted,
+        Err(Notice::Resumed { down_for }) => Item::Resumed { down_for },
+        Err(other) => Item::Other(other.to_string()),
+    }
+}
+
+impl Role {
+    /// Again and again, since the server may be away just now; `None` once the transport is closed.
+    async fn subscribe(&self, transport: RedisTransport) -> Option<Subscription<Stamped>> {
+        let builder = StampedBus::builder(transport);
+        let builder = if self.naps { builder.queue_messages(SMALL_QUEUE) } else { builder };
+        let bus: StampedBus = builder.build().expect("a queue of more than nothing");
+        loop {
+            match self.filter.listen(&bus).await {
+                Ok(events) => return Some(events),
+                Err(error) if error.kind() == ErrorKind::Closed => return None,
+                Err(_) => sleep(Duration::from_millis(20)).await,
+            }
+        }
+    }
+
+    fn stream_that_never_began(self) -> Stream {
+        let filter = match self.filter {
+            Filter::Line(line) => format!("on line {line}"),
+            Filter::All => "on all lines".to_owned(),
+            Filter::FirstTwo => "on lines 0 and 1".to_owned(),
+        };
+        Stream {
+            name: format!("{} ({filter}{})", self.number, if self.naps { ", napping" } else { "" }),
+            lines: self.lines,
+            confirmed: Duration::MAX,
+            nap: if self.naps { NAP } else { Duration::ZERO },
+            items: Vec::new(),
+            is_complete: false,
+        }
+    }
+}
+
+impl Filter {
+    async fn listen(self, bus: &StampedBus) -> Result<Subscription<Stamped>> {
+        let events: &EventBus<Stamped> = bus;
+        match self {
+            Self::Line(channel) => bus.line(LineChannel { channel }).listen().await,
+            Self::All => events.listen(KeyPattern::new("line/*")?).await,
+            Self::FirstTwo => events.listen(KeyPattern::new("line/[01]")?).await,
+        }
+    }
+}

@@ -1,0 +1,174 @@
+//! Planted faults: what a checker that found nothing has to find, to be believed.
+
+use std::collections::{HashMap, HashSet};
+use std::str::FromStr;
+use std::time::Duration;
+
+use super::check::{Case, Outage, outages};
+use super::record::{EventId, Heard, Item, Outcome, Stream, Time};
+
+/// No notice is this near to where something is planted.
+const QUIET: Duration = Duration::from_secs(2);
+/// Its neighbours are this near.
+const NEAR: Duration = Duration::from_secs(1);
+
+/// What is done to one listener's recorded stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Plant {
+    /// An event is taken out where all was well.
+    Lost,
+    /// An event and the next one of the same publisher and channel change places.
+    Swapped,
+    /// An event stands there twice.
+    Doubled,
+    /// An `Interrupted` and its `Resumed` are taken out where something was lost.
+    Withheld,
+    /// An `Interrupted` and a `Resumed` are put in where all was well.
+    Invented,
+}
+
+impl Plant {
+    pub(super) const ALL: [Self; 5] =
+        [Self::Lost, Self::Swapped, Self::Doubled, Self::Withheld, Self::Invented];
+
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Lost => "lost",
+            Self::Swapped => "swapped",
+            Self::Doubled => "doubled",
+            Self::Withheld => "withheld",
+            Self::Invented => "invented",
+        }
+    }
+
+    /// Alters one of `streams` and says what was done; `None` if there is no suitable place.
+    pub(super) fn plant(
+        self,
+        case: &Case<'_>,
+        streams: &mut [Stream],
+        random: &mut fastrand::Rng,
+    ) -> Option<String> {
+        let places = |stream: &Stream| match self {
+            Self::Lost | Self::Swapped | Self::Doubled => quiet_pairs(case, stream),
+            Self::Withheld => outages_with_a_loss(case, stream),
+            Self::Invented => far_from_faults(case, stream),
+        };
+        let places = streams.iter().enumerate().flat_map(|(number, stream)| {
+            places(stream).into_iter().map(move |(first, second)| (number, first, second))
+        });
+        let (number, first, second) = random.choice(places.collect::<Vec<_>>())?;
+        let Stream { name, items, .. } = &mut streams[number];
+        let at = items[first].at;
+        let what = match self {
+            Self::Lost => format!("{} is taken out", described(&items.remove(first))),
+            Self::Swapped => {
+                let late = Heard { at: items[second].at, ..items[first].clone() };
+                items.insert(second + 1, late);
+                items.remove(first);
+                format!("{} comes behind the next one", described(&items[second]))
+            }
+            Self::Doubled => {
+                let again = Heard { at: items[second].at, ..items[first].clone() };
+                items.insert(second + 1, again);
+                format!("{} comes again", described(&items[first]))
+            }
+            Self::Withheld => {
+                items.remove(second);
+                items.remove(first);
+                "an outage is not told".to_owned()
+            }
+            Self::Invented => {
+                let told = [Item::Interrupted, Item::Resumed { down_for: Duration::ZERO }];
+                items.splice(second..second, told.map(|item| Heard { at, item }));
+                "an outage is told that did not happen".to_owned()
+            }
+        };
+        Some(format!("{}: listener {name}, at {at:.3?}: {what}", self.name()))
+    }
+}
+
+fn described(heard: &Heard) -> String {
+    heard.event().map_or_else(|| format!("{:?}", heard.item), |id| id.to_string())
+}
+
+/// Events with the next one of the same publisher and channel, both due, in the midst of others, far from notices.
+fn quiet_pairs(case: &Case<'_>, stream: &Stream) -> Vec<(usize, usize)> {
+    let is_due = |id: EventId| {
+        case.ledger.get(id).is_some_and(|it| it.outcome == Outcome::Acked && it.sent >= stream.confirmed)
+    };
+    let notices: Vec<Time> = stream.items.iter().filter(|it| it.is_notice()).map(|it| it.at).collect();
+    let is_quiet = |at: Time| {
+        let next = notices.partition_point(|notice| *notice < at);
+        let near = |index: usize| notices.get(index).is_some_and(|notice| notice.abs_diff(at) < QUIET);
+        !near(next) && (next == 0 || !near(next - 1))
+    };
+    let mut last_two = HashMap::new();
+    let mut pairs = Vec::new();
+    for (index, heard) in stream.items.iter().enumerate() {
+        let Some(id) = heard.event().filter(|id| is_due(*id) && is_quiet(heard.at)) else { continue };
+        let known: &mut [Option<usize>; 2] = last_two.entry((id.publisher, id.channel)).or_default();
+        if let [Some(first), Some(second)] = *known
+            && heard.at.saturating_sub(stream.items[first].at) < NEAR
+            && index + 1 < stream.items.len()
+        {
+            pairs.push((second, index));
+        }
+        *known = [known[1], Some(index)];
+    }
+    pairs.pop(); // so that there is one behind
+    pairs
+}
+
+/// Outages during which, surely, something was published; far from other notices.
+fn outages_with_a_loss(case: &Case<'_>, stream: &Stream) -> Vec<(usize, usize)> {
+    if !stream.nap.is_zero() {
+        return Vec::new(); // it does not know when they were
+    }
+    let heard: HashSet<EventId> = stream.items.iter().filter_map(Heard::event).collect();
+    let is_apart = |outage: &Outage, resumed: usize| {
+        stream.items.iter().enumerate().filter(|(_, heard)| heard.is_notice()).all(|(index, heard)| {
+            index == outage.interrupted
+                || index == resumed
+                || heard.at + NEAR < outage.from
+                || heard.at > outage.until + NEAR
+        })
+    };
+    let has_a_loss = |outage: &Outage| {
+        case.ledger.all().iter().any(|event| {
+            event.outcome == Outcome::Acked
+                && stream.hears(event)
+                && event.sent > outage.from.max(stream.confirmed)
+                && event.done + Duration::from_millis(5) < outage.until
+                && !heard.contains(&event.id)
+        })
+    };
+    let outages = outages(case, stream).into_iter();
+    let outages = outages.filter_map(|outage| Some((outage, outage.resumed?)));
+    let suitable = outages.filter(|(outage, resumed)| is_apart(outage, *resumed) && has_a_loss(outage));
+    suitable.map(|(outage, resumed)| (outage.interrupted, resumed)).collect()
+}
+
+/// Neighbouring items between which no fault can be felt.
+fn far_from_faults(case: &Case<'_>, stream: &Stream) -> Vec<(usize, usize)> {
+    let is_felt = |at: Time| {
+        let near = |begin: Time, end: Time| begin <= at + NEAR && at <= end + case.tolerance.notice + NEAR;
+        case.faults.iter().any(|fault| near(fault.begin, fault.end))
+    };
+    if !stream.nap.is_zero() {
+        return Vec::new(); // it may read old notices
+    }
+    let both_events =
+        |index: usize| stream.items[index..=index + 1].iter().all(|heard| heard.event().is_some());
+    let places = 0..stream.items.len().saturating_sub(1);
+    let places = places.filter(|index| both_events(*index) && !is_felt(stream.items[*index].at));
+    places.map(|index| (index, index + 1)).collect()
+}
+
+impl FromStr for Plant {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        let named = Self::ALL.into_iter().find(|plant| plant.name() == name);
+        named.ok_or_else(|| format!("no plant is called {name:?}"))
+    }
+}

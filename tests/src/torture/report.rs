@@ -1,0 +1,174 @@
+//! The report that a person reads, and the judgement: what was done, what came of it, what is wrong.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use super::check::{Case, Finding, Tolerance, Verdict, What, heard_again, outages};
+use super::record::{FaultKind, Outcome, Stream, Time};
+use super::run::Recording;
+
+/// More faults than these are only counted.
+const SHOWN: usize = 20;
+
+/// Fewer events than these at one listener prove nothing.
+const ENOUGH: usize = 100;
+
+/// The report, and whether all is well.
+#[derive(Debug)]
+pub(super) struct Report {
+    pub(super) text: String,
+    pub(super) is_good: bool,
+}
+
+/// Puts together what was found in `recording`.
+pub(super) fn report(recording: &Recording, tolerance: Tolerance, verdicts: &[Verdict]) -> Report {
+    let case = Case { ledger: &recording.ledger, faults: &recording.faults, tolerance };
+    let mut text = String::new();
+    faults(&mut text, &case, &recording.streams);
+    figures(&mut text, &case, recording, verdicts);
+    let findings: Vec<&Finding> = verdicts.iter().flat_map(|verdict| &verdict.findings).collect();
+    for finding in findings.iter().take(SHOWN) {
+        let _ = writeln!(text, "{finding}");
+    }
+    if findings.len() > SHOWN {
+        let _ = writeln!(text, "... and {} more", findings.len() - SHOWN);
+    }
+    let wrong = shortcomings(recording, tolerance, verdicts);
+    for line in &wrong {
+        let _ = writeln!(text, "{line}");
+    }
+    let _ = writeln!(text, "{}", last_line(verdicts));
+    Report { text, is_good: findings.is_empty() && wrong.is_empty() }
+}
+
+fn faults(text: &mut String, case: &Case<'_>, streams: &[Stream]) {
+    let _ = writeln!(text, "fault    count | noticed   median       max | heard again   median       max");
+    let prompt = streams.iter().filter(|stream| stream.nap.is_zero());
+    let outages: Vec<_> = prompt.flat_map(|stream| outages(case, stream)).collect();
+    for kind in FaultKind::ALL {
+        let count = case.faults.iter().filter(|fault| fault.kind == kind).count();
+        if count == 0 {
+            continue;
+        }
+        // An outage is noticed by the fault before its beginning, and lasts for the one before its end.
+        let last_before = |time: Time| {
+            case.faults.iter().rev().find(|fault| fault.begin <= time).filter(|fault| fault.kind == kind)
+        };
+        let noticed = outages
+            .iter()
+            .filter_map(|it| Some(it.from.saturating_sub(last_before(it.from)?.begin)))
+            .collect();
+        let heard = outages.iter().filter(|it| it.resumed.is_some());
+        let heard = heard
+            .filter_map(|it| Some(it.until.saturating_sub(last_before(it.until)?.end)))
+            .collect::<Vec<_>>();
+        let (noticed, heard) = (Spread::of(noticed), Spread::of(heard));
+        let _ = writeln!(text, "{:<8} {count:>5} | {noticed} |      {heard}", kind.name());
+    }
+    let _ =
+        writeln!(text, "  noticed: from the fault's begin; heard again: from its end; over all listeners");
+}
+
+fn figures(text: &mut String, case: &Case<'_>, recording: &Recording, verdicts: &[Verdict]) {
+    let Recording { ledger, streams, .. } = recording;
+    let counts = [Outcome::Acked, Outcome::Unknown, Outcome::NotSent].map(|outcome| ledger.count(outcome));
+    let [acked, unknown, not_sent] = counts;
+    let _ = writeln!(
+        text,
+        "published {}: {acked} acknowledged, {unknown} unknown, {not_sent} not sent",
+        ledger.all().len()
+    );
+    for (stream, verdict) in streams.iter().zip(verdicts) {
+        let told: Vec<_> = outages(case, stream).into_iter().filter(|it| it.resumed.is_some()).collect();
+        let interrupted: Duration = told.iter().map(|it| it.until.saturating_sub(it.from)).sum();
+        let lags =
+            stream.items.iter().filter(|heard| matches!(heard.item, super::record::Item::Lagged { .. }));
+        let _ = writeln!(
+            text,
+            "listener {}: {} delivered, {} told missing, {} outages of {interrupted:.1?}, {} lags",
+            stream.name,
+            verdict.delivered,
+            verdict.told_missing,
+            told.len(),
+            lags.count()
+        );
+    }
+    let broken: Duration = case.faults.iter().map(|fault| fault.end.saturating_sub(fault.begin)).sum();
+    let _ = writeln!(text, "the faults lasted {broken:.1?} of {:.1?}", recording.calm);
+    let prompt = streams.iter().filter(|stream| stream.nap.is_zero());
+    let latencies = prompt.flat_map(|stream| &stream.items).filter_map(|heard| {
+        let event = ledger.get(heard.event()?).filter(|event| event.outcome == Outcome::Acked)?;
+        Some(heard.at.saturating_sub(event.sent))
+    });
+    let _ =
+        writeln!(text, "from publish to listener: {}", Spread::of(latencies.collect()).to_string().trim());
+}
+
+/// What is wrong besides the findings.
+fn shortcomings(recording: &Recording, tolerance: Tolerance, verdicts: &[Verdict]) -> Vec<String> {
+    let Recording { ledger, streams, calm, .. } = recording;
+    let mut wrong = Vec::new();
+    for (stream, verdict) in streams.iter().zip(verdicts) {
+        let name = &stream.name;
+        let limit = tolerance.hear_again;
+        match heard_again(ledger, stream, *calm) {
+            None => wrong.push(format!("deaf: listener {name} heard nothing after the last fault")),
+            Some(took) if took > limit => {
+                wrong.push(format!(
+                    "deaf: listener {name} heard again after {took:.1?}, {limit:?} are allowed"
+                ));
+            }
+            Some(_) if !stream.is_complete => {
+                wrong.push(format!("deaf: listener {name} did not hear the farewell on every channel"));
+            }
+            Some(_) => {}
+        }
+        if verdict.delivered < ENOUGH {
+            wrong.push(format!(
+                "too little: listener {name} got {} events, {ENOUGH} needed",
+                verdict.delivered
+            ));
+        }
+    }
+    let (delivered, told) = totals(verdicts);
+    if delivered <= told {
+        wrong.push(format!("too little: {delivered} delivered, but {told} missing"));
+    }
+    wrong
+}
+
+fn totals(verdicts: &[Verdict]) -> (usize, usize) {
+    (verdicts.iter().map(|it| it.delivered).sum(), verdicts.iter().map(|it| it.told_missing).sum())
+}
+
+fn last_line(verdicts: &[Verdict]) -> String {
+    let (delivered, told) = totals(verdicts);
+    let mut line = format!("torture: {delivered} delivered, {told} told missing");
+    for what in What::ALL {
+        let findings = verdicts.iter().flat_map(|verdict| &verdict.findings);
+        let _ = write!(line, ", {} {what}", findings.filter(|finding| finding.what == what).count());
+    }
+    line
+}
+
+/// How many samples, their median and maximum.
+struct Spread {
+    samples: Vec<Duration>,
+}
+
+impl Spread {
+    fn of(mut samples: Vec<Duration>) -> Self {
+        samples.sort_unstable();
+        Self { samples }
+    }
+}
+
+impl std::fmt::Display for Spread {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let millis = |sample: Option<&Duration>| {
+            sample.map_or_else(|| "-".to_owned(), |sample| format!("{:.1}ms", sample.as_secs_f64() * 1e3))
+        };
+        let (median, max) = (self.samples.get(self.samples.len() / 2), self.samples.last());
+        write!(f, "{:>7} {:>8} {:>9}", self.samples.len(), millis(median), millis(max))
+    }
+}
