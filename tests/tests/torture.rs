@@ -1,0 +1,32 @@
+//! The torture program in small: it passes, and it fails where something is planted. Longer runs are made by hand:
+//! by the nightly job.
+
+use std::process::{Command, Output};
+
+fn torture(arguments: &str) -> (Option<i32>, String) {
+    let program = env!("CARGO_BIN_EXE_torture");
+    let Output { status, stdout, .. } =
+        Command::new(program).args(arguments.split(' ')).output().expect("the program runs");
+    (status.code(), String::from_utf8_lossy(&stdout).into_owned())
+}
+
+fn last_line(report: &str) -> &str {
+    report.lines().last().unwrap_or_default()
+}
+
+#[test]
+fn under_faults_nothing_is_lost_in_silence() {
+    let (code, report) = torture("--seconds 6 --seed 1");
+    let last = last_line(&report);
+    assert!(last.starts_with("torture: "), "{report}");
+    assert!(last.ends_with("0 silent, 0 duplicated, 0 reordered, 0 phantom, 0 spurious"), "{report}");
+    assert_eq!(code, Some(0), "{report}");
+}
+
+#[test]
+fn a_planted_loss_is_found() {
+    let (code, report) = torture("--seconds 3 --seed 1 --faults kill --plant lost");
+    assert!(report.contains("planted lost: "), "{report}");
+    assert!(last_line(&report).contains(", 1 silent, 0 duplicated"), "{report}");
+    assert_eq!(code, Some(1), "{report}");
+}
