@@ -1,5 +1,5 @@
 //! The torture program in small: it passes, and it fails where something is planted. Longer runs are made by hand:
-//! by the nightly job.
+//! `cargo run --release -p event-bus-tests --bin torture -- --seconds 60 --seed 1`.
 
 use std::process::{Command, Output};
 

@@ -2,6 +2,7 @@
 //! down what came of it.
 
 use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -11,36 +12,64 @@ use event_bus_redis::{RedisConfig, RedisTransport};
 use tokio::time::sleep;
 
 use super::event::{FAREWELL, Stamped, StampedBus};
-use super::record::{Clock, EventId, Outcome, Published};
+use super::record::{Clock, EventId, Outcome, Published, Time};
 
-/// Publishes events on `channels` channels until `is_over`.
-pub(super) async fn publish(
-    publisher: u32,
-    bus: StampedBus,
-    channels: u32,
-    clock: Clock,
-    mut random: fastrand::Rng,
-    is_over: Arc<AtomicBool>,
-) -> Vec<Published> {
-    let mut next_numbers: HashMap<u32, u64> = HashMap::new();
-    let mut outcomes = Vec::new();
-    let mut left_of_burst = 0_u32;
-    while !is_over.load(Ordering::Relaxed) {
-        let channel = random.u32(..channels);
-        let next_number = next_numbers.entry(channel).or_default();
-        let id = EventId { publisher, channel, number: *next_number };
-        *next_number += 1;
-        outcomes.push(publish_one(&bus, id, clock).await);
-        if left_of_burst > 0 {
-            left_of_burst -= 1;
-            continue;
+/// One publisher.
+pub(super) struct Publisher {
+    pub(super) number: u32,
+    pub(super) bus: StampedBus,
+    pub(super) channels: u32,
+    pub(super) clock: Clock,
+    pub(super) random: fastrand::Rng,
+    /// When nobody publishes.
+    pub(super) quiet: Arc<[Range<Time>]>,
+    pub(super) is_over: Arc<AtomicBool>,
+}
+
+impl Publisher {
+    /// Publishes until `is_over`.
+    pub(super) async fn publish(mut self) -> Vec<Published> {
+        let mut next_numbers: HashMap<u32, u64> = HashMap::new();
+        let mut outcomes = Vec::new();
+        let mut left_of_burst = 0_u32;
+        while !self.is_over.load(Ordering::Relaxed) {
+            let channel = self.random.u32(..self.channels);
+            let next_number = next_numbers.entry(channel).or_default();
+            let id = EventId { publisher: self.number, channel, number: *next_number };
+            *next_number += 1;
+            outcomes.push(publish_one(&self.bus, id, self.clock).await);
+            if left_of_burst > 0 {
+                left_of_burst -= 1;
+                continue;
+            }
+            if self.random.u8(..50) == 0 {
+                left_of_burst = self.random.u32(20..200);
+            }
+            sleep(self.pause()).await;
         }
-        if random.u8(..50) == 0 {
-            left_of_burst = random.u32(20..200);
-        }
-        sleep(Duration::from_millis(random.u64(1..6))).await;
+        outcomes
     }
-    outcomes
+
+    fn pause(&mut self) -> Duration {
+        let pause = Duration::from_millis(self.random.u64(1..6));
+        let now = self.clock.now();
+        self.quiet
+            .iter()
+            .find(|quiet| quiet.contains(&now))
+            .map_or(pause, |quiet| quiet.end.saturating_sub(now) + pause)
+    }
+}
+
+/// Now and then nothing happens for longer than a listener trusts in silence. The last one may be cut short by the end.
+pub(super) fn quiet_times(until: Time, random: &mut fastrand::Rng) -> Arc<[Range<Time>]> {
+    let mut times = Vec::new();
+    let mut begin = Duration::from_millis(random.u64(2_000..5_000));
+    while begin < until {
+        let end = begin + Duration::from_millis(random.u64(1_200..2_500));
+        times.push(begin..end);
+        begin = end + Duration::from_millis(random.u64(4_000..8_000));
+    }
+    times.into()
 }
 
 async fn publish_one(bus: &StampedBus, id: EventId, clock: Clock) -> Published {

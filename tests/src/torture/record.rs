@@ -150,6 +150,12 @@ impl Heard {
     }
 }
 
+impl Fault {
+    pub(super) fn lasted(&self) -> Duration {
+        self.end.saturating_sub(self.begin)
+    }
+}
+
 impl FaultKind {
     pub(super) const ALL: [Self; 3] = [Self::Kill, Self::Restart, Self::Stop];
 

@@ -3,8 +3,8 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use super::check::{Case, Finding, Tolerance, Verdict, What, heard_again, outages};
-use super::record::{FaultKind, Outcome, Stream, Time};
+use super::check::{Case, Finding, Tolerance, Verdict, What, heard_again, outages, unnoticed};
+use super::record::{Fault, FaultKind, Outcome, Stream, Time};
 use super::run::Recording;
 
 /// More faults than these are only counted.
@@ -93,8 +93,8 @@ fn figures(text: &mut String, case: &Case<'_>, recording: &Recording, verdicts: 
             lags.count()
         );
     }
-    let broken: Duration = case.faults.iter().map(|fault| fault.end.saturating_sub(fault.begin)).sum();
-    let _ = writeln!(text, "the faults lasted {broken:.1?} of {:.1?}", recording.calm);
+    let broken: Duration = case.faults.iter().map(Fault::lasted).sum();
+    let _ = writeln!(text, "the faults lasted {broken:.1?} of {:.1?}", recording.lasted);
     let prompt = streams.iter().filter(|stream| stream.nap.is_zero());
     let latencies = prompt.flat_map(|stream| &stream.items).filter_map(|heard| {
         let event = ledger.get(heard.event()?).filter(|event| event.outcome == Outcome::Acked)?;
@@ -106,12 +106,14 @@ fn figures(text: &mut String, case: &Case<'_>, recording: &Recording, verdicts: 
 
 /// What is wrong besides the findings.
 fn shortcomings(recording: &Recording, tolerance: Tolerance, verdicts: &[Verdict]) -> Vec<String> {
-    let Recording { ledger, streams, calm, .. } = recording;
+    let Recording { ledger, streams, faults, .. } = recording;
+    let case = Case { ledger, faults, tolerance };
+    let calm = faults.last().map_or(Time::ZERO, |fault| fault.end);
     let mut wrong = Vec::new();
     for (stream, verdict) in streams.iter().zip(verdicts) {
         let name = &stream.name;
         let limit = tolerance.hear_again;
-        match heard_again(ledger, stream, *calm) {
+        match heard_again(ledger, stream, calm) {
             None => wrong.push(format!("deaf: listener {name} heard nothing after the last fault")),
             Some(took) if took > limit => {
                 wrong.push(format!(
@@ -123,6 +125,10 @@ fn shortcomings(recording: &Recording, tolerance: Tolerance, verdicts: &[Verdict
             }
             Some(_) => {}
         }
+        wrong.extend(unnoticed(&case, stream).map(|Fault { kind, begin, end }| {
+            let kind = kind.name();
+            format!("unnoticed: listener {name} was not told of the {kind} from {begin:.3?} to {end:.3?}")
+        }));
         if verdict.delivered < ENOUGH {
             wrong.push(format!(
                 "too little: listener {name} got {} events, {ENOUGH} needed",
@@ -130,15 +136,18 @@ fn shortcomings(recording: &Recording, tolerance: Tolerance, verdicts: &[Verdict
             ));
         }
     }
-    let (delivered, told) = totals(verdicts);
+    let prompt = streams.iter().zip(verdicts).filter(|(stream, _)| stream.nap.is_zero());
+    let (delivered, told) = totals(prompt.map(|(_, verdict)| verdict));
     if delivered <= told {
-        wrong.push(format!("too little: {delivered} delivered, but {told} missing"));
+        wrong.push(format!("too little: prompt listeners got {delivered}, and missed {told}"));
     }
     wrong
 }
 
-fn totals(verdicts: &[Verdict]) -> (usize, usize) {
-    (verdicts.iter().map(|it| it.delivered).sum(), verdicts.iter().map(|it| it.told_missing).sum())
+fn totals<'a>(verdicts: impl IntoIterator<Item = &'a Verdict>) -> (usize, usize) {
+    verdicts.into_iter().fold((0, 0), |(delivered, told), verdict| {
+        (delivered + verdict.delivered, told + verdict.told_missing)
+    })
 }
 
 fn last_line(verdicts: &[Verdict]) -> String {

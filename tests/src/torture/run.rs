@@ -14,6 +14,7 @@ use tokio::time::timeout;
 use super::check::Tolerance;
 use super::listeners::{Common, listen, roles};
 use super::options::Options;
+use super::publishers::Publisher;
 use super::record::{Clock, Fault, Ledger, Published, Stream, Time};
 use super::{faults, publishers};
 use crate::RedisServer;
@@ -27,8 +28,8 @@ pub(super) struct Recording {
     pub(super) ledger: Ledger,
     pub(super) streams: Vec<Stream>,
     pub(super) faults: Vec<Fault>,
-    /// When the faults were over.
-    pub(super) calm: Time,
+    /// How long faults were possible.
+    pub(super) lasted: Time,
 }
 
 /// Runs once.
@@ -56,7 +57,7 @@ pub(super) async fn record(options: &Options) -> Result<Recording> {
     let ledger = publishing.stop().await;
     let streams = listening.stop(publishers::say_farewell(&goodbye, options.channels, clock)).await;
     drop(server);
-    Ok(Recording { ledger, streams, faults, calm })
+    Ok(Recording { ledger, streams, faults, lasted: calm })
 }
 
 struct Publishing {
@@ -72,10 +73,13 @@ impl Publishing {
         random: &mut fastrand::Rng,
     ) -> Result<Self> {
         let (mut publishers, is_over) = (JoinSet::new(), Arc::new(AtomicBool::new(false)));
+        let quiet = publishers::quiet_times(Duration::from_secs(options.seconds), random);
         for number in 0..options.publishers {
             let bus = publishers::connect(number, &server.url()).await?;
-            let (random, is_over) = (random.fork(), Arc::clone(&is_over));
-            publishers.spawn(publishers::publish(number, bus, options.channels, clock, random, is_over));
+            let (random, channels) = (random.fork(), options.channels);
+            let (quiet, is_over) = (Arc::clone(&quiet), Arc::clone(&is_over));
+            let publisher = Publisher { number, bus, channels, clock, random, quiet, is_over };
+            publishers.spawn(publisher.publish());
         }
         Ok(Self { publishers, is_over })
     }

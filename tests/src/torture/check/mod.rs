@@ -27,6 +27,9 @@
 //!   - `Interrupted` and `Resumed` that do not alternate, an event between them, no `Resumed` at the end;
 //!   - a `Lagged` that says more than can be missing there; and any other notice.
 //!
+//! Besides, a fault may not pass **unnoticed** by a listener that was connected when it began: a kill, a restart, a
+//! stop for longer than [`unnoticed`](Tolerance::unnoticed). And each must have [`heard_again`].
+//!
 //! A listener that naps reads notices late: its nap is added to what it may take.
 
 mod events;
@@ -43,7 +46,7 @@ use std::fmt;
 use std::time::Duration;
 
 use super::record::{Fault, Ledger, Stream, Time};
-pub(super) use outages::{Outage, outages};
+pub(super) use outages::{Outage, outages, unnoticed};
 
 /// All that a stream is judged by. `faults` do not overlap and stand in their order.
 #[derive(Clone, Copy, Debug)]
@@ -62,6 +65,9 @@ pub(super) struct Tolerance {
     /// How long after a fault an `Interrupted` may come: a broken connection is seen at once, a stopped server
     /// while it is stopped.
     pub(super) notice: Duration,
+    /// How long a server may be stopped without being missed: the ping after 1 s of silence and 2 s for its answer,
+    /// and a busy machine.
+    pub(super) unnoticed: Duration,
     /// How long after a fault an outage may last: the backoff is capped at 2 s.
     pub(super) recovery: Duration,
     /// How long after the last fault a listener may hear nothing.
@@ -73,6 +79,7 @@ impl Default for Tolerance {
         Self {
             slack: Duration::from_secs(1),
             notice: Duration::from_millis(1500),
+            unnoticed: Duration::from_millis(3500),
             recovery: Duration::from_secs(4),
             hear_again: Duration::from_secs(15),
         }

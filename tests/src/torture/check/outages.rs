@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{Case, What};
-use crate::torture::record::{Fault, Item, Stream, Time};
+use crate::torture::record::{Fault, FaultKind, Item, Stream, Time};
 
 /// From one `Interrupted` to its `Resumed`.
 #[derive(Clone, Copy, Debug)]
@@ -61,6 +61,25 @@ pub(in crate::torture) fn outages(case: &Case<'_>, stream: &Stream) -> Vec<Outag
         outage.cause = behind.map_or(outage.from, |fault| fault.begin);
     }
     outages
+}
+
+/// The faults that cut `stream` off, or should have been taken for that, and were not told. What one that naps was
+/// told can't be put down to one fault.
+pub(in crate::torture) fn unnoticed<'a>(case: &Case<'a>, stream: &Stream) -> impl Iterator<Item = &'a Fault> {
+    let is_prompt = stream.nap.is_zero();
+    let Case { faults, tolerance, .. } = *case;
+    let grave = faults.iter().filter(move |fault| {
+        is_prompt && (fault.kind != FaultKind::Stop || fault.lasted() > tolerance.unnoticed)
+    });
+    grave.filter(move |fault| {
+        let notices =
+            || stream.items.iter().filter(|it| matches!(it.item, Item::Interrupted | Item::Resumed { .. }));
+        let was_cut_off =
+            notices().rev().find(|it| it.at <= fault.begin).is_some_and(|it| it.item == Item::Interrupted);
+        let was_live = stream.confirmed < fault.begin && !was_cut_off;
+        let span = fault.begin..=fault.end + tolerance.notice;
+        was_live && !notices().any(|it| it.item == Item::Interrupted && span.contains(&it.at))
+    })
 }
 
 pub(super) fn check(case: &Case<'_>, stream: &Stream, found: &mut impl FnMut(What, String)) {

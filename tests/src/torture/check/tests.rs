@@ -18,6 +18,7 @@ fn a_run_without_faults_of_the_library_passes_and_all_losses_are_counted() {
         for (stream, lost) in sample.streams.iter().zip(&sample.lost) {
             let verdict = check(&sample.case(), stream);
             assert!(verdict.findings.is_empty(), "seed {seed}: {}", verdict.findings[0]);
+            assert!(unnoticed(&sample.case(), stream).next().is_none(), "seed {seed}");
             assert_eq!(verdict.told_missing, *lost, "seed {seed}");
             assert!(verdict.delivered > 1_000 && *lost > 20, "the sample means something: {lost}");
         }
@@ -199,6 +200,18 @@ fn notices_without_a_reason_are_found() {
         .finds(What::Spurious, 1);
     small().told(Item::Lagged { missed: 1 }, 5_000).finds(What::Spurious, 1);
     small().told(Item::Other("undecodable".to_owned()), 5_000).finds(What::Spurious, 1);
+}
+
+#[test]
+fn a_fault_that_no_outage_tells_is_unnoticed() {
+    let mut sample = Sample::of(1);
+    let is_no_outage = |heard: &Heard| !matches!(heard.item, Item::Interrupted | Item::Resumed { .. });
+    let mut stream = sample.streams.swap_remove(1);
+    stream.items.retain(is_no_outage);
+    let faults: Vec<FaultKind> = unnoticed(&sample.case(), &stream).map(|fault| fault.kind).collect();
+    assert_eq!(faults, [FaultKind::Kill, FaultKind::Restart, FaultKind::Stop], "the short stop may be");
+    stream.confirmed = ms(8_500);
+    assert_eq!(unnoticed(&sample.case(), &stream).count(), 1, "it listened after the first two");
 }
 
 #[test]
