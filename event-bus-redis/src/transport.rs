@@ -16,7 +16,8 @@ use crate::publisher::Publisher;
 /// subscriptions there are. A lost listening connection is made anew for ever, and every subscription is told
 /// [`Interrupted`](event_bus_core::Notice::Interrupted) and [`Resumed`](event_bus_core::Notice::Resumed). The connections are made by
 /// tasks of the Tokio runtime that first needs them and live as long as it does; if it ends, subscriptions end
-/// with [`Stopped`](event_bus_core::Notice::Stopped).
+/// with [`Stopped`](event_bus_core::Notice::Stopped). That runtime must run: while nobody drives it, nothing is heard, and
+/// only [`health`](Transport::health) can say so, until the next `listen` starts anew on its own runtime.
 #[derive(Clone)]
 pub struct RedisTransport(Arc<Inner>);
 
