@@ -4,6 +4,7 @@
 mod link;
 mod state;
 mod task;
+mod waiters;
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;

@@ -1,7 +1,6 @@
 //! What the listener knows and what it does next, without any IO: the actor in `mod.rs` carries out the steps
 //! and reports what came of them; the connection in `link.rs` reports what the server pushed.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,6 +12,8 @@ use event_bus_core::transport::{
 use event_bus_core::{Channel, Error, ErrorKind, Message, Result};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
+
+use super::waiters::{Answer, Waiters};
 
 /// How many names one command may carry: the server and the connection stay responsive in between.
 const CHUNK: usize = 512;
@@ -32,7 +33,7 @@ pub(super) struct State {
     phase: Phase,
     epoch: Epoch,
     /// Who waits for the confirmation of a topic.
-    waiters: HashMap<Topic, Vec<Waiter>>,
+    waiters: Waiters,
     backoff: Backoff,
     ping_interval: Duration,
     last_heard: Option<Instant>,
@@ -45,26 +46,11 @@ pub(super) struct State {
     tasks: u64,
     last_step: Instant,
     longest_step: Duration,
-    /// What is to be told once the lock under which this stands is released.
-    answers: Vec<Answer>,
     since: Instant,
     last_error: Option<Arc<str>>,
     /// The last connection, or attempt at one, failed.
     is_failing: bool,
     reconnects: u64,
-}
-
-type Waiter = oneshot::Sender<Result<()>>;
-
-/// Given when it is dropped.
-pub(super) struct Answer(Option<(Waiter, Result<()>)>);
-
-impl Drop for Answer {
-    fn drop(&mut self) {
-        if let Some((waiter, outcome)) = self.0.take() {
-            let _ = waiter.send(outcome); // a listen that was dropped takes its topic back itself
-        }
-    }
 }
 
 /// Numbers tasks: only the newest may take steps.
@@ -125,7 +111,7 @@ impl State {
             registry: Registry::default(),
             phase: Phase::Idle,
             epoch: Epoch::default(),
-            waiters: HashMap::new(),
+            waiters: Waiters::default(),
             backoff,
             ping_interval,
             last_heard: None,
@@ -135,7 +121,6 @@ impl State {
             tasks: 0,
             last_step: Instant::now(),
             longest_step,
-            answers: Vec::new(),
             since: Instant::now(),
             last_error: None,
             is_failing: false,
@@ -145,25 +130,18 @@ impl State {
 
     /// `inbox` wants `topic`. Resolved when the server has confirmed it; at once if it has already.
     pub(super) fn want(&mut self, topic: &Topic, inbox: Inbox) -> oneshot::Receiver<Result<()>> {
-        let (waiter, confirmation) = oneshot::channel();
+        let confirmation = self.waiters.wait(topic);
         if self.phase == Phase::Closed {
-            self.answer(waiter, Err(closed()));
+            self.waiters.answer(topic, || Err(closed()));
         } else if self.registry.join(topic, inbox) {
-            self.answer(waiter, Ok(()));
-        } else {
-            self.waiters.entry(topic.clone()).or_default().push(waiter);
+            self.waiters.answer(topic, || Ok(()));
         }
         confirmation
     }
 
     pub(super) fn unwant(&mut self, topic: &Topic, inbox: InboxId) {
         self.registry.leave(topic, inbox);
-        if let Some(waiters) = self.waiters.get_mut(topic) {
-            waiters.retain(|waiter| !waiter.is_closed());
-            if waiters.is_empty() {
-                self.waiters.remove(topic);
-            }
-        }
+        self.waiters.prune(topic);
     }
 
     /// A number for a new task, if one is needed: there is none, or it stands still. Whoever listened through that
@@ -248,7 +226,7 @@ impl State {
         self.is_failing = true;
         self.registry.cut_off(ENDPOINT);
         if let Some(reason) = &cause.denied {
-            self.answer_all(|| Error::new(ErrorKind::Denied, reason.to_string()));
+            self.waiters.refuse_all(|| Error::new(ErrorKind::Denied, reason.to_string()));
         }
         let until = now + self.backoff.delay();
         self.enter(Phase::Waiting { until }, now);
@@ -276,7 +254,7 @@ impl State {
             }
             Push::Subscribed(kind, name) => {
                 if self.registry.confirm(scope(kind), name) {
-                    self.resolve(&Topic { scope: scope(kind), name: name.into() }, || Ok(()));
+                    self.waiters.answer(&Topic { scope: scope(kind), name: name.into() }, || Ok(()));
                 }
             }
             Push::Unsubscribed(kind, name) => self.registry.unconfirm(scope(kind), name),
@@ -323,7 +301,7 @@ impl State {
             self.heard(epoch, now);
             for name in names {
                 self.registry.keep(scope, name);
-                self.resolve(&Topic { scope, name: Arc::clone(name) }, || Ok(()));
+                self.waiters.answer(&Topic { scope, name: Arc::clone(name) }, || Ok(()));
             }
         }
     }
@@ -351,7 +329,7 @@ impl State {
         }
         let [name] = names else { return Vec::new() };
         let topic = Topic { scope, name: Arc::clone(name) };
-        self.resolve(&topic, || Err(Error::new(ErrorKind::Denied, reason.to_string())));
+        self.waiters.answer(&topic, || Err(Error::new(ErrorKind::Denied, reason.to_string())));
         self.registry.evict(&topic)
     }
 
@@ -359,7 +337,7 @@ impl State {
     pub(super) fn close(&mut self) -> Vec<Inbox> {
         self.enter(Phase::Closed, Instant::now());
         self.epoch.0 += 1;
-        self.answer_all(closed);
+        self.waiters.refuse_all(closed);
         self.registry.inboxes().cloned().collect()
     }
 
@@ -388,7 +366,7 @@ impl State {
 
     /// What to drop once the lock under which this stands is released.
     pub(super) fn take_aftermath(&mut self) -> (Vec<Answer>, Aftermath) {
-        (std::mem::take(&mut self.answers), self.registry.take_aftermath())
+        (self.waiters.take_answers(), self.registry.take_aftermath())
     }
 
     pub(super) fn link_state(&self) -> LinkState {
@@ -427,21 +405,6 @@ impl State {
     /// Whether the task stands still, and with it everything that listens.
     fn is_stalled(&self, now: Instant) -> bool {
         now.saturating_duration_since(self.last_step) > self.longest_step
-    }
-
-    fn resolve(&mut self, topic: &Topic, outcome: impl Fn() -> Result<()>) {
-        for waiter in self.waiters.remove(topic).into_iter().flatten() {
-            self.answer(waiter, outcome());
-        }
-    }
-
-    fn answer_all(&mut self, error: impl Fn() -> Error) {
-        let waiters: Vec<Waiter> = self.waiters.drain().flat_map(|(_, waiters)| waiters).collect();
-        waiters.into_iter().for_each(|waiter| self.answer(waiter, Err(error())));
-    }
-
-    fn answer(&mut self, waiter: Waiter, outcome: Result<()>) {
-        self.answers.push(Answer(Some((waiter, outcome))));
     }
 }
 

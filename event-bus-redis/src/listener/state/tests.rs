@@ -325,9 +325,8 @@ fn a_connection_that_never_lives_long_is_retried_ever_more_slowly() {
 fn a_refused_login_is_told_to_those_who_wait() {
     let mut play = Play::new();
     play.listen(0);
-    let (waiter, mut confirmation) = oneshot::channel();
     let topic = Topic { scope: scope(TopicKind::Channel), name: name(0).into() };
-    play.state().waiters.entry(topic).or_default().push(waiter);
+    let mut confirmation = play.state().waiters.wait(&topic);
     let Step::Connect(epoch) = play.step() else { panic!("it does not connect") };
     let cause = Cause { text: "WRONGPASS".into(), denied: Some("the login is refused".into()) };
     assert!(play.state().lost(epoch, &cause, play.now));

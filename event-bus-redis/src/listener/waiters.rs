@@ -1,0 +1,64 @@
+//! Who waits for the confirmation of a topic, and the answers that are ready to be given.
+
+use std::collections::HashMap;
+
+use event_bus_core::transport::Topic;
+use event_bus_core::{Error, Result};
+use tokio::sync::oneshot;
+
+type Waiter = oneshot::Sender<Result<()>>;
+
+#[derive(Default)]
+pub(super) struct Waiters {
+    waiting: HashMap<Topic, Vec<Waiter>>,
+    answers: Vec<Answer>,
+}
+
+/// Given when it is dropped, which must be after unlocking: it wakes whoever waits.
+pub(super) struct Answer(Option<(Waiter, Result<()>)>);
+
+impl Waiters {
+    /// Waits for `topic` to be confirmed.
+    pub(super) fn wait(&mut self, topic: &Topic) -> oneshot::Receiver<Result<()>> {
+        let (waiter, confirmation) = oneshot::channel();
+        self.waiting.entry(topic.clone()).or_default().push(waiter);
+        confirmation
+    }
+
+    /// Forgets those who gave up waiting for `topic`.
+    pub(super) fn prune(&mut self, topic: &Topic) {
+        if let Some(waiters) = self.waiting.get_mut(topic) {
+            waiters.retain(|waiter| !waiter.is_closed());
+            if waiters.is_empty() {
+                self.waiting.remove(topic);
+            }
+        }
+    }
+
+    /// Forgets everybody without an answer.
+    pub(super) fn clear(&mut self) {
+        self.waiting.clear();
+    }
+
+    pub(super) fn answer(&mut self, topic: &Topic, outcome: impl Fn() -> Result<()>) {
+        let waiters = self.waiting.remove(topic).into_iter().flatten();
+        self.answers.extend(waiters.map(|waiter| Answer(Some((waiter, outcome())))));
+    }
+
+    pub(super) fn refuse_all(&mut self, error: impl Fn() -> Error) {
+        let waiters = self.waiting.drain().flat_map(|(_, waiters)| waiters);
+        self.answers.extend(waiters.map(|waiter| Answer(Some((waiter, Err(error()))))));
+    }
+
+    pub(super) fn take_answers(&mut self) -> Vec<Answer> {
+        std::mem::take(&mut self.answers)
+    }
+}
+
+impl Drop for Answer {
+    fn drop(&mut self) {
+        if let Some((waiter, outcome)) = self.0.take() {
+            let _ = waiter.send(outcome); // a listen that was dropped takes its topic back itself
+        }
+    }
+}
