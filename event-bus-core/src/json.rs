@@ -24,7 +24,7 @@ impl<E: Serialize + DeserializeOwned> Codec<E> for Json {
             #[serde(skip_serializing_if = "Headers::is_empty")]
             headers: &'a Headers,
         }
-        let mut out = Vec::with_capacity(512);
+        let mut out = Vec::with_capacity(1024);
         let wire = Wire { payload: envelope.payload, headers: &envelope.headers };
         serde_json::to_writer(&mut out, &wire).map_err(|error| CodecError::new(describe(&error)))?;
         Ok(out.into())

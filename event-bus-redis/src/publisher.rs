@@ -94,22 +94,25 @@ impl Publisher {
         messages: Vec<Message>,
         deadline: Instant,
     ) -> Vec<Result<Receipt>> {
+        if messages.is_empty() {
+            return Vec::new(); // an empty pipeline is an error to redis-rs
+        }
         let mut batch = Batch::new(messages);
         let mut backoff = Backoff::new(Duration::from_millis(20), Duration::from_millis(500));
-        while batch.left() > 0 {
+        loop {
             if let Err(error) = self.attempt(lane, &mut batch, deadline).await {
                 batch.note_unsent(error);
             }
-            let next = Instant::now() + backoff.delay();
             if batch.left() == 0 {
-                break;
-            } else if next >= deadline || batch.is_hopeless() {
-                batch.give_up(&self.config);
-            } else {
-                sleep_until(next).await;
+                return batch.into_results();
             }
+            let next = Instant::now() + backoff.delay();
+            if next >= deadline || batch.is_hopeless() {
+                batch.give_up(&self.config);
+                return batch.into_results();
+            }
+            sleep_until(next).await;
         }
-        batch.into_results()
     }
 
     async fn attempt(&self, lane: &Lane, batch: &mut Batch, deadline: Instant) -> Result<()> {
