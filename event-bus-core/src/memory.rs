@@ -26,7 +26,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Carries messages within one process. Clones are the same transport.
 ///
-/// For tests, examples, and services that run without a server. It needs a Tokio runtime like any other; if
+/// For tests, examples, and services that run without a server. It needs a Tokio runtime with its time driver; if
 /// the runtime that first used it ends, its subscriptions end with
 /// [`Notice::Stopped`](crate::Notice::Stopped) and the next use starts afresh.
 #[derive(Clone, Default)]
@@ -155,7 +155,10 @@ impl Shared {
 
     fn handle(self: &Arc<Self>, frame: Frame) {
         match frame {
-            Frame::Message(message) => self.change(|state| state.route(message)),
+            Frame::Message(message) => {
+                let message = Arc::new(message); // so that its end is not under the lock
+                self.change(|state| state.route(&message));
+            }
             Frame::Subscribe { topic, inbox, confirmed } => {
                 let taken_back = self.lease(topic.clone(), inbox.id());
                 let outcome = self.change(|state| state.join(&topic, inbox));
@@ -212,13 +215,12 @@ impl State {
         self.registry.names(PATTERNS).filter(move |name| glob::matches(name.as_bytes(), channel.as_bytes()))
     }
 
-    fn route(&mut self, message: Message) {
-        let message = Arc::new(message);
+    fn route(&mut self, message: &Arc<Message>) {
         let channel = message.channel().as_str();
-        self.registry.deliver(CHANNELS, channel, |_| Arc::clone(&message));
+        self.registry.deliver(CHANNELS, channel, |_| Arc::clone(message));
         let patterns: Vec<String> = self.patterns_matching(channel).map(str::to_owned).collect();
         for pattern in patterns {
-            self.registry.deliver(PATTERNS, &pattern, |_| Arc::clone(&message));
+            self.registry.deliver(PATTERNS, &pattern, |_| Arc::clone(message));
         }
         self.settle();
     }

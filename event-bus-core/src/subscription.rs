@@ -31,14 +31,16 @@ pub struct Subscription<E> {
     codec: SharedCodec<E>,
     /// Notices that a wait came upon; the next reads get them first.
     passed_over: VecDeque<Notice>,
+    /// How many of them, from the front, the error of a wait has told.
+    told: usize,
 }
 
-/// How many notices a wait passes over before it gives up: nothing here grows without bound.
+/// How many notices are kept for the next reads: nothing here grows without bound.
 const MOST_PASSED_OVER: usize = 64;
 
 impl<E: Send + Sync + 'static> Subscription<E> {
     pub(crate) fn new(filter: ChannelFilter, inbox: Inbox, codec: SharedCodec<E>) -> Self {
-        Self { filter, inbox, codec, passed_over: VecDeque::new() }
+        Self { filter, inbox, codec, passed_over: VecDeque::new(), told: 0 }
     }
 
     /// What it listens to.
@@ -84,40 +86,59 @@ impl<E: Send + Sync + 'static> Subscription<E> {
     /// not lost: [`recv`](Self::recv) gives them next.
     ///
     /// # Errors
-    /// [`ErrorKind::Missed`] if none came, but something was missed or did not decode that may have been it;
+    /// [`ErrorKind::Missed`] if none came, but something was missed or did not decode that may have been it, or is
+    /// being missed; also if very many notices came before the next event.
     /// [`ErrorKind::Closed`] or [`ErrorKind::Denied`] if the subscription ended meanwhile.
     ///
     /// # Cancel safety
     /// Dropping the future loses nothing.
     pub async fn wait(&mut self, timeout: Duration) -> Result<Option<Delivery<E>>> {
-        let told_before = self.passed_over.len();
-        let waited = tokio::time::timeout(timeout, self.first_event()).await;
-        match (waited, self.passed_over.get(told_before)) {
-            (Ok(outcome), _) => outcome.map(Some),
-            (Err(_), None) => Ok(None),
-            (Err(_), Some(notice)) => Err(Error::new(
-                ErrorKind::Missed,
-                format!("no event within {timeout:?}, but one may have been missed: {notice}"),
-            )),
+        if let Ok(outcome) = tokio::time::timeout(timeout, self.first_event()).await {
+            return outcome.map(Some);
         }
+        if let Some(notice) = self.tell_passed_over() {
+            let text = format!("no event within {timeout:?}, but one may have been missed: {notice}");
+            return Err(Error::new(ErrorKind::Missed, text));
+        }
+        if self.inbox.is_cut_off() {
+            let text = format!("no event within {timeout:?}, and the connection is lost");
+            return Err(Error::new(ErrorKind::Missed, text));
+        }
+        Ok(None)
     }
 
     async fn first_event(&mut self) -> Result<Delivery<E>> {
-        while self.passed_over.len() < MOST_PASSED_OVER {
+        loop {
             match std::future::poll_fn(|cx| self.poll_inbox(cx)).await {
                 Some(Ok(delivery)) => return Ok(delivery),
                 Some(Err(notice)) => self.passed_over.push_back(notice),
                 None => return Err(ended_while_waiting(self.passed_over.back())),
             }
+            if self.passed_over.len() > MOST_PASSED_OVER {
+                if self.told == 0 {
+                    let told = self.tell_passed_over().map(ToString::to_string).unwrap_or_default();
+                    let text =
+                        format!("{MOST_PASSED_OVER} notices came before the next event, the first: {told}");
+                    return Err(Error::new(ErrorKind::Missed, text));
+                }
+                self.passed_over.pop_front();
+                self.told -= 1;
+            }
         }
-        let text =
-            format!("{MOST_PASSED_OVER} notices stand before the next event: read them with `recv` first");
-        Err(Error::new(ErrorKind::Missed, text))
+    }
+
+    /// The first notice that no error has told yet. All count as told from now on.
+    fn tell_passed_over(&mut self) -> Option<&Notice> {
+        let first_untold = std::mem::replace(&mut self.told, self.passed_over.len());
+        self.passed_over.get(first_untold)
     }
 
     fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Delivery<E>, Notice>>> {
         match self.passed_over.pop_front() {
-            Some(notice) => Poll::Ready(Some(Err(notice))),
+            Some(notice) => {
+                self.told = self.told.saturating_sub(1);
+                Poll::Ready(Some(Err(notice)))
+            }
             None => self.poll_inbox(cx),
         }
     }
@@ -197,6 +218,6 @@ fn ended_while_waiting(last: Option<&Notice>) -> Error {
     match last {
         Some(notice @ Notice::Denied { .. }) => Error::new(ErrorKind::Denied, notice.to_string()),
         Some(notice) if notice.is_final() => Error::new(ErrorKind::Missed, notice.to_string()),
-        _ => Error::new(ErrorKind::Closed, "the bus was closed while waiting for an event"),
+        _ => Error::new(ErrorKind::Closed, "the subscription has ended"),
     }
 }

@@ -99,7 +99,7 @@ impl Lane {
         let inner = Arc::clone(&self.0);
         #[expect(
             clippy::disallowed_methods,
-            reason = "ends within the pool's time-outs; nobody listens to it"
+            reason = "ends within the pool's time-outs, if its runtime runs"
         )]
         let opening = tokio::spawn(async move { inner.reopen().await });
         match timeout_at(deadline, opening).await {
@@ -169,13 +169,15 @@ impl Inner {
             Ok(connection) => connection,
             Err(error) => return Err(self.note_failure(&mut lent, error)),
         };
-        if self.is_closed.load(Ordering::SeqCst) {
-            return Err(closed());
-        }
         let serial = self.source.serials.fetch_add(1, Ordering::Relaxed);
         let open = Open { connection: (*connection).clone(), disconnects, serial };
         self.set(Some(open.clone()));
         lent.connection = Some(connection);
+        if self.is_closed.load(Ordering::SeqCst) {
+            self.set(None);
+            drop(lent.connection.take().map(Connection::take));
+            return Err(closed());
+        }
         lent.failed = None;
         lent.backoff.reset();
         self.source.status.set(LinkState::Connected, None);
@@ -218,7 +220,7 @@ fn pool(
     let count_disconnects = move |push: PushInfo| -> std::result::Result<(), std::convert::Infallible> {
         if push.kind == PushKind::Disconnection {
             // Nothing has failed yet: whoever publishes next connects.
-            status.set(LinkState::Idle, Some("a connection ended"));
+            status.set_if(LinkState::Connected, LinkState::Idle);
             counter.fetch_add(1, Ordering::Release);
         }
         Ok(())

@@ -22,33 +22,41 @@ impl Status {
 
     /// Notes a state, and logs it if it is a change. `Closed` stays.
     pub(crate) fn set(&self, state: LinkState, error: Option<&str>) {
-        let mut inner = self.lock();
-        let before = inner.state;
-        if let Some(error) = error {
-            inner.last_error = Some(error.into());
-        }
-        if before == state || before == LinkState::Closed {
-            return;
-        }
-        inner.state = state;
-        inner.since = Instant::now();
-        drop(inner);
-        match (state, error) {
-            (LinkState::Interrupted, Some(error)) => {
-                tracing::warn!(error, "publishing to redis was interrupted");
+        let before = self.enter(state, error, |_| true);
+        match (before, state) {
+            (Some(_), LinkState::Interrupted) => {
+                tracing::warn!(error = error.unwrap_or_default(), "publishing to redis was interrupted");
             }
-            (LinkState::Connected, _) if before == LinkState::Interrupted => {
+            (Some(LinkState::Interrupted), LinkState::Connected) => {
                 tracing::info!("publishing to redis again");
             }
-            _ => tracing::debug!(%state, "publishing to redis"),
+            _ => {}
         }
     }
 
+    /// Notes a state if it follows `before`.
     pub(crate) fn set_if(&self, before: LinkState, state: LinkState) {
-        let is_before = self.lock().state == before;
-        if is_before {
-            self.set(state, None);
+        self.enter(state, None, |now| now == before);
+    }
+
+    /// The state before, if that was another one.
+    fn enter(
+        &self,
+        state: LinkState,
+        error: Option<&str>,
+        may_follow: impl Fn(LinkState) -> bool,
+    ) -> Option<LinkState> {
+        let mut inner = self.lock();
+        if let Some(error) = error {
+            inner.last_error = Some(error.into());
         }
+        let before = inner.state;
+        if before == state || before == LinkState::Closed || !may_follow(before) {
+            return None;
+        }
+        inner.state = state;
+        inner.since = Instant::now();
+        Some(before)
     }
 
     pub(crate) fn health(&self) -> LinkHealth {

@@ -17,7 +17,8 @@ use crate::publisher::Publisher;
 /// [`Interrupted`](event_bus_core::Notice::Interrupted) and [`Resumed`](event_bus_core::Notice::Resumed). The connections are made by
 /// tasks of the Tokio runtime that first needs them and live as long as it does; if it ends, subscriptions end
 /// with [`Stopped`](event_bus_core::Notice::Stopped). That runtime must run: while nobody drives it, nothing is heard, and
-/// only [`health`](Transport::health) can say so, until the next `listen` starts anew on its own runtime.
+/// only [`health`](Transport::health) can say so, until the next `listen` starts anew on its own runtime. It needs Tokio's
+/// time and IO drivers (`enable_all`).
 #[derive(Clone)]
 pub struct RedisTransport(Arc<Inner>);
 
@@ -39,11 +40,11 @@ impl RedisTransport {
     ///
     /// # Errors
     /// By [`kind`](Error::kind): `InvalidConfig`; `NotConnected` if the server can't be reached or does not answer
-    /// within the [connect time-out](RedisConfig::connect_timeout); `Denied` if it refuses the login; `Unsupported` for TLS, or for a
+    /// within the [connect](RedisConfig::connect_timeout) and [response](RedisConfig::response_timeout) time-outs; `Denied` if it refuses the login; `Unsupported` for TLS, or for a
     /// server older than Redis 6.
     ///
     /// # Cancel safety
-    /// Dropping the future leaves nothing behind.
+    /// Dropping the future leaves at most one attempt to connect, which ends with its time-out.
     pub async fn connect<C>(config: C) -> Result<Self>
     where
         C: TryInto<RedisConfig>,

@@ -53,6 +53,8 @@ on_every_transport!(
     a_hundred_listeners_hear_everything,
     what_was_published_before_is_not_heard,
     notices_that_a_wait_comes_upon_are_not_lost,
+    what_a_cancelled_wait_came_upon_is_told_by_the_next,
+    waiting_gets_past_any_number_of_notices,
 );
 
 fn event(number: u64) -> Numbered {
@@ -347,4 +349,40 @@ async fn notices_that_a_wait_comes_upon_are_not_lost<T: Transport + Clone>(trans
     assert!(matches!(events.recv().await, Some(Err(Notice::Lagged { missed: 8 }))));
     assert_eq!(next(&mut events).await, 9);
     assert!(events.wait(Duration::from_millis(20)).await.unwrap().is_none(), "what has been told is told");
+}
+
+async fn publish_nonsense<T: Transport>(transport: &T, bus: &NumberedBus, count: usize) {
+    let channel = bus.channel(&ChannelKey::new("k").unwrap());
+    for _ in 0..count {
+        let message = event_bus_core::Message::new(channel.clone(), "nonsense");
+        transport.publish(vec![message]).await.pop().unwrap().unwrap();
+    }
+}
+
+async fn what_a_cancelled_wait_came_upon_is_told_by_the_next<T: Transport + Clone>(transport: T) {
+    let bus = NumberedBus::new(transport.clone());
+    let mut events = bus.listen("k").await.unwrap();
+    publish_nonsense(&transport, &bus, 1).await;
+    let cancelled = events.wait(Duration::from_secs(10));
+    assert!(tokio::time::timeout(Duration::from_millis(100), cancelled).await.is_err());
+    let error = events.wait(Duration::from_millis(20)).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Missed);
+    assert!(events.wait(Duration::from_millis(20)).await.unwrap().is_none(), "it has been told");
+    assert!(matches!(events.recv().await, Some(Err(Notice::Undecodable { .. }))), "and stands in the stream");
+}
+
+async fn waiting_gets_past_any_number_of_notices<T: Transport + Clone>(transport: T) {
+    let bus = NumberedBus::new(transport.clone());
+    let mut events = bus.listen("k").await.unwrap();
+    publish_nonsense(&transport, &bus, 500).await;
+    bus.publish_to("k", &event(7)).await.unwrap();
+    let mut refusals = 0;
+    loop {
+        match events.wait(Duration::from_secs(10)).await {
+            Ok(delivery) => break assert_eq!(delivery.map(|delivery| delivery.number), Some(7)),
+            Err(error) => assert_eq!(error.kind(), ErrorKind::Missed),
+        }
+        refusals += 1;
+        assert!(refusals < 20, "it never gets past them");
+    }
 }

@@ -319,3 +319,14 @@ fn a_runtime_that_stands_still_does_not_keep_others_from_listening() {
         assert_eq!(item(&mut second).await.unwrap(), 1);
     });
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_wait_within_an_outage_does_not_say_that_nothing_was_missed() {
+    let mut server = RedisServer::start();
+    let bus = NumberedBus::new(RedisTransport::connect(server.url()).await.unwrap());
+    let mut events = bus.listen("k").await.unwrap();
+    server.kill();
+    assert!(matches!(item(&mut events).await, Err(Notice::Interrupted)));
+    let error = events.wait(Duration::from_millis(20)).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Missed);
+}

@@ -180,6 +180,11 @@ impl Inbox {
         drop(leases);
     }
 
+    /// Whether it is cut off from the server right now.
+    pub(crate) fn is_cut_off(&self) -> bool {
+        self.lock().cut_off > 0
+    }
+
     /// Keeps `lease` until the subscription ends.
     pub(crate) fn keep(&self, lease: Lease) {
         let too_late = self.change(|state| {

@@ -61,6 +61,7 @@ impl Listener {
         let topic = topic(filter)?;
         shared.ensure_running(&runtime);
         let (lease, confirmation) = self.0.want(topic, inbox);
+        shared.ensure_running(&runtime); // again: the one that ran may have ended in between
         shared.nudge.notify_one();
         match timeout(shared.config.listen_timeout, confirmation).await {
             Ok(Ok(confirmed)) => confirmed.map(|()| lease),
@@ -119,6 +120,7 @@ impl Shared {
     fn ensure_running(self: &Arc<Self>, runtime: &Handle) {
         let id = self.change(|state| state.need_task(Instant::now()));
         if let Some(id) = id {
+            self.nudge.notify_waiters(); // one that stands still must not stand in line before the new one
             // Not under the lock: a runtime that is shutting down drops the task at once.
             let task = Task { shared: Arc::clone(self), id };
             #[expect(

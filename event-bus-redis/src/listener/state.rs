@@ -1,4 +1,4 @@
-//! What the listener knows and what it does next, without any IO: the actor in `mod.rs` carries out the steps
+//! What the listener knows and what it does next, without any IO: the task in `task.rs` carries out the steps
 //! and reports what came of them; the connection in `link.rs` reports what the server pushed.
 
 use std::sync::Arc;
@@ -41,10 +41,11 @@ pub(super) struct State {
     one_by_one: usize,
     /// The server is not ready for subscriptions: don't ask before then.
     ask_not_before: Option<Instant>,
-    /// The task that carries out the steps, and when it last asked for one.
+    /// The task that carries out the steps, and when it has to ask for the next one at the latest: never, while
+    /// there is nothing to do.
     task: Option<TaskId>,
     tasks: u64,
-    last_step: Instant,
+    next_step_due: Option<Instant>,
     longest_step: Duration,
     since: Instant,
     last_error: Option<Arc<str>>,
@@ -119,7 +120,7 @@ impl State {
             ask_not_before: None,
             task: None,
             tasks: 0,
-            last_step: Instant::now(),
+            next_step_due: None,
             longest_step,
             since: Instant::now(),
             last_error: None,
@@ -135,6 +136,8 @@ impl State {
             self.waiters.answer(topic, || Err(closed()));
         } else if self.registry.join(topic, inbox) {
             self.waiters.answer(topic, || Ok(()));
+        } else {
+            self.next_step_due.get_or_insert(Instant::now() + self.longest_step);
         }
         confirmation
     }
@@ -153,7 +156,7 @@ impl State {
         self.lost(self.epoch, &Cause::new("the tokio runtime that listened does not run"), now);
         self.tasks += 1;
         self.task = Some(TaskId(self.tasks));
-        self.last_step = now;
+        self.next_step_due = Some(now + self.longest_step);
         self.task
     }
 
@@ -163,7 +166,16 @@ impl State {
         if self.task != Some(task) {
             return Step::Stop;
         }
-        self.last_step = now;
+        let step = self.next_step(now);
+        self.next_step_due = match &step {
+            Step::Park => None,
+            Step::Sleep(until) => Some(*until + self.longest_step),
+            _ => Some(now + self.longest_step),
+        };
+        step
+    }
+
+    fn next_step(&mut self, now: Instant) -> Step {
         match self.phase {
             Phase::Closed => Step::Stop,
             Phase::Idle | Phase::Waiting { .. } if self.registry.wanted() == 0 => {
@@ -271,10 +283,13 @@ impl State {
     /// The server answered a request well. `false` if it has not confirmed every name of it.
     pub(super) fn answered(&mut self, epoch: Epoch, request: &Request, now: Instant) -> bool {
         self.heard(epoch, now);
-        if epoch == self.epoch {
-            self.ask_not_before = None;
+        if epoch != self.epoch {
+            return true;
         }
-        epoch != self.epoch || self.registry.is_answered(request)
+        if self.ask_not_before.take().is_some() {
+            self.backoff.reset();
+        }
+        self.registry.is_answered(request)
     }
 
     /// The server is not ready to subscribe to `names`: it is asked again, a little later.
@@ -349,7 +364,7 @@ impl State {
         }
         self.task = None;
         self.epoch.0 += 1;
-        self.waiters.clear();
+        self.waiters.refuse_all(|| Error::new(ErrorKind::NotSubscribed, super::RUNTIME_ENDED));
         self.registry.cut_off(ENDPOINT);
         self.enter(Phase::Idle, Instant::now());
         self.registry.inboxes().cloned().collect()
@@ -361,7 +376,8 @@ impl State {
 
     /// What keeps subscriptions from being confirmed at the moment.
     pub(super) fn obstacle(&self) -> Option<Arc<str>> {
-        self.last_error.clone().filter(|_| self.is_failing || self.ask_not_before.is_some())
+        let is_held = self.ask_not_before.is_some() && self.registry.confirmed() < self.registry.wanted();
+        self.last_error.clone().filter(|_| self.is_failing || is_held)
     }
 
     /// What to drop once the lock under which this stands is released.
@@ -404,7 +420,7 @@ impl State {
 
     /// Whether the task stands still, and with it everything that listens.
     fn is_stalled(&self, now: Instant) -> bool {
-        now.saturating_duration_since(self.last_step) > self.longest_step
+        self.next_step_due.is_some_and(|due| now > due)
     }
 }
 

@@ -31,7 +31,8 @@ impl Task {
         loop {
             let step = shared.change(|state| state.step(self.id, Instant::now()));
             match (step, &link) {
-                (Step::Stop, _) => return,
+                // The nudge may have been meant for the task that has taken over.
+                (Step::Stop, _) => return shared.nudge.notify_one(),
                 (Step::Park, _) => shared.nudge.notified().await,
                 (Step::Sleep(until), _) => {
                     tokio::select! {

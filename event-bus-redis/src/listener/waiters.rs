@@ -27,17 +27,13 @@ impl Waiters {
 
     /// Forgets those who gave up waiting for `topic`.
     pub(super) fn prune(&mut self, topic: &Topic) {
-        if let Some(waiters) = self.waiting.get_mut(topic) {
-            waiters.retain(|waiter| !waiter.is_closed());
-            if waiters.is_empty() {
-                self.waiting.remove(topic);
-            }
+        let waiters = self.waiting.remove(topic).unwrap_or_default();
+        let (gone, waiting): (Vec<Waiter>, Vec<Waiter>) = waiters.into_iter().partition(Waiter::is_closed);
+        // Dropped with the answers: what they hold to wake somebody is foreign code.
+        self.answers.extend(gone.into_iter().map(|waiter| Answer(Some((waiter, Ok(()))))));
+        if !waiting.is_empty() {
+            self.waiting.insert(topic.clone(), waiting);
         }
-    }
-
-    /// Forgets everybody without an answer.
-    pub(super) fn clear(&mut self) {
-        self.waiting.clear();
     }
 
     pub(super) fn answer(&mut self, topic: &Topic, outcome: impl Fn() -> Result<()>) {

@@ -322,6 +322,23 @@ fn a_connection_that_never_lives_long_is_retried_ever_more_slowly() {
 }
 
 #[test]
+fn a_task_is_replaced_if_it_stands_still_but_not_while_there_is_nothing_to_do() {
+    let mut play = Play::new();
+    let longest = Duration::from_secs(3600 * 24);
+    let first = play.state().need_task(play.now).expect("the first task");
+    assert_eq!(play.state().step(first, play.now), Step::Park);
+    play.now += longest * 3;
+    assert_eq!(play.state().need_task(play.now), None, "it is parked, not stuck");
+    play.listen(0);
+    assert!(matches!(play.state().step(first, play.now), Step::Connect(_)));
+    play.now += longest * 2;
+    let second = play.state().need_task(play.now).expect("the first one stands still");
+    assert_eq!(play.state().step(first, play.now), Step::Stop);
+    assert!(play.state().task_ended(first).is_empty(), "its end concerns nobody any more");
+    assert!(matches!(play.state().step(second, play.now), Step::Sleep(_)));
+}
+
+#[test]
 fn a_refused_login_is_told_to_those_who_wait() {
     let mut play = Play::new();
     play.listen(0);
