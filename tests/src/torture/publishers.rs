@@ -65,9 +65,9 @@ pub(super) fn quiet_times(until: Time, random: &mut fastrand::Rng) -> Arc<[Range
     let mut times = Vec::new();
     let mut begin = Duration::from_millis(random.u64(2_000..5_000));
     while begin < until {
-        let end = begin + Duration::from_millis(random.u64(1_200..2_500));
+        let end = begin + Duration::from_millis(random.u64(1_200..3_200));
         times.push(begin..end);
-        begin = end + Duration::from_millis(random.u64(4_000..8_000));
+        begin = end + Duration::from_millis(random.u64(3_000..6_000));
     }
     times.into()
 }

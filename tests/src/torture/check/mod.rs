@@ -78,7 +78,7 @@ impl Default for Tolerance {
     fn default() -> Self {
         Self {
             slack: Duration::from_secs(1),
-            notice: Duration::from_millis(1500),
+            notice: Duration::from_secs(1),
             unnoticed: Duration::from_millis(3500),
             recovery: Duration::from_secs(4),
             hear_again: Duration::from_secs(15),
