@@ -135,7 +135,7 @@ async fn patiently<T>(shared: &Shared, answer: impl Future<Output = T>) -> Optio
         }
         let now = Instant::now();
         let next = match shared.change(|state| state.last_heard()) {
-            _ if now > deadline + patience / 2 => now + patience,
+            _ if now > deadline + patience / 2 && now < end_of_patience => now + patience,
             Some(heard) => (heard + patience).min(end_of_patience),
             None => now,
         };
