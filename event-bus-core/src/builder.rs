@@ -38,6 +38,16 @@ pub struct EventBusBuilder<E, B = EventBus<E>> {
     bus: PhantomData<fn() -> B>,
 }
 
+impl<E: Event> EventBus<E> {
+    /// A bus with settings of your own.
+    pub fn builder(transport: impl Transport) -> EventBusBuilder<E>
+    where
+        Json: Codec<E>,
+    {
+        EventBusBuilder::new(transport)
+    }
+}
+
 impl<E: Event, B: From<EventBus<E>>> EventBusBuilder<E, B> {
     /// A builder with the default settings and the codec [`Json`].
     pub fn new(transport: impl Transport) -> Self

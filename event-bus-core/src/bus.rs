@@ -7,7 +7,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use crate::builder::EventBusBuilder;
 use crate::channel::{BusName, Channel, ChannelFilter, ChannelKey};
 use crate::codec::{Codec, SharedCodec};
 use crate::delivery::Delivery;
@@ -67,14 +66,6 @@ impl<E: Event> EventBus<E> {
     {
         let name = const { BusName::checked_at_compile_time(E::BUS_NAME) }.get();
         Self::build(name, Arc::new(transport), SharedCodec::stateless(Arc::new(Json)), Settings::default())
-    }
-
-    /// A bus with settings of your own.
-    pub fn builder(transport: impl Transport) -> EventBusBuilder<E>
-    where
-        Json: Codec<E>,
-    {
-        EventBusBuilder::new(transport)
     }
 
     pub(crate) fn build(

@@ -22,6 +22,9 @@ const CHUNK: usize = 512;
 /// and again, for example for its output buffer, has not.
 const STABLE: Duration = Duration::from_secs(5);
 
+/// What listeners are told when the task is gone.
+pub(super) const RUNTIME_ENDED: &str = "the tokio runtime that listened ended";
+
 /// Numbers connections: only the newest may speak.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Epoch(u64);
@@ -364,7 +367,7 @@ impl State {
         }
         self.task = None;
         self.epoch.0 += 1;
-        self.waiters.refuse_all(|| Error::new(ErrorKind::NotSubscribed, super::RUNTIME_ENDED));
+        self.waiters.refuse_all(|| Error::new(ErrorKind::NotSubscribed, RUNTIME_ENDED));
         self.registry.cut_off(ENDPOINT);
         self.enter(Phase::Idle, Instant::now());
         self.registry.inboxes().cloned().collect()

@@ -4,28 +4,47 @@ use std::future::Future;
 use std::sync::Arc;
 
 use event_bus_core::transport::{End, LinkState, Request};
+use tokio::runtime::Handle;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
-use super::Shared;
 use super::link::{Ear, Link};
-use super::state::{Cause, Epoch, Step, TaskId};
+use super::shared::Shared;
+use super::state::{Cause, Epoch, RUNTIME_ENDED, Step, TaskId};
 use crate::error::{Failure, harmless};
 
+/// How many times the response time-out an answer may take, as long as there are other signs of life.
+pub(super) const MOST_PATIENCE: u32 = 5;
+
+/// Starts the task where there is none, or where the one there is stands still, since its runtime does.
+pub(super) fn ensure_running(shared: &Arc<Shared>, runtime: &Handle) {
+    let id = shared.change(|state| state.need_task(Instant::now()));
+    if let Some(id) = id {
+        shared.nudge.notify_waiters(); // one that stands still must not stand in line before the new one
+        // Not under the lock: a runtime that is shutting down drops the task at once.
+        let task = Task { shared: Arc::clone(shared), id };
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "ends with the listener; `Task` tells whoever listens"
+        )]
+        runtime.spawn(task.run());
+    }
+}
+
 /// Dropped unfinished when its runtime ends: whoever listens would wait for ever, and is told.
-pub(super) struct Task {
-    pub(super) shared: Arc<Shared>,
-    pub(super) id: TaskId,
+struct Task {
+    shared: Arc<Shared>,
+    id: TaskId,
 }
 
 impl Drop for Task {
     fn drop(&mut self) {
         let orphans = self.shared.change(|state| state.task_ended(self.id));
-        orphans.iter().for_each(|inbox| inbox.end(End::Stopped(super::RUNTIME_ENDED.into())));
+        orphans.iter().for_each(|inbox| inbox.end(End::Stopped(RUNTIME_ENDED.into())));
     }
 }
 
 impl Task {
-    pub(super) async fn run(self) {
+    async fn run(self) {
         let shared = &self.shared;
         let mut link = None;
         loop {
@@ -128,7 +147,7 @@ async fn patiently<T>(shared: &Shared, answer: impl Future<Output = T>) -> Optio
     let patience = shared.config.response_timeout;
     let mut answer = std::pin::pin!(answer);
     let mut deadline = Instant::now() + patience;
-    let end_of_patience = Instant::now() + patience * super::MOST_PATIENCE;
+    let end_of_patience = Instant::now() + patience * MOST_PATIENCE;
     loop {
         if let Ok(answer) = timeout_at(deadline, &mut answer).await {
             return Some(answer);

@@ -1,0 +1,92 @@
+//! What the task, the connection and the subscriptions share: the state, under its lock, and the nudge that says that
+//! it has changed.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use event_bus_core::transport::LinkState;
+use event_bus_core::{Error, ErrorKind};
+use redis::RedisError;
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use super::link::Ear;
+use super::state::{Cause, Epoch, Push, State};
+use crate::config::RedisConfig;
+use crate::error::{Failure, harmless};
+
+/// A plain mutex, so that dropping a subscription is one synchronous step that works anywhere; nothing is awaited
+/// under it, and nothing foreign runs.
+pub(super) struct Shared {
+    pub(super) config: Arc<RedisConfig>,
+    state: Mutex<State>,
+    /// Something has changed: the task should ask for its next step.
+    pub(super) nudge: Notify,
+}
+
+impl Shared {
+    pub(super) fn new(config: Arc<RedisConfig>, state: State) -> Self {
+        Self { config, state: Mutex::new(state), nudge: Notify::new() }
+    }
+
+    /// Changes the state, and does after unlocking what must not be done before.
+    pub(super) fn change<R>(&self, change: impl FnOnce(&mut State) -> R) -> R {
+        let (result, aftermath) = {
+            let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+            (change(&mut state), state.take_aftermath())
+        };
+        drop(aftermath);
+        result
+    }
+
+    pub(super) fn not_confirmed(&self, name: &str) -> Error {
+        let text = format!(
+            "redis at {} did not confirm the subscription to {name} within {:?}",
+            self.config.server(),
+            self.config.listen_timeout
+        );
+        let error = Error::new(ErrorKind::NotSubscribed, text);
+        match self.change(|state| state.obstacle()) {
+            Some(obstacle) => error.with_source(obstacle.to_string()),
+            None => error,
+        }
+    }
+
+    pub(super) fn lost(&self, epoch: Epoch, cause: &Cause) {
+        self.note_loss(cause, |state| state.lost(epoch, cause, Instant::now()));
+    }
+
+    fn note_loss(&self, cause: &Cause, lose: impl FnOnce(&mut State) -> bool) {
+        let (before, is_news) = self.change(|state| (state.link_state(), lose(state)));
+        if is_news && before != LinkState::Interrupted {
+            tracing::warn!(
+                server = self.config.server(),
+                cause = &*cause.text,
+                "listening to redis was interrupted"
+            );
+        }
+        self.nudge.notify_one();
+    }
+
+    pub(super) fn cause(&self, error: &RedisError) -> Cause {
+        let denied = (Failure::of(error) == Failure::Denied).then(|| {
+            format!("redis at {} refuses the login of user {:?}", self.config.server(), self.config.user())
+                .into()
+        });
+        Cause { text: harmless(error).into(), denied }
+    }
+}
+
+impl Ear for Shared {
+    fn pushed(&self, epoch: Epoch, push: Push<'_>) {
+        let is_message = matches!(push, Push::Message { .. });
+        self.change(|state| state.pushed(epoch, push, Instant::now()));
+        if !is_message {
+            self.nudge.notify_one();
+        }
+    }
+
+    fn hung_up(&self, epoch: Epoch) {
+        let cause = Cause::new("the connection ended");
+        self.note_loss(&cause, |state| state.hung_up(epoch, &cause, Instant::now()));
+    }
+}
