@@ -121,7 +121,7 @@ impl<E: Event> EventBus<E> {
     {
         let key = key.try_into()?;
         let mut outcomes = self.send(std::slice::from_ref(&key), event).await?;
-        outcomes.pop().unwrap_or_else(|| Err(no_outcome()))
+        outcomes.pop().unwrap_or_else(|| Err(Error::no_outcome()))
     }
 
     /// Listens to one channel of this bus (a [`ChannelKey`], or text that is checked to be one), or to all that
@@ -267,13 +267,9 @@ fn distinct(keys: Vec<ChannelKey>) -> Vec<ChannelKey> {
 
 fn one_or_all(mut outcomes: Vec<Result<Receipt>>) -> Error {
     match outcomes.len() {
-        1 => outcomes.pop().and_then(Result::err).unwrap_or_else(no_outcome),
+        1 => outcomes.pop().and_then(Result::err).unwrap_or_else(Error::no_outcome),
         _ => Error::of_outcomes(outcomes),
     }
-}
-
-fn no_outcome() -> Error {
-    Error::new(ErrorKind::OutcomeUnknown, "the transport reported no outcome")
 }
 
 /// The subscriptions that closing the bus ends.

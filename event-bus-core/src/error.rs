@@ -115,13 +115,18 @@ impl Error {
         self
     }
 
+    /// A transport gave fewer results than it was given messages.
+    pub(crate) fn no_outcome() -> Self {
+        Self::new(ErrorKind::OutcomeUnknown, "the transport reported no outcome")
+    }
+
     /// One error for a publish to several channels of which at least one failed.
     pub(crate) fn of_outcomes(outcomes: Vec<Result<Receipt>>) -> Self {
         let total = outcomes.len();
         let failures: Vec<&Self> = outcomes.iter().filter_map(|outcome| outcome.as_ref().err()).collect();
         let unknown = failures.iter().find(|error| error.outcome_unknown());
         let Some(gravest) = unknown.or(failures.first()).copied() else {
-            return Self::new(ErrorKind::OutcomeUnknown, "the transport reported no outcome");
+            return Self::no_outcome();
         };
         let kind = if unknown.is_some() {
             ErrorKind::OutcomeUnknown

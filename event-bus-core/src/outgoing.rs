@@ -87,11 +87,7 @@ impl Pending {
     /// One result per channel, out of those that the transport gave for the messages.
     pub(crate) fn conclude(self, sent: Vec<Result<Receipt>>) -> Vec<Result<Receipt>> {
         let mut sent = sent.into_iter();
-        let mut next = || {
-            sent.next().unwrap_or_else(|| {
-                Err(Error::new(ErrorKind::OutcomeUnknown, "the transport reported no outcome"))
-            })
-        };
+        let mut next = || sent.next().unwrap_or_else(|| Err(Error::no_outcome()));
         let results = self.0.into_iter().map(|awaited| match awaited {
             Awaited::Receipt => next(),
             Awaited::MarkerReceipt { original, max } => Err(marker_error(original, max, next())),

@@ -81,3 +81,7 @@ pub(crate) fn connect_error(server: &str, user: &str, error: &RedisError) -> Err
     };
     Error::new(kind, message).with_source(harmless(error))
 }
+
+pub(crate) fn closed() -> Error {
+    Error::new(ErrorKind::Closed, "the redis transport was closed")
+}

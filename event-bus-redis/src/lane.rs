@@ -15,7 +15,7 @@ use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout_at};
 
 use crate::config::RedisConfig;
-use crate::error::connect_error;
+use crate::error::{closed, connect_error};
 use crate::status::Status;
 
 /// Cloning gives the same lane.
@@ -239,8 +239,4 @@ fn pool(
         .runtime(Runtime::Tokio1)
         .build();
     pool.map_err(|error| error.to_string())
-}
-
-pub(crate) fn closed() -> Error {
-    Error::new(ErrorKind::Closed, "the redis transport was closed")
 }

@@ -13,8 +13,8 @@ use tokio::time::{Instant, sleep_until, timeout_at};
 
 use crate::batch::Batch;
 use crate::config::RedisConfig;
-use crate::error::{Failure, connect_error, harmless};
-use crate::lane::{Lane, Source, closed};
+use crate::error::{Failure, closed, connect_error, harmless};
+use crate::lane::{Lane, Source};
 use crate::status::Status;
 
 pub(crate) struct Publisher {

@@ -14,6 +14,7 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::waiters::{Answer, Waiters};
+use crate::error::closed;
 
 /// How many names one command may carry: the server and the connection stay responsive in between.
 const CHUNK: usize = 512;
@@ -109,7 +110,7 @@ impl Cause {
 }
 
 impl State {
-    /// No step takes longer than `longest_step` unless the runtime of its task stands still.
+    /// A task that is overdue by `longest_step` belongs to a runtime that stands still.
     pub(super) fn new(backoff: Backoff, ping_interval: Duration, longest_step: Duration) -> Self {
         Self {
             registry: Registry::default(),
@@ -429,10 +430,6 @@ impl State {
 
 pub(super) fn scope(kind: TopicKind) -> Scope {
     Scope { endpoint: ENDPOINT, kind }
-}
-
-fn closed() -> Error {
-    Error::new(ErrorKind::Closed, "the redis transport was closed")
 }
 
 #[cfg(test)]
