@@ -1,25 +1,23 @@
 //! The typed handle of a bus: publishes events and opens subscriptions. How messages travel is the transport's
 //! business, how events become bytes the codec's.
 
-use std::collections::HashMap;
 use std::fmt;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::channel::{BusName, Channel, ChannelFilter, ChannelKey};
 use crate::codec::{Codec, SharedCodec};
+use crate::deadline::Deadline;
 use crate::delivery::Delivery;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::Event;
 use crate::json::Json;
 use crate::outgoing::Outgoing;
+use crate::port::Port;
 use crate::receipt::Receipt;
 use crate::settings::Settings;
 use crate::subscription::Subscription;
-use crate::transport::{
-    Capabilities, DynTransport, End, Filter, Health, Inbox, InboxId, Lease, Transport, TransportState,
-};
+use crate::transport::{Capabilities, DynTransport, Health, Inbox, Transport, TransportState};
 
 /// Publishes and listens to events of type `E`. Clones are the same bus.
 ///
@@ -49,12 +47,9 @@ use crate::transport::{
 pub struct EventBus<E>(Arc<Core<E>>);
 
 struct Core<E> {
-    name: BusName,
-    transport: Arc<dyn DynTransport>,
+    port: Arc<Port>,
     codec: SharedCodec<E>,
     settings: Settings,
-    open: Arc<OpenSubscriptions>,
-    is_closed: AtomicBool,
 }
 
 impl<E: Event> EventBus<E> {
@@ -74,8 +69,7 @@ impl<E: Event> EventBus<E> {
         codec: SharedCodec<E>,
         settings: Settings,
     ) -> Self {
-        let (open, is_closed) = (Arc::default(), AtomicBool::new(false));
-        Self(Arc::new(Core { name, transport, codec, settings, open, is_closed }))
+        Self(Arc::new(Core { port: Arc::new(Port::new(name, transport)), codec, settings }))
     }
 
     /// Publishes `event` to every channel that its type declares, in one round trip where the transport can.
@@ -90,21 +84,7 @@ impl<E: Event> EventBus<E> {
     /// Dropping the future once it has been polled leaves open whether the event was published. Other
     /// publishes are not disturbed.
     pub async fn publish(&self, event: &E) -> Result<Vec<Receipt>> {
-        let keys = distinct(event.channel_keys()?);
-        if keys.is_empty() {
-            return Err(Error::new(
-                ErrorKind::InvalidKey,
-                format!(
-                    "the event declares no channel on the bus {}: give a key to `publish_to`",
-                    self.0.name
-                ),
-            ));
-        }
-        let outcomes = self.send(&keys, event).await?;
-        if outcomes.iter().all(Result::is_ok) {
-            return outcomes.into_iter().collect();
-        }
-        Err(one_or_all(outcomes))
+        self.send(self.encode(None, event)?).await
     }
 
     /// Publishes `event` to the channel `key` alone: a [`ChannelKey`], or text that is checked to be one.
@@ -119,9 +99,8 @@ impl<E: Event> EventBus<E> {
         K: TryInto<ChannelKey>,
         Error: From<K::Error>,
     {
-        let key = key.try_into()?;
-        let mut outcomes = self.send(std::slice::from_ref(&key), event).await?;
-        outcomes.pop().unwrap_or_else(|| Err(Error::no_outcome()))
+        let mut receipts = self.send(self.encode(Some(&key.try_into()?), event)?).await?;
+        receipts.pop().ok_or_else(Error::no_outcome)
     }
 
     /// Listens to one channel of this bus (a [`ChannelKey`], or text that is checked to be one), or to all that
@@ -140,15 +119,10 @@ impl<E: Event> EventBus<E> {
         F: TryInto<ChannelFilter>,
         Error: From<F::Error>,
     {
-        let filter = filter.try_into()?;
-        let full_filter = self.full_filter(&filter)?;
         let inbox = Inbox::new(self.0.settings.inbox);
         // Made before the first await: should this future be dropped, it takes everything back.
-        let subscription = Subscription::new(filter, inbox.clone(), self.0.codec.clone());
-        inbox.keep(self.0.open.enter(&inbox));
-        self.refuse_if_closed()?;
-        inbox.keep(self.0.transport.subscribe(full_filter, inbox.clone()).await?);
-        self.refuse_if_closed()?;
+        let mut subscription = Subscription::new(Arc::clone(&self.0.port), inbox, self.0.codec.clone())?;
+        subscription.add(filter).await?;
         Ok(subscription)
     }
 
@@ -159,7 +133,7 @@ impl<E: Event> EventBus<E> {
     ///
     /// # Errors
     /// As for [`listen`](Self::listen) and [`Subscription::wait`]; `NotSubscribed` also if the time was over before the server
-    /// had confirmed. `None` says that no event came and that nothing was told missing.
+    /// had confirmed. `None` says that no event came and that none can have been missed.
     ///
     /// # Cancel safety
     /// Dropping the future leaves nothing behind.
@@ -169,14 +143,14 @@ impl<E: Event> EventBus<E> {
         F: TryInto<ChannelFilter>,
         Error: From<F::Error>,
     {
-        let started = tokio::time::Instant::now();
-        let Ok(subscription) = tokio::time::timeout(timeout, self.listen(filter)).await else {
+        let deadline = Deadline::after(timeout);
+        let Ok(subscription) = tokio::time::timeout_at(deadline.at(), self.listen(filter)).await else {
             return Err(Error::new(
                 ErrorKind::NotSubscribed,
                 format!("the server did not confirm the subscription within {timeout:?}"),
             ));
         };
-        subscription?.wait(timeout.saturating_sub(started.elapsed())).await
+        subscription?.wait_until(deadline).await
     }
 
     /// Ends all subscriptions of this bus, once what they have queued is read, and refuses everything from now
@@ -189,114 +163,74 @@ impl<E: Event> EventBus<E> {
         reason = "closing will wait for outgoing events where there is a queue of them"
     )]
     pub async fn close(&self) {
-        self.0.is_closed.store(true, Ordering::SeqCst);
-        self.0.open.end_all();
+        self.0.port.close();
     }
 
     /// The bus name.
     #[must_use]
     pub fn name(&self) -> &BusName {
-        &self.0.name
+        self.0.port.name()
     }
 
     /// The channel of `key` on this bus.
     #[must_use]
     pub fn channel(&self, key: &ChannelKey) -> Channel {
-        Channel::new(&self.0.name, key)
+        self.0.port.channel(key)
     }
 
     /// What the transport below can do.
     #[must_use]
     pub fn capabilities(&self) -> Capabilities {
-        self.0.transport.capabilities()
+        self.0.port.transport().capabilities()
     }
 
     /// How the transport below is doing.
     #[must_use]
     pub fn health(&self) -> Health {
-        self.0.transport.health()
+        self.0.port.transport().health()
     }
 
     /// Whether the transport below works right now.
     #[must_use]
     pub fn state(&self) -> TransportState {
-        self.0.transport.state()
+        self.0.port.transport().state()
     }
 
-    /// A result for each of `keys`; an error if the event could not be sent to any.
-    async fn send(&self, keys: &[ChannelKey], event: &E) -> Result<Vec<Result<Receipt>>> {
-        self.refuse_if_closed()?;
+    pub(crate) fn port(&self) -> &Arc<Port> {
+        &self.0.port
+    }
+
+    /// `event` for the channel `key`, or for all that its type declares.
+    pub(crate) fn encode(&self, key: Option<&ChannelKey>, event: &E) -> Result<Outgoing> {
+        self.0.port.refuse_if_closed()?;
+        let keys = match key {
+            Some(key) => vec![key.clone()],
+            None => declared_keys(self.name(), event)?,
+        };
         let channels = keys.iter().map(|key| self.channel(key)).collect();
-        let outgoing = Outgoing::encode(channels, event, &self.0.codec, self.0.settings.size_rule)?;
+        Outgoing::encode(channels, event, &self.0.codec, self.0.settings.size_rule)
+    }
+
+    async fn send(&self, outgoing: Outgoing) -> Result<Vec<Receipt>> {
         let (messages, pending) = outgoing.into_messages();
-        let sent = if messages.is_empty() { Vec::new() } else { self.0.transport.publish(messages).await };
-        Ok(pending.conclude(sent))
-    }
-
-    fn full_filter(&self, filter: &ChannelFilter) -> Result<Filter> {
-        match filter {
-            ChannelFilter::Key(key) => Ok(Filter::Channel(self.channel(key))),
-            ChannelFilter::Pattern(pattern) if self.capabilities().patterns => {
-                Ok(Filter::Pattern(format!("{}/{pattern}", self.0.name).into()))
-            }
-            ChannelFilter::Pattern(_) => Err(Error::new(
-                ErrorKind::Unsupported,
-                "this transport has no patterns: listen to exact channels, or publish to one that stands for all",
-            )),
-        }
-    }
-
-    fn refuse_if_closed(&self) -> Result<()> {
-        if self.0.is_closed.load(Ordering::SeqCst) {
-            return Err(Error::new(ErrorKind::Closed, format!("the bus {} was closed", self.0.name)));
-        }
-        Ok(())
+        pending.conclude(&mut self.0.port.publish(messages).await.into_iter())
     }
 }
 
 /// Channels that come out alike for an event are one channel, which gets the event once.
-fn distinct(keys: Vec<ChannelKey>) -> Vec<ChannelKey> {
-    let mut distinct = Vec::with_capacity(keys.len());
-    for key in keys {
+fn declared_keys<E: Event>(bus: &BusName, event: &E) -> Result<Vec<ChannelKey>> {
+    let declared = event.channel_keys()?;
+    if declared.is_empty() {
+        let text = format!("the event declares no channel on the bus {bus}: give a key to `publish_to`");
+        return Err(Error::new(ErrorKind::InvalidKey, text));
+    }
+    let mut distinct = Vec::with_capacity(declared.len());
+    for key in declared {
         if !distinct.contains(&key) {
             distinct.push(key);
         }
     }
-    distinct
-}
-
-fn one_or_all(mut outcomes: Vec<Result<Receipt>>) -> Error {
-    match outcomes.len() {
-        1 => outcomes.pop().and_then(Result::err).unwrap_or_else(Error::no_outcome),
-        _ => Error::of_outcomes(outcomes),
-    }
-}
-
-/// The subscriptions that closing the bus ends.
-#[derive(Default)]
-struct OpenSubscriptions(Mutex<HashMap<InboxId, Inbox>>);
-
-impl OpenSubscriptions {
-    /// Counts `inbox` in until the lease is dropped.
-    fn enter(self: &Arc<Self>, inbox: &Inbox) -> Lease {
-        let id = inbox.id();
-        self.lock().insert(id, inbox.clone());
-        let open = Arc::clone(self);
-        Lease::new(move || drop(open.remove(id)))
-    }
-
-    fn remove(&self, id: InboxId) -> Option<Inbox> {
-        self.lock().remove(&id)
-    }
-
-    fn end_all(&self) {
-        let inboxes: Vec<Inbox> = self.lock().values().cloned().collect();
-        inboxes.iter().for_each(|inbox| inbox.end(End::Closed));
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<InboxId, Inbox>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+    Ok(distinct)
 }
 
 impl<E> Clone for EventBus<E> {
@@ -308,9 +242,8 @@ impl<E> Clone for EventBus<E> {
 impl<E> fmt::Debug for EventBus<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("EventBus")
-            .field("name", &self.0.name)
+            .field("port", &self.0.port)
             .field("settings", &self.0.settings)
-            .field("is_closed", &self.0.is_closed)
             .finish_non_exhaustive()
     }
 }

@@ -48,10 +48,12 @@
 //! | `derive` | yes | `#[derive(EventBus)]` |
 
 mod backoff;
+mod batch;
 mod builder;
 mod bus;
 mod channel;
 mod codec;
+mod deadline;
 mod delivery;
 mod error;
 mod event;
@@ -63,8 +65,10 @@ mod limit;
 mod memory;
 mod message;
 mod outgoing;
+mod port;
 #[doc(hidden)]
 pub mod private;
+mod python;
 mod receipt;
 mod settings;
 mod subscription;
@@ -74,6 +78,7 @@ pub mod transport;
 // The public interface.
 
 // Events and the bus
+pub use batch::{PublishAll, PublishBatch};
 pub use builder::EventBusBuilder;
 pub use bus::EventBus;
 pub use event::Event;

@@ -156,7 +156,6 @@ impl Shared {
     fn handle(self: &Arc<Self>, frame: Frame) {
         match frame {
             Frame::Message(message) => {
-                let message = Arc::new(message); // so that its end is not under the lock
                 self.change(|state| state.route(&message));
             }
             Frame::Subscribe { topic, inbox, confirmed } => {
@@ -215,12 +214,12 @@ impl State {
         self.registry.names(PATTERNS).filter(move |name| glob::matches(name.as_bytes(), channel.as_bytes()))
     }
 
-    fn route(&mut self, message: &Arc<Message>) {
-        let channel = message.channel().as_str();
-        self.registry.deliver(CHANNELS, channel, |_| Arc::clone(message));
+    fn route(&mut self, message: &Message) {
+        let (channel, payload) = (message.channel().as_str(), message.payload());
+        self.registry.deliver(CHANNELS, channel, channel, payload.clone());
         let patterns: Vec<String> = self.patterns_matching(channel).map(str::to_owned).collect();
         for pattern in patterns {
-            self.registry.deliver(PATTERNS, &pattern, |_| Arc::clone(message));
+            self.registry.deliver(PATTERNS, &pattern, channel, payload.clone());
         }
         self.settle();
     }

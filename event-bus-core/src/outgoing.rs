@@ -84,18 +84,21 @@ impl Outgoing {
 }
 
 impl Pending {
-    /// One result per channel, out of those that the transport gave for the messages.
-    pub(crate) fn conclude(self, sent: Vec<Result<Receipt>>) -> Vec<Result<Receipt>> {
-        let mut sent = sent.into_iter();
+    /// The receipts of all channels, or one error, out of the results that the transport gave for the messages.
+    pub(crate) fn conclude(self, sent: &mut impl Iterator<Item = Result<Receipt>>) -> Result<Vec<Receipt>> {
         let mut next = || sent.next().unwrap_or_else(|| Err(Error::no_outcome()));
-        let results = self.0.into_iter().map(|awaited| match awaited {
+        let outcomes = self.0.into_iter().map(|awaited| match awaited {
             Awaited::Receipt => next(),
             Awaited::MarkerReceipt { original, max } => Err(marker_error(original, max, next())),
             Awaited::Rejected { original, max, channel } => {
                 Err(too_large(original, max, Some(false), "nothing was sent").with_channel(channel))
             }
         });
-        results.collect()
+        let mut outcomes: Vec<Result<Receipt>> = outcomes.collect();
+        if outcomes.len() == 1 || outcomes.iter().all(Result::is_ok) {
+            return outcomes.drain(..).collect();
+        }
+        Err(Error::of_outcomes(outcomes))
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::fmt;
+use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -9,24 +10,31 @@ use std::time::Duration;
 
 use futures_core::Stream;
 use tokio::task::coop;
+use tokio::time::timeout_at;
 
 use crate::channel::ChannelFilter;
 use crate::codec::SharedCodec;
+use crate::deadline::Deadline;
 use crate::delivery::{Delivery, Notice};
 use crate::error::{Error, ErrorKind, Result};
 use crate::message::{Decoded, Message};
-use crate::transport::{End, Inbox, Item, Signal};
+use crate::port::Port;
+use crate::transport::{End, Inbox, Item, LeaseKey, Signal};
 
-/// Listens to one channel or pattern of a bus, from [`EventBus::listen`](crate::EventBus::listen).
+/// Listens to channels and patterns of a bus, from [`EventBus::listen`](crate::EventBus::listen).
 ///
 /// A [`Stream`] of `Result<Delivery<E>, Notice>`, and the same with [`recv`](Self::recv). A [`Notice`] is not the
 /// end: it tells what was missed, or does not decode, and the next events follow. `None` is the end, and
 /// stays.
 ///
+/// It begins with one filter; [more](Self::add) may come and go while it lives. An event that several of them match
+/// comes once.
+///
 /// Dropping it unsubscribes, anywhere: inside or outside a runtime, and while one shuts down.
 #[must_use = "a subscription that is dropped hears nothing"]
 pub struct Subscription<E> {
-    filter: ChannelFilter,
+    port: Arc<Port>,
+    filters: Vec<(ChannelFilter, LeaseKey)>,
     inbox: Inbox,
     codec: SharedCodec<E>,
     /// Notices that a wait came upon; the next reads get them first.
@@ -35,18 +43,87 @@ pub struct Subscription<E> {
     told: usize,
 }
 
+/// What came first.
+enum Either<E, T> {
+    Event(Result<Delivery<E>>),
+    Other(T),
+}
+
 /// How many notices are kept for the next reads: nothing here grows without bound.
 const MOST_PASSED_OVER: usize = 64;
 
 impl<E: Send + Sync + 'static> Subscription<E> {
-    pub(crate) fn new(filter: ChannelFilter, inbox: Inbox, codec: SharedCodec<E>) -> Self {
-        Self { filter, inbox, codec, passed_over: VecDeque::new(), told: 0 }
+    /// Without a filter it hears nothing yet.
+    pub(crate) fn new(port: Arc<Port>, inbox: Inbox, codec: SharedCodec<E>) -> Result<Self> {
+        port.admit(&inbox)?;
+        let (filters, passed_over) = (Vec::new(), VecDeque::new());
+        Ok(Self { port, filters, inbox, codec, passed_over, told: 0 })
     }
 
-    /// What it listens to.
-    #[must_use]
-    pub fn filter(&self) -> &ChannelFilter {
-        &self.filter
+    /// What it listens to, in the order in which it came to.
+    pub fn filters(&self) -> impl Iterator<Item = &ChannelFilter> {
+        self.filters.iter().map(|(filter, _)| filter)
+    }
+
+    /// Listens to one more channel or pattern. Returns when the server has confirmed it. What it listens to already
+    /// stays as it is, also if this fails. Nothing happens if the filter is among them.
+    ///
+    /// [`Interrupted`](Notice::Interrupted) and [`Resumed`](Notice::Resumed) then mean the first filter that is cut off
+    /// and the last one that is confirmed again; events on the others may come in between.
+    ///
+    /// # Errors
+    /// As for [`EventBus::listen`](crate::EventBus::listen); [`ErrorKind::Closed`] if the subscription has ended.
+    ///
+    /// # Cancel safety
+    /// Dropping the future leaves everything as it was.
+    ///
+    /// # Examples
+    /// ```
+    /// # use event_bus_core::{EventBus, KeyPattern, MemoryTransport};
+    /// # #[derive(serde::Serialize, serde::Deserialize, EventBus)]
+    /// # #[bus(name = "pings")]
+    /// # struct Ping { n: u64 }
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), event_bus_core::Error> {
+    /// let bus = PingBus::new(MemoryTransport::new());
+    /// let mut pings = bus.listen("east").await?;
+    /// pings.add("west").await?;
+    /// pings.add(KeyPattern::new("*th")?).await?;
+    /// pings.remove("east")?;
+    /// assert_eq!(pings.filters().map(ToString::to_string).collect::<Vec<_>>(), ["west", "*th"]);
+    /// # Ok(()) }
+    /// ```
+    pub async fn add<F>(&mut self, filter: F) -> Result<()>
+    where
+        F: TryInto<ChannelFilter>,
+        Error: From<F::Error>,
+    {
+        let filter = filter.try_into()?;
+        if self.filters().any(|known| *known == filter) {
+            return Ok(());
+        }
+        let lease = self.port.subscribe(&filter, &self.inbox).await?;
+        match self.inbox.keep(lease) {
+            Some(key) => self.filters.push((filter, key)),
+            None => return Err(Error::new(ErrorKind::Closed, "the subscription has ended")),
+        }
+        Ok(())
+    }
+
+    /// Stops listening to a channel or pattern; what came on it before is still read. `false` if it was not listened
+    /// to. Without any filter the subscription lives on, and hears nothing until one is [added](Self::add).
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidKey`] if the text is no key.
+    pub fn remove<F>(&mut self, filter: F) -> Result<bool>
+    where
+        F: TryInto<ChannelFilter>,
+        Error: From<F::Error>,
+    {
+        let filter = filter.try_into()?;
+        let Some(at) = self.filters().position(|known| *known == filter) else { return Ok(false) };
+        let (_, key) = self.filters.remove(at);
+        drop(self.inbox.release(key));
+        Ok(true)
     }
 
     /// The next event or notice; `None` at the end.
@@ -81,45 +158,78 @@ impl<E: Send + Sync + 'static> Subscription<E> {
     /// The next event, if one comes within `timeout`. Listen first, then do what triggers the event, then
     /// wait: the other way round, an answer that is faster than the subscription is lost.
     ///
-    /// `None` if none came and the stream told of nothing that was missed. A fault that the transport has not
-    /// noticed yet can't be told: how soon it notices is among its settings. Notices that the wait comes upon are
-    /// not lost: [`recv`](Self::recv) gives them next.
+    /// `None` only if nothing can have been missed: the stream told of nothing, and towards the end of the time the
+    /// server has shown that it still answers. Notices that the wait comes upon are not lost: [`recv`](Self::recv)
+    /// gives them next.
     ///
     /// # Errors
     /// [`ErrorKind::Missed`] if none came, but something was missed or did not decode that may have been it, or is
-    /// being missed; also if very many notices came before the next event.
+    /// being missed, or the server did not answer in the last quarter of the time (at least 50 ms, at most 500 ms);
+    /// also if very many notices came before the next event.
     /// [`ErrorKind::Closed`] or [`ErrorKind::Denied`] if the subscription ended meanwhile.
     ///
     /// # Cancel safety
     /// Dropping the future loses nothing.
     pub async fn wait(&mut self, timeout: Duration) -> Result<Option<Delivery<E>>> {
-        if let Ok(outcome) = tokio::time::timeout(timeout, self.first_event()).await {
-            return outcome.map(Some);
+        self.wait_until(Deadline::after(timeout)).await
+    }
+
+    pub(crate) async fn wait_until(&mut self, deadline: Deadline) -> Result<Option<Delivery<E>>> {
+        if let Ok(event) = timeout_at(deadline.test_at(), self.first_event()).await {
+            return event.map(Some);
         }
+        let port = Arc::clone(&self.port);
+        let tested = async {
+            let tested = timeout_at(deadline.at(), port.transport().fence()).await;
+            tokio::time::sleep_until(deadline.at()).await;
+            tested
+        };
+        let tested = match self.first_event_unless(tested).await {
+            Either::Event(event) => return event.map(Some),
+            Either::Other(tested) => tested,
+        };
+        let missed = |why: String| {
+            let text =
+                format!("no event within {:?}, but one may have been missed: {why}", deadline.timeout());
+            Error::new(ErrorKind::Missed, text)
+        };
         if let Some(notice) = self.tell_passed_over() {
-            let text = format!("no event within {timeout:?}, but one may have been missed: {notice}");
-            return Err(Error::new(ErrorKind::Missed, text));
+            return Err(missed(notice.to_string()));
         }
-        if self.inbox.is_cut_off() {
-            let text = format!("no event within {timeout:?}, and the connection is lost");
-            return Err(Error::new(ErrorKind::Missed, text));
+        match tested {
+            _ if self.inbox.is_cut_off() => Err(missed("the connection is lost".into())),
+            Ok(Ok(())) => Ok(None),
+            Ok(Err(error)) => Err(missed(error.to_string()).with_source(error)),
+            Err(_) => Err(missed("the server does not answer".into())),
         }
-        Ok(None)
     }
 
     async fn first_event(&mut self) -> Result<Delivery<E>> {
+        std::future::poll_fn(|cx| self.poll_first_event(cx)).await
+    }
+
+    async fn first_event_unless<T>(&mut self, other: impl Future<Output = T>) -> Either<E, T> {
+        let mut other = std::pin::pin!(other);
+        std::future::poll_fn(|cx| match self.poll_first_event(cx) {
+            Poll::Ready(event) => Poll::Ready(Either::Event(event)),
+            Poll::Pending => other.as_mut().poll(cx).map(Either::Other),
+        })
+        .await
+    }
+
+    fn poll_first_event(&mut self, cx: &mut Context<'_>) -> Poll<Result<Delivery<E>>> {
         loop {
-            match std::future::poll_fn(|cx| self.poll_inbox(cx)).await {
-                Some(Ok(delivery)) => return Ok(delivery),
+            match ready!(self.poll_inbox(cx)) {
+                Some(Ok(delivery)) => return Poll::Ready(Ok(delivery)),
                 Some(Err(notice)) => self.passed_over.push_back(notice),
-                None => return Err(ended_while_waiting(self.passed_over.back())),
+                None => return Poll::Ready(Err(ended_while_waiting(self.passed_over.back()))),
             }
             if self.passed_over.len() > MOST_PASSED_OVER {
                 if self.told == 0 {
                     let told = self.tell_passed_over().map(ToString::to_string).unwrap_or_default();
                     let text =
                         format!("{MOST_PASSED_OVER} notices came before the next event, the first: {told}");
-                    return Err(Error::new(ErrorKind::Missed, text));
+                    return Poll::Ready(Err(Error::new(ErrorKind::Missed, text)));
                 }
                 self.passed_over.pop_front();
                 self.told -= 1;
@@ -186,10 +296,10 @@ impl<E> Drop for Subscription<E> {
     }
 }
 
-impl<E> fmt::Debug for Subscription<E> {
+impl<E: Send + Sync + 'static> fmt::Debug for Subscription<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Subscription")
-            .field("filter", &self.filter)
+            .field("filters", &self.filters().collect::<Vec<_>>())
             .field("inbox", &self.inbox)
             .finish_non_exhaustive()
     }

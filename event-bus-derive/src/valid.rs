@@ -14,14 +14,16 @@ use crate::template::Piece;
 const SEPARATORS: [char; 3] = ['/', '{', '}'];
 
 /// What a bus has without any channel.
-const TAKEN: [&str; 18] = [
+const TAKEN: [&str; 20] = [
     "new",
     "builder",
     "publish",
     "publish_to",
     "publish_batch",
+    "publish_batch_to",
     "publish_event",
     "publish_or_log",
+    "unpublished",
     "listen",
     "listen_events",
     "wait",

@@ -82,6 +82,10 @@ impl Transport for RedisTransport {
         self.0.listener.subscribe(filter, inbox).await
     }
 
+    async fn fence(&self) -> Result<()> {
+        self.0.listener.fence().await
+    }
+
     async fn close(&self) {
         self.0.listener.close();
         self.0.publisher.close();

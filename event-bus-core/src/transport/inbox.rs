@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
@@ -60,6 +60,8 @@ pub struct InboxId(u64);
 struct Shared {
     id: InboxId,
     limits: InboxLimits,
+    /// How many topics it listens to.
+    topics: AtomicUsize,
     state: Mutex<State>,
 }
 
@@ -75,8 +77,13 @@ struct State {
     end: Option<End>,
     end_told: bool,
     waker: Option<Waker>,
-    leases: Vec<Lease>,
+    leases: Vec<(LeaseKey, Lease)>,
+    next_lease: u32,
 }
+
+/// Tells the leases of one inbox apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct LeaseKey(u32);
 
 struct Entry {
     /// What stands before this message.
@@ -96,7 +103,7 @@ impl Inbox {
     pub(crate) fn new(limits: InboxLimits) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let id = InboxId(NEXT.fetch_add(1, Ordering::Relaxed));
-        Self(Arc::new(Shared { id, limits, state: Mutex::default() }))
+        Self(Arc::new(Shared { id, limits, topics: AtomicUsize::new(0), state: Mutex::default() }))
     }
 
     /// Which inbox this is.
@@ -121,6 +128,19 @@ impl Inbox {
     /// under a lock: it wakes the reader.
     pub fn resume(&self) {
         self.resume_into(&mut Aftermath::default());
+    }
+
+    pub(super) fn joined(&self) {
+        self.0.topics.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn left(&self) {
+        self.0.topics.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// Whether one publish may reach it over several topics.
+    pub(super) fn has_several_topics(&self) -> bool {
+        self.0.topics.load(Ordering::Relaxed) > 1
     }
 
     pub(super) fn deliver_into(&self, message: Arc<Message>, aftermath: &mut Aftermath) -> bool {
@@ -185,16 +205,25 @@ impl Inbox {
         self.lock().cut_off > 0
     }
 
-    /// Keeps `lease` until the subscription ends.
-    pub(crate) fn keep(&self, lease: Lease) {
-        let too_late = self.change(|state| {
+    /// Keeps `lease` until it is released, or the subscription ends; `None` if it has ended already.
+    pub(crate) fn keep(&self, lease: Lease) -> Option<LeaseKey> {
+        let kept = self.change(|state| {
             if state.end.is_some() {
-                return Some(lease);
+                return Err(lease);
             }
-            state.leases.push(lease);
-            None
+            let key = LeaseKey(state.next_lease);
+            state.next_lease += 1;
+            state.leases.push((key, lease));
+            Ok(key)
         });
-        drop(too_late);
+        kept.ok() // one that came too late is dropped here
+    }
+
+    /// What was kept under `key`, to be dropped.
+    pub(crate) fn release(&self, key: LeaseKey) -> Option<Lease> {
+        let mut state = self.lock();
+        let at = state.leases.iter().position(|(kept, _)| *kept == key)?;
+        Some(state.leases.swap_remove(at).1)
     }
 
     /// Ends the subscription and forgets what is queued: nobody will read it.

@@ -1,6 +1,7 @@
 //! What a backend implements, and what it is given to do it with. Nothing here knows Redis, or what an event is.
 
 mod aftermath;
+mod echoes;
 mod health;
 mod hole;
 mod inbox;
@@ -20,7 +21,7 @@ pub use aftermath::Aftermath;
 pub use health::{Health, LinkHealth, LinkState, TransportState};
 pub(crate) use hole::Signal;
 pub use inbox::{End, Inbox, InboxId, Overflow};
-pub(crate) use inbox::{InboxLimits, Item};
+pub(crate) use inbox::{InboxLimits, Item, LeaseKey};
 pub use lease::Lease;
 pub use registry::{Registry, Request};
 pub use topic::{Endpoint, Filter, Scope, Topic, TopicKind};
@@ -48,6 +49,18 @@ pub trait Transport: Send + Sync + 'static {
     /// `NotSubscribed` if that could not be confirmed in time, `Denied` if the server refuses, `Unsupported`
     /// if the transport can't, `Closed` after [`close`](Self::close).
     fn subscribe(&self, filter: Filter, inbox: Inbox) -> impl Future<Output = Result<Lease>> + Send;
+
+    /// Returns when the server has answered a question that was asked after this call, over the connection that
+    /// delivers: everything that it had pushed before is delivered then, and nothing is being missed unnoticed. A wait
+    /// asks before it says that nothing came.
+    ///
+    /// Answers at once by default, which is right for a transport that can't fall silent.
+    ///
+    /// # Errors
+    /// `NotConnected` if there is no connection, or it is lost meanwhile.
+    fn fence(&self) -> impl Future<Output = Result<()>> + Send {
+        std::future::ready(Ok(()))
+    }
 
     /// Ends all subscriptions with [`End::Closed`] and refuses everything from now on. Never fails; closing
     /// twice is closing once.
@@ -101,6 +114,7 @@ type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 pub(crate) trait DynTransport: Send + Sync {
     fn publish(&self, messages: Vec<Message>) -> BoxFuture<'_, Vec<Result<Receipt>>>;
     fn subscribe(&self, filter: Filter, inbox: Inbox) -> BoxFuture<'_, Result<Lease>>;
+    fn fence(&self) -> BoxFuture<'_, Result<()>>;
     fn capabilities(&self) -> Capabilities;
     fn health(&self) -> Health;
     fn state(&self) -> TransportState;
@@ -113,6 +127,10 @@ impl<T: Transport> DynTransport for T {
 
     fn subscribe(&self, filter: Filter, inbox: Inbox) -> BoxFuture<'_, Result<Lease>> {
         Box::pin(Transport::subscribe(self, filter, inbox))
+    }
+
+    fn fence(&self) -> BoxFuture<'_, Result<()>> {
+        Box::pin(Transport::fence(self))
     }
 
     fn capabilities(&self) -> Capabilities {

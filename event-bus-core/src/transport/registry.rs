@@ -4,9 +4,13 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
+use bytes::Bytes;
+
 use super::aftermath::Aftermath;
+use super::echoes::Echoes;
 use super::inbox::{Inbox, InboxId};
-use super::topic::{Endpoint, Scope, Topic};
+use super::topic::{Endpoint, Scope, Topic, TopicKind};
+use crate::channel::Channel;
 use crate::message::Message;
 
 /// The subscriptions of one transport. Not synchronised: its owner decides under which lock, and so which
@@ -19,6 +23,8 @@ pub struct Registry {
     unsettled: VecDeque<Topic>,
     wanted: usize,
     confirmed: usize,
+    /// One publish comes once for its channel and once for each pattern: who has it already.
+    echoes: Echoes,
     aftermath: Aftermath,
 }
 
@@ -67,10 +73,14 @@ impl Registry {
     /// An inbox wants a topic. `true` if the server has confirmed it already; then everything published from
     /// now on is delivered. Else the topic will be in a coming [`request`](Self::next_request).
     pub fn join(&mut self, topic: &Topic, inbox: Inbox) -> bool {
+        if self.has_last_publish(topic.scope.endpoint, inbox.id()) {
+            self.echoes.note_heard(inbox.id());
+        }
         let entry = entry_of(&mut self.scopes, topic);
         self.wanted += usize::from(entry.members.is_empty());
         let live = entry.server == ServerSide::Subscribed;
         let standing = if live { Standing::Live } else { Standing::Joining };
+        inbox.joined();
         entry.members.push(Member { inbox, standing });
         self.unsettle(topic);
         live
@@ -83,21 +93,25 @@ impl Registry {
         let member = entry.members.swap_remove(at);
         let is_empty = entry.members.is_empty();
         self.wanted -= usize::from(is_empty);
+        member.inbox.left();
         if member.standing == Standing::CutOff {
             member.inbox.resume_into(&mut self.aftermath); // this topic no longer keeps it from being whole
         }
         self.unsettle(topic);
     }
 
-    /// Nobody wants `topic` any more; the server is asked to let go of it if it has it. Returns those who did, to
-    /// be [ended](Inbox::end) outside of the lock under which this stands.
+    /// Nobody wants `topic` any more; the server is asked to let go of it if it has it. Returns those who listened
+    /// to it, to be [ended](Inbox::end) outside of the lock under which this stands. Those whose `listen` has not
+    /// returned yet are not among them: it tells them.
     #[must_use]
     pub fn evict(&mut self, topic: &Topic) -> Vec<Inbox> {
         let Some(entry) = self.entry(topic) else { return Vec::new() };
         let members = std::mem::take(&mut entry.members);
         self.wanted -= usize::from(!members.is_empty());
         self.unsettle(topic);
-        members.into_iter().map(|member| member.inbox).collect()
+        members.iter().for_each(|member| member.inbox.left());
+        let listening = members.into_iter().filter(|member| member.standing != Standing::Joining);
+        listening.map(|member| member.inbox).collect()
     }
 
     /// The next thing to ask of the server, for at most `max` topics, which count as asked for from now on.
@@ -134,6 +148,7 @@ impl Registry {
     /// The server confirmed a subscription: all of its listeners are live, and those that were cut off are
     /// told. `false` if nobody had asked for it.
     pub fn confirm(&mut self, scope: Scope, name: &str) -> bool {
+        self.echoes.forget(); // a publish is never interrupted by anything else
         let Some(entry) = find(&mut self.scopes, scope, name) else { return false };
         if entry.server != ServerSide::Subscribing {
             return false;
@@ -153,6 +168,7 @@ impl Registry {
     /// The server ended a subscription, whether we asked for it or not: listeners it still has are told, and
     /// the topic is asked for again.
     pub fn unconfirm(&mut self, scope: Scope, name: &str) {
+        self.echoes.forget();
         let Some(entry) = find(&mut self.scopes, scope, name) else { return };
         let was_confirmed = entry.cut_off(&mut self.aftermath);
         self.confirmed -= usize::from(was_confirmed);
@@ -161,6 +177,7 @@ impl Registry {
 
     /// The connection to `endpoint` is gone and all its subscriptions with it: their listeners are told.
     pub fn cut_off(&mut self, endpoint: Endpoint) {
+        self.echoes.forget();
         let mut lost = Vec::new();
         for (scope, entries) in self.scopes.iter_mut().filter(|(scope, _)| scope.endpoint == endpoint) {
             for (name, entry) in entries {
@@ -172,30 +189,38 @@ impl Registry {
         lost.iter().for_each(|topic| self.unsettle(topic));
     }
 
-    /// Hands a message to everybody whose `listen` on the topic `name` has been confirmed, and returns how many
-    /// these are. The message is made from the name as it is kept here, to share it, and only if somebody
-    /// listens. Inboxes that have ended leave.
-    pub fn deliver(
-        &mut self,
-        scope: Scope,
-        name: &str,
-        message: impl FnOnce(&Arc<str>) -> Arc<Message>,
-    ) -> usize {
+    /// Hands `payload`, which came on `channel` for the topic `name`, to everybody whose `listen` on that topic has been
+    /// confirmed, and returns how many these are. Whoever got the same publish for another topic does not get it
+    /// again. Inboxes that have ended leave.
+    pub fn deliver(&mut self, scope: Scope, name: &str, channel: &str, payload: Bytes) -> usize {
+        let may_echo = self.has_patterns(scope.endpoint);
         let entries = self.scopes.iter().find(|(known, _)| *known == scope);
         let Some((name, entry)) = entries.and_then(|(_, entries)| entries.get_key_value(name)) else {
+            if scope.kind != TopicKind::Pattern {
+                self.echoes.forget(); // a publish that nobody here heard
+            }
             return 0;
         };
+        if may_echo {
+            self.echoes.note_push(scope.kind, name, channel);
+        }
         let mut live = entry.members.iter().filter(|member| member.standing == Standing::Live).peekable();
         if live.peek().is_none() {
             return 0;
         }
-        let message = message(name);
+        let message = if may_echo { self.echoes.message(payload.clone(), &mut self.aftermath) } else { None };
+        // A channel shares its name with the registry.
+        let message = message
+            .unwrap_or_else(|| Arc::new(Message::new(Channel::from_full_name(Arc::clone(name)), payload)));
         let mut listeners = 0;
         let mut ended = Vec::new();
-        for member in live {
+        for Member { inbox, .. } in live {
             listeners += 1;
-            if !member.inbox.deliver_into(Arc::clone(&message), &mut self.aftermath) {
-                ended.push(member.inbox.id());
+            if may_echo && self.echoes.is_heard(inbox) {
+                continue;
+            }
+            if !inbox.deliver_into(Arc::clone(&message), &mut self.aftermath) {
+                ended.push(inbox.id());
             }
         }
         self.aftermath.discard(Some(message));
@@ -281,6 +306,22 @@ impl Registry {
     #[must_use]
     pub fn confirmed(&self) -> usize {
         self.confirmed
+    }
+
+    fn has_patterns(&self, endpoint: Endpoint) -> bool {
+        let patterns = Scope { endpoint, kind: TopicKind::Pattern };
+        self.scopes.iter().any(|(scope, entries)| *scope == patterns && !entries.is_empty())
+    }
+
+    /// Whether `inbox` got the last publish, some echoes of which may be still to come.
+    fn has_last_publish(&self, endpoint: Endpoint, inbox: InboxId) -> bool {
+        self.echoes.topics().any(|(kind, name)| {
+            let scope = Scope { endpoint, kind };
+            let entries = self.scopes.iter().find(|(known, _)| *known == scope);
+            let entry = entries.and_then(|(_, entries)| entries.get(name));
+            let mut members = entry.into_iter().flat_map(|entry| &entry.members);
+            members.any(|member| member.inbox.id() == inbox && member.standing == Standing::Live)
+        })
     }
 
     fn entry(&mut self, topic: &Topic) -> Option<&mut Entry> {

@@ -1,6 +1,7 @@
 //! Listening: one task that owns the connection, carries out what the state machine decides, and never gives up.
 //! This file is the door: subscribing and closing.
 
+mod fences;
 mod link;
 mod shared;
 mod state;
@@ -53,6 +54,13 @@ impl Listener {
             Ok(Err(_)) => Err(Error::new(ErrorKind::NotSubscribed, RUNTIME_ENDED)),
             Err(_) => Err(shared.not_confirmed(&name)),
         }
+    }
+
+    pub(crate) async fn fence(&self) -> Result<()> {
+        let shared = &self.0.0;
+        let answer = shared.change(State::fence);
+        shared.nudge.notify_one();
+        answer.await.unwrap_or_else(|_| Err(Error::new(ErrorKind::NotConnected, RUNTIME_ENDED)))
     }
 
     pub(crate) fn close(&self) {

@@ -9,10 +9,11 @@ use event_bus_core::transport::{
     Aftermath, Backoff, Endpoint, Health, Inbox, InboxId, LinkHealth, LinkState, Registry, Request, Scope,
     Topic, TopicKind,
 };
-use event_bus_core::{Channel, Error, ErrorKind, Message, Result};
+use event_bus_core::{Error, ErrorKind, Result};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
+use super::fences::Fences;
 use super::waiters::{Answer, Waiters};
 use crate::error::closed;
 
@@ -38,6 +39,8 @@ pub(super) struct State {
     epoch: Epoch,
     /// Who waits for the confirmation of a topic.
     waiters: Waiters,
+    /// Who waits for a proof of life.
+    fences: Fences,
     backoff: Backoff,
     ping_interval: Duration,
     last_heard: Option<Instant>,
@@ -117,6 +120,7 @@ impl State {
             phase: Phase::Idle,
             epoch: Epoch::default(),
             waiters: Waiters::default(),
+            fences: Fences::default(),
             backoff,
             ping_interval,
             last_heard: None,
@@ -149,6 +153,15 @@ impl State {
     pub(super) fn unwant(&mut self, topic: &Topic, inbox: InboxId) {
         self.registry.leave(topic, inbox);
         self.waiters.prune(topic);
+    }
+
+    /// Resolved when the server has answered a ping that is sent from now on.
+    pub(super) fn fence(&mut self) -> oneshot::Receiver<Result<()>> {
+        let answer = self.fences.ask();
+        if self.phase != Phase::Live {
+            self.fences.refuse(not_connected);
+        }
+        answer
     }
 
     /// A number for a new task, if one is needed: there is none, or it stands still. Whoever listened through that
@@ -201,6 +214,9 @@ impl State {
     }
 
     fn step_while_live(&mut self, now: Instant) -> Step {
+        if self.fences.is_asked() {
+            return Step::Ping(self.epoch);
+        }
         let max = if self.one_by_one > 0 { 1 } else { CHUNK };
         let is_held = self.ask_not_before.is_some_and(|until| now < until);
         if !is_held && let Some(request) = self.registry.next_request(max) {
@@ -238,6 +254,7 @@ impl State {
             self.backoff.reset();
         }
         self.epoch.0 += 1;
+        self.fences.refuse(not_connected);
         self.last_error = Some(Arc::clone(&cause.text));
         self.is_failing = true;
         self.registry.cut_off(ENDPOINT);
@@ -262,11 +279,7 @@ impl State {
         self.last_heard = Some(now);
         match push {
             Push::Message { topic, kind, channel, payload } => {
-                self.registry.deliver(scope(kind), topic, |name| {
-                    // A channel shares its name with the registry; under a pattern it has one of its own.
-                    let name = if kind == TopicKind::Pattern { channel.into() } else { Arc::clone(name) };
-                    Arc::new(Message::new(Channel::from_full_name(name), payload))
-                });
+                self.registry.deliver(scope(kind), topic, channel, payload);
             }
             Push::Subscribed(kind, name) => {
                 if self.registry.confirm(scope(kind), name) {
@@ -277,7 +290,22 @@ impl State {
         }
     }
 
-    /// The server answered, to a ping or a request.
+    /// A ping is sent now.
+    pub(super) fn pinging(&mut self, epoch: Epoch) {
+        if epoch == self.epoch {
+            self.fences.send();
+        }
+    }
+
+    /// The server answered a ping.
+    pub(super) fn ponged(&mut self, epoch: Epoch, now: Instant) {
+        if epoch == self.epoch {
+            self.heard(epoch, now);
+            self.fences.answer();
+        }
+    }
+
+    /// The server answered.
     pub(super) fn heard(&mut self, epoch: Epoch, now: Instant) {
         if epoch == self.epoch {
             self.last_heard = Some(now);
@@ -357,6 +385,7 @@ impl State {
         self.enter(Phase::Closed, Instant::now());
         self.epoch.0 += 1;
         self.waiters.refuse_all(closed);
+        self.fences.refuse(closed);
         self.registry.inboxes().cloned().collect()
     }
 
@@ -369,6 +398,7 @@ impl State {
         self.task = None;
         self.epoch.0 += 1;
         self.waiters.refuse_all(|| Error::new(ErrorKind::NotSubscribed, RUNTIME_ENDED));
+        self.fences.refuse(not_connected);
         self.registry.cut_off(ENDPOINT);
         self.enter(Phase::Idle, Instant::now());
         self.registry.inboxes().cloned().collect()
@@ -385,8 +415,8 @@ impl State {
     }
 
     /// What to drop once the lock under which this stands is released.
-    pub(super) fn take_aftermath(&mut self) -> (Vec<Answer>, Aftermath) {
-        (self.waiters.take_answers(), self.registry.take_aftermath())
+    pub(super) fn take_aftermath(&mut self) -> (Vec<Answer>, Vec<Answer>, Aftermath) {
+        (self.waiters.take_answers(), self.fences.take_answers(), self.registry.take_aftermath())
     }
 
     pub(super) fn link_state(&self) -> LinkState {
@@ -426,6 +456,10 @@ impl State {
     fn is_stalled(&self, now: Instant) -> bool {
         self.next_step_due.is_some_and(|due| now > due)
     }
+}
+
+fn not_connected() -> Error {
+    Error::new(ErrorKind::NotConnected, "there is no listening connection")
 }
 
 pub(super) fn scope(kind: TopicKind) -> Scope {

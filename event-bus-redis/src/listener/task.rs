@@ -128,12 +128,13 @@ async fn ask(shared: &Shared, link: &Link, epoch: Epoch, request: Request) {
 }
 
 async fn ping(shared: &Shared, link: &Link, epoch: Epoch) {
+    shared.change(|state| state.pinging(epoch));
     match patiently(shared, link.ping(fastrand::u64(..))).await {
-        Some(Ok(true)) => shared.change(|state| state.heard(epoch, Instant::now())),
+        Some(Ok(true)) => shared.change(|state| state.ponged(epoch, Instant::now())),
         Some(Ok(false)) => shared.lost(epoch, &Cause::new("answers are out of step")),
         // To say no is to be alive: a server that loads, or a user without the right to ping, still delivers.
         Some(Err(error)) if Failure::of(&error).is_answer() => {
-            shared.change(|state| state.heard(epoch, Instant::now()));
+            shared.change(|state| state.ponged(epoch, Instant::now()));
         }
         Some(Err(error)) => shared.lost(epoch, &shared.cause(&error)),
         None => shared.lost(epoch, &Cause::new("no answer to a ping")),

@@ -6,7 +6,7 @@ use event_bus_core::transport::Topic;
 use event_bus_core::{Error, Result};
 use tokio::sync::oneshot;
 
-type Waiter = oneshot::Sender<Result<()>>;
+pub(super) type Waiter = oneshot::Sender<Result<()>>;
 
 #[derive(Default)]
 pub(super) struct Waiters {
@@ -30,7 +30,7 @@ impl Waiters {
         let waiters = self.waiting.remove(topic).unwrap_or_default();
         let (gone, waiting): (Vec<Waiter>, Vec<Waiter>) = waiters.into_iter().partition(Waiter::is_closed);
         // Dropped with the answers: what they hold to wake somebody is foreign code.
-        self.answers.extend(gone.into_iter().map(|waiter| Answer(Some((waiter, Ok(()))))));
+        self.answers.extend(gone.into_iter().map(|waiter| Answer::new(waiter, Ok(()))));
         if !waiting.is_empty() {
             self.waiting.insert(topic.clone(), waiting);
         }
@@ -38,16 +38,22 @@ impl Waiters {
 
     pub(super) fn answer(&mut self, topic: &Topic, outcome: impl Fn() -> Result<()>) {
         let waiters = self.waiting.remove(topic).into_iter().flatten();
-        self.answers.extend(waiters.map(|waiter| Answer(Some((waiter, outcome())))));
+        self.answers.extend(waiters.map(|waiter| Answer::new(waiter, outcome())));
     }
 
     pub(super) fn refuse_all(&mut self, error: impl Fn() -> Error) {
         let waiters = self.waiting.drain().flat_map(|(_, waiters)| waiters);
-        self.answers.extend(waiters.map(|waiter| Answer(Some((waiter, Err(error()))))));
+        self.answers.extend(waiters.map(|waiter| Answer::new(waiter, Err(error()))));
     }
 
     pub(super) fn take_answers(&mut self) -> Vec<Answer> {
         std::mem::take(&mut self.answers)
+    }
+}
+
+impl Answer {
+    pub(super) fn new(waiter: Waiter, outcome: Result<()>) -> Self {
+        Self(Some((waiter, outcome)))
     }
 }
 

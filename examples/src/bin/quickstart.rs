@@ -43,8 +43,9 @@ async fn run(transport: impl Transport + Clone) -> Result<(usize, usize), Error>
 
     // The monitor listens to everything that happens to one graph. From here on nothing is missed.
     let bus = ExecutionEventBus::new(transport.clone());
-    let events = bus.graph(GraphChannel { user_id: &user, graph_id: GRAPH }).listen().await?;
-    println!("monitor: listening to {}/{}", bus.name(), events.filter());
+    let graph = bus.graph(GraphChannel { user_id: &user, graph_id: GRAPH });
+    let events = graph.listen().await?;
+    println!("monitor: listening to {}/{}", bus.name(), graph.key()?);
     #[expect(clippy::disallowed_methods, reason = "awaited below; it ends with the third run")]
     let monitor = tokio::spawn(watch(events));
 

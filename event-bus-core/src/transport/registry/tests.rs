@@ -1,10 +1,10 @@
 use super::*;
-use crate::channel::Channel;
 use crate::transport::{InboxLimits, Item, Overflow, Signal, TopicKind};
 use std::task::{Context, Poll, Waker};
 
 const CHANNELS: Scope = Scope { endpoint: Endpoint(0), kind: TopicKind::Channel };
 const SHARDED: Scope = Scope { endpoint: Endpoint(0), kind: TopicKind::ShardChannel };
+const PATTERNS: Scope = Scope { endpoint: Endpoint(0), kind: TopicKind::Pattern };
 const ELSEWHERE: Scope = Scope { endpoint: Endpoint(1), kind: TopicKind::Channel };
 
 fn topic(scope: Scope, name: &str) -> Topic {
@@ -31,8 +31,7 @@ fn read(inbox: &Inbox) -> Vec<&'static str> {
 }
 
 fn send(registry: &mut Registry, scope: Scope, name: &str) -> usize {
-    registry
-        .deliver(scope, name, |name| Arc::new(Message::new(Channel::from_full_name(Arc::clone(name)), "x")))
+    registry.deliver(scope, name, name, Bytes::from_static(b"x"))
 }
 
 /// Grants what is asked for, and says what that was.
@@ -166,4 +165,98 @@ fn an_inbox_that_overflowed_leaves_by_itself() {
     let receivers: Vec<usize> = (0..3).map(|_| send(&mut registry, CHANNELS, "b/1")).collect();
     assert_eq!(receivers, [1, 1, 0]);
     assert_eq!(settle(&mut registry), ["-b/1"]);
+}
+
+/// What the server pushes for one publish on `a` while it has the channel and these patterns.
+fn publish(registry: &mut Registry, topics: &[&str]) {
+    for topic in topics {
+        let scope = if topic.contains('*') { PATTERNS } else { CHANNELS };
+        registry.deliver(scope, topic, "a", Bytes::from_static(b"x"));
+    }
+}
+
+fn listening(registry: &mut Registry, topics: &[&str]) -> Inbox {
+    let inbox = inbox();
+    for name in topics {
+        let scope = if name.contains('*') { PATTERNS } else { CHANNELS };
+        registry.join(&topic(scope, name), inbox.clone());
+    }
+    settle(registry);
+    inbox
+}
+
+#[test]
+fn a_publish_that_several_topics_of_an_inbox_match_comes_once() {
+    let mut registry = Registry::default();
+    let all = listening(&mut registry, &["a", "a*", "*"]);
+    let patterns = listening(&mut registry, &["a*", "*"]);
+    let (exact, one) = (listening(&mut registry, &["a"]), listening(&mut registry, &["*"]));
+    for order in [["a", "a*", "*"], ["a", "*", "a*"]] {
+        publish(&mut registry, &order);
+        publish(&mut registry, &order);
+        for inbox in [&all, &patterns, &exact, &one] {
+            assert_eq!(read(inbox), ["message"; 2], "{order:?}");
+        }
+    }
+}
+
+#[test]
+fn topics_that_come_and_go_within_a_publish_neither_double_nor_lose_it() {
+    for leaving in ["a", "a*", "*"] {
+        for pushed_before in 0..=3 {
+            let mut registry = Registry::default();
+            let inbox = listening(&mut registry, &["a", "a*", "*"]);
+            let _others = listening(&mut registry, &["a", "a*", "*"]);
+            let order = ["a", "a*", "*"];
+            publish(&mut registry, &order[..pushed_before]);
+            let scope = if leaving == "a" { CHANNELS } else { PATTERNS };
+            registry.leave(&topic(scope, leaving), inbox.id());
+            publish(&mut registry, &order[pushed_before..]);
+            assert_eq!(read(&inbox), ["message"], "{leaving} leaves after {pushed_before}");
+
+            registry.leave(&topic(CHANNELS, "a"), inbox.id());
+            read(&inbox);
+            publish(&mut registry, &order[..pushed_before]);
+            let before = read(&inbox).len();
+            assert!(registry.join(&topic(CHANNELS, "a"), inbox.clone()));
+            publish(&mut registry, &order[pushed_before..]);
+            assert_eq!(before + read(&inbox).len(), 1, "`a` joins after {pushed_before}");
+        }
+    }
+}
+
+#[test]
+fn a_topic_that_is_confirmed_ends_the_publish_before_it() {
+    let mut registry = Registry::default();
+    let inbox = listening(&mut registry, &["a*"]);
+    publish(&mut registry, &["a*"]);
+    assert!(!registry.join(&topic(PATTERNS, "*"), inbox.clone()));
+    settle(&mut registry);
+    publish(&mut registry, &["*", "a*"]);
+    assert_eq!(read(&inbox), ["message"; 2], "one of each publish");
+}
+
+#[test]
+fn listeners_to_a_channel_and_to_a_pattern_share_one_message() {
+    let mut registry = Registry::default();
+    let inboxes = [listening(&mut registry, &["a"]), listening(&mut registry, &["*"])];
+    publish(&mut registry, &["a", "*"]);
+    let mut cx = Context::from_waker(Waker::noop());
+    let messages = inboxes.map(|inbox| match inbox.poll_next(&mut cx) {
+        Poll::Ready(Some(Item::Message(message))) => message,
+        _ => panic!("a message"),
+    });
+    assert!(Arc::ptr_eq(&messages[0], &messages[1]));
+}
+
+#[test]
+fn a_topic_that_is_refused_ends_those_who_listened_and_not_those_who_were_about_to() {
+    let mut registry = Registry::default();
+    let listening = listening(&mut registry, &["a", "b"]);
+    let joining = inbox();
+    registry.unconfirm(CHANNELS, "a");
+    registry.join(&topic(CHANNELS, "a"), joining.clone());
+    let ended: Vec<InboxId> = registry.evict(&topic(CHANNELS, "a")).iter().map(Inbox::id).collect();
+    assert_eq!(ended, [listening.id()]);
+    assert_eq!(registry.wanted(), 1, "`b` is still wanted");
 }

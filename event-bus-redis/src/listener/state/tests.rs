@@ -1,6 +1,6 @@
 use super::*;
 use event_bus_core::transport::{Filter, Lease, Transport};
-use event_bus_core::{ChannelKey, Event, EventBus, KeyError, Notice, Receipt, Subscription};
+use event_bus_core::{ChannelKey, Event, EventBus, KeyError, Message, Notice, Receipt, Subscription};
 use proptest::prelude::*;
 use serde::{Deserialize, Serialize};
 use std::collections::{HashMap, HashSet};
@@ -93,6 +93,8 @@ struct Listening {
     /// Numbers that it must hear, since it was live when they were published.
     expected: Vec<u64>,
     is_live: bool,
+    /// Its `listen` has returned; before that, a refusal is for `listen` to tell.
+    was_live: bool,
     is_denied: bool,
 }
 
@@ -156,7 +158,9 @@ impl Play {
     fn listen(&mut self, channel: u8) {
         let events = ready(self.bus.listen(&*channel.to_string())).unwrap();
         let is_live = self.connection.is_some() && self.subscribed.contains(&*name(channel));
-        self.listeners.push(Listening { channel, events, expected: Vec::new(), is_live, is_denied: false });
+        let expected = Vec::new();
+        let was_live = is_live;
+        self.listeners.push(Listening { channel, events, expected, is_live, was_live, is_denied: false });
     }
 
     /// `false` if there was nothing to do.
@@ -177,7 +181,10 @@ impl Play {
                     self.state().pushed(epoch, Push::Unsubscribed(scope.kind, name), self.now);
                 }
             }
-            Step::Ping(epoch) => self.state().heard(epoch, self.now),
+            Step::Ping(epoch) => {
+                self.state().pinging(epoch);
+                self.state().ponged(epoch, self.now);
+            }
             Step::Sleep(until) => {
                 self.now = until;
                 return self.connection.is_none();
@@ -206,6 +213,7 @@ impl Play {
         }
         for listening in &mut self.listeners {
             listening.is_live |= !listening.is_denied && self.subscribed.contains(&*name(listening.channel));
+            listening.was_live |= listening.is_live;
         }
     }
 
@@ -272,7 +280,7 @@ impl Play {
                 }
             }
             assert_eq!(heard, listening.expected, "channel {}", listening.channel);
-            assert_eq!(is_over, listening.is_denied);
+            assert_eq!(is_over, listening.is_denied && listening.was_live);
             assert!(!is_cut_off || is_over, "it was never resumed");
         }
     }
@@ -368,4 +376,33 @@ fn names_are_asked_for_in_chunks_and_alone_after_a_refusal() {
         play.state().pushed(epoch, Push::Subscribed(scope.kind, &names[0]), play.now);
     }
     drop(listeners);
+}
+
+#[test]
+fn a_fence_is_answered_by_a_ping_that_was_sent_after_it() {
+    let mut play = Play::new();
+    let answer = |play: &Play, fence: &mut oneshot::Receiver<Result<()>>| {
+        drop(play.state().take_aftermath());
+        fence.try_recv().ok().map(|answer| answer.err().map(|error| error.kind()))
+    };
+    play.listen(1);
+    while play.connection.is_none() {
+        play.go(None);
+    }
+    let epoch = play.connection.unwrap();
+    let mut early = play.state().fence();
+    assert_eq!(play.step(), Step::Ping(epoch), "before anything else");
+    play.state().pinging(epoch);
+    let mut late = play.state().fence();
+    play.state().ponged(epoch, play.now);
+    assert_eq!(answer(&play, &mut early), Some(None));
+    assert_eq!(answer(&play, &mut late), None, "its question is still to be put");
+    assert_eq!(play.step(), Step::Ping(epoch));
+    play.state().pinging(epoch);
+    play.state().heard(epoch, play.now);
+    assert_eq!(answer(&play, &mut late), None, "a push or another answer is none");
+    play.kill();
+    assert_eq!(answer(&play, &mut late), Some(Some(ErrorKind::NotConnected)));
+    let mut without_connection = play.state().fence();
+    assert_eq!(answer(&play, &mut without_connection), Some(Some(ErrorKind::NotConnected)));
 }

@@ -1,0 +1,212 @@
+//! Many events in few round trips: a batch that is read from an iterator piece by piece, with a result for each event.
+
+use std::borrow::Borrow;
+use std::collections::VecDeque;
+use std::fmt;
+use std::future::{Future, IntoFuture, poll_fn};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use futures_core::Stream;
+
+use crate::bus::EventBus;
+use crate::channel::ChannelKey;
+use crate::error::{Error, Result};
+use crate::event::Event;
+use crate::message::Message;
+use crate::outgoing::{Outgoing, Pending};
+use crate::receipt::Receipt;
+
+/// When what is encoded goes out: enough to make the round trip cheap, and little enough to hold in memory.
+const MOST_MESSAGES: usize = 1_000;
+const MOST_BYTES: usize = 1024 * 1024;
+
+impl<E: Event> EventBus<E> {
+    /// Publishes many events to the channels that their type declares, in few round trips: up to 1,000 messages or
+    /// 1 MiB go out together.
+    ///
+    /// Awaited, it gives a result for each event, in their order. Read with [`next`](PublishBatch::next), or as a
+    /// [`Stream`], it holds no more than one round trip's messages and results, however long the iterator is.
+    /// Nothing is published before it is awaited or read. An event that fails does not stop the others.
+    ///
+    /// # Errors
+    /// For each event as for [`publish`](Self::publish).
+    ///
+    /// # Cancel safety
+    /// Dropping a batch that has begun leaves open whether the events of the last round trip were published;
+    /// none behind them was.
+    ///
+    /// # Examples
+    /// ```
+    /// # use event_bus_core::{EventBus, MemoryTransport};
+    /// # #[derive(serde::Serialize, serde::Deserialize, EventBus)]
+    /// # #[bus(name = "pings", channel(all = "all"))]
+    /// # struct Ping { n: u64 }
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), event_bus_core::Error> {
+    /// let bus = PingBus::new(MemoryTransport::new());
+    /// let results = bus.publish_batch([Ping { n: 1 }, Ping { n: 2 }]).await;
+    /// assert!(results.iter().all(Result::is_ok));
+    ///
+    /// let mut batch = bus.publish_batch((0..10_000).map(|n| Ping { n }));
+    /// while let Some(result) = batch.next().await {
+    ///     let receipts = result?;
+    ///     assert_eq!(receipts[0].channel.key(), "all");
+    /// }
+    /// # Ok(()) }
+    /// ```
+    pub fn publish_batch<I>(&self, events: I) -> PublishBatch<E, I::IntoIter>
+    where
+        I: IntoIterator,
+        I::Item: Borrow<E>,
+    {
+        PublishBatch::new(self.clone(), None, events.into_iter())
+    }
+
+    /// Publishes many events to the channel `key` alone. As [`publish_batch`](Self::publish_batch) besides.
+    ///
+    /// # Errors
+    /// [`InvalidKey`](crate::ErrorKind::InvalidKey) if the text is no key; for each event as for [`publish_to`](Self::publish_to).
+    pub fn publish_batch_to<K, I>(&self, key: K, events: I) -> Result<PublishBatch<E, I::IntoIter>>
+    where
+        K: TryInto<ChannelKey>,
+        Error: From<K::Error>,
+        I: IntoIterator,
+        I::Item: Borrow<E>,
+    {
+        Ok(PublishBatch::new(self.clone(), Some(key.try_into()?), events.into_iter()))
+    }
+}
+
+/// Events on their way, from [`EventBus::publish_batch`]: await it, or read it event by event.
+#[must_use = "nothing is published before it is awaited or read"]
+pub struct PublishBatch<E, I> {
+    bus: EventBus<E>,
+    key: Option<ChannelKey>,
+    events: I,
+    under_way: Option<RoundTrip>,
+    results: VecDeque<Result<Vec<Receipt>>>,
+}
+
+struct RoundTrip {
+    sent: Pin<Box<dyn Future<Output = Vec<Result<Receipt>>> + Send>>,
+    /// For each event what it waits for, or why it was not sent.
+    awaited: Vec<Result<Pending>>,
+}
+
+impl<E, I> PublishBatch<E, I>
+where
+    E: Event,
+    I: Iterator,
+    I::Item: Borrow<E>,
+{
+    fn new(bus: EventBus<E>, key: Option<ChannelKey>, events: I) -> Self {
+        Self { bus, key, events, under_way: None, results: VecDeque::new() }
+    }
+
+    /// What became of the next event; `None` behind the last one.
+    ///
+    /// # Errors
+    /// As for [`EventBus::publish`].
+    ///
+    /// # Cancel safety
+    /// Dropping the future loses nothing: the next call goes on where this one was.
+    pub async fn next(&mut self) -> Option<Result<Vec<Receipt>>> {
+        poll_fn(|cx| self.poll_result(cx)).await
+    }
+
+    fn poll_result(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Vec<Receipt>>>> {
+        loop {
+            if let Some(result) = self.results.pop_front() {
+                return Poll::Ready(Some(result));
+            }
+            if self.under_way.is_none() {
+                self.under_way = self.depart();
+            }
+            let Some(RoundTrip { sent, awaited }) = &mut self.under_way else { return Poll::Ready(None) };
+            let mut sent = ready!(sent.as_mut().poll(cx)).into_iter();
+            self.results.extend(awaited.drain(..).map(|pending| pending?.conclude(&mut sent)));
+            self.under_way = None;
+        }
+    }
+
+    /// The next round trip, if there are events left.
+    fn depart(&mut self) -> Option<RoundTrip> {
+        let (mut messages, mut awaited, mut bytes) = (Vec::new(), Vec::new(), 0);
+        while messages.len() < MOST_MESSAGES && awaited.len() < MOST_MESSAGES && bytes < MOST_BYTES {
+            let Some(event) = self.events.next() else { break };
+            let outgoing = self.bus.encode(self.key.as_ref(), event.borrow()).map(Outgoing::into_messages);
+            awaited.push(outgoing.map(|(encoded, pending)| {
+                bytes += encoded.iter().map(|message| message.payload().len()).sum::<usize>();
+                messages.extend(encoded);
+                pending
+            }));
+        }
+        (!awaited.is_empty()).then(|| RoundTrip { sent: self.send(messages), awaited })
+    }
+
+    fn send(&self, messages: Vec<Message>) -> Pin<Box<dyn Future<Output = Vec<Result<Receipt>>> + Send>> {
+        let port = Arc::clone(self.bus.port());
+        Box::pin(async move { port.publish(messages).await })
+    }
+}
+
+impl<E, I> Stream for PublishBatch<E, I>
+where
+    E: Event,
+    I: Iterator + Unpin,
+    I::Item: Borrow<E>,
+{
+    type Item = Result<Vec<Receipt>>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.poll_result(cx)
+    }
+}
+
+impl<E, I> IntoFuture for PublishBatch<E, I>
+where
+    E: Event,
+    I: Iterator + Unpin,
+    I::Item: Borrow<E>,
+{
+    type Output = Vec<Result<Vec<Receipt>>>;
+    type IntoFuture = PublishAll<E, I>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        PublishAll { batch: self, results: Vec::new() }
+    }
+}
+
+/// A batch that is awaited as a whole.
+#[derive(Debug)]
+pub struct PublishAll<E, I> {
+    batch: PublishBatch<E, I>,
+    results: Vec<Result<Vec<Receipt>>>,
+}
+
+impl<E, I> Future for PublishAll<E, I>
+where
+    E: Event,
+    I: Iterator + Unpin,
+    I::Item: Borrow<E>,
+{
+    type Output = Vec<Result<Vec<Receipt>>>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        while let Some(result) = ready!(self.batch.poll_result(cx)) {
+            self.results.push(result);
+        }
+        Poll::Ready(std::mem::take(&mut self.results))
+    }
+}
+
+impl<E, I> fmt::Debug for PublishBatch<E, I> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PublishBatch")
+            .field("bus", &self.bus)
+            .field("key", &self.key)
+            .field("is_under_way", &self.under_way.is_some())
+            .finish_non_exhaustive()
+    }
+}

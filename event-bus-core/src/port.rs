@@ -1,0 +1,129 @@
+//! A bus without its event type: the name, the way to the transport, and the subscriptions that closing it ends.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::channel::{BusName, Channel, ChannelFilter, ChannelKey};
+use crate::error::{Error, ErrorKind, Result};
+use crate::message::Message;
+use crate::receipt::Receipt;
+use crate::transport::{DynTransport, End, Filter, Inbox, InboxId, Lease};
+
+/// Shared by the clones of a bus and by its subscriptions.
+pub(crate) struct Port {
+    name: BusName,
+    transport: Arc<dyn DynTransport>,
+    open: Arc<OpenSubscriptions>,
+    is_closed: AtomicBool,
+    unpublished: AtomicU64,
+}
+
+impl Port {
+    pub(crate) fn new(name: BusName, transport: Arc<dyn DynTransport>) -> Self {
+        let (open, is_closed, unpublished) = (Arc::default(), AtomicBool::new(false), AtomicU64::new(0));
+        Self { name, transport, open, is_closed, unpublished }
+    }
+
+    pub(crate) fn name(&self) -> &BusName {
+        &self.name
+    }
+
+    pub(crate) fn transport(&self) -> &dyn DynTransport {
+        &*self.transport
+    }
+
+    pub(crate) fn channel(&self, key: &ChannelKey) -> Channel {
+        Channel::new(&self.name, key)
+    }
+
+    pub(crate) async fn publish(&self, messages: Vec<Message>) -> Vec<Result<Receipt>> {
+        if messages.is_empty() { Vec::new() } else { self.transport.publish(messages).await }
+    }
+
+    /// Ends with the bus, from now on.
+    pub(crate) fn admit(&self, inbox: &Inbox) -> Result<()> {
+        let lease = self.open.enter(inbox);
+        self.refuse_if_closed()?;
+        inbox.keep(lease);
+        Ok(())
+    }
+
+    /// Delivers `filter` to `inbox`, which has been [admitted](Self::admit), until the lease is dropped.
+    pub(crate) async fn subscribe(&self, filter: &ChannelFilter, inbox: &Inbox) -> Result<Lease> {
+        let filter = self.full_filter(filter)?;
+        self.refuse_if_closed()?;
+        let lease = self.transport.subscribe(filter, inbox.clone()).await?;
+        self.refuse_if_closed()?;
+        Ok(lease)
+    }
+
+    pub(crate) fn close(&self) {
+        self.is_closed.store(true, Ordering::SeqCst);
+        self.open.end_all();
+    }
+
+    pub(crate) fn refuse_if_closed(&self) -> Result<()> {
+        if self.is_closed.load(Ordering::SeqCst) {
+            return Err(Error::new(ErrorKind::Closed, format!("the bus {} was closed", self.name)));
+        }
+        Ok(())
+    }
+
+    pub(crate) fn count_unpublished(&self) {
+        self.unpublished.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn unpublished(&self) -> u64 {
+        self.unpublished.load(Ordering::Relaxed)
+    }
+
+    fn full_filter(&self, filter: &ChannelFilter) -> Result<Filter> {
+        match filter {
+            ChannelFilter::Key(key) => Ok(Filter::Channel(self.channel(key))),
+            ChannelFilter::Pattern(pattern) if self.transport.capabilities().patterns => {
+                Ok(Filter::Pattern(format!("{}/{pattern}", self.name).into()))
+            }
+            ChannelFilter::Pattern(_) => Err(Error::new(
+                ErrorKind::Unsupported,
+                "this transport has no patterns: listen to exact channels, or publish to one that stands for all",
+            )),
+        }
+    }
+}
+
+impl fmt::Debug for Port {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Port")
+            .field("name", &self.name)
+            .field("is_closed", &self.is_closed)
+            .finish_non_exhaustive()
+    }
+}
+
+#[derive(Default)]
+struct OpenSubscriptions(Mutex<HashMap<InboxId, Inbox>>);
+
+impl OpenSubscriptions {
+    /// Counts `inbox` in until the lease is dropped.
+    fn enter(self: &Arc<Self>, inbox: &Inbox) -> Lease {
+        let id = inbox.id();
+        self.lock().insert(id, inbox.clone());
+        let open = Arc::clone(self);
+        Lease::new(move || drop(open.remove(id)))
+    }
+
+    fn remove(&self, id: InboxId) -> Option<Inbox> {
+        self.lock().remove(&id)
+    }
+
+    fn end_all(&self) {
+        let inboxes: Vec<Inbox> = self.lock().values().cloned().collect();
+        inboxes.iter().for_each(|inbox| inbox.end(End::Closed));
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<InboxId, Inbox>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
