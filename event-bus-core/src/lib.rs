@@ -46,6 +46,7 @@
 //! | feature | default | what it adds |
 //! |---|---|---|
 //! | `derive` | yes | `#[derive(EventBus)]` |
+//! | `testing` | no | a suite of tests for transports: see [`transport_conformance!`] |
 
 mod backoff;
 mod batch;
@@ -73,6 +74,8 @@ mod receipt;
 mod settings;
 mod subscription;
 mod template;
+#[cfg(feature = "testing")]
+pub mod testing;
 pub mod transport;
 
 // The public interface.

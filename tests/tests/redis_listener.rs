@@ -330,3 +330,60 @@ async fn a_wait_within_an_outage_does_not_say_that_nothing_was_missed() {
     let error = events.wait(Duration::from_millis(20)).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Missed);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_wait_during_which_the_server_stops_answering_does_not_say_that_nothing_came() {
+    let server = RedisServer::start();
+    let bus = NumberedBus::new(RedisTransport::connect(server.url()).await.unwrap());
+    let mut events = bus.listen("k").await.unwrap();
+    assert!(events.wait(Duration::from_millis(400)).await.unwrap().is_none(), "it answers");
+    server.pause();
+    // Shorter than the time after which the listener itself notices the silence.
+    let started = std::time::Instant::now();
+    let error = events.wait(Duration::from_millis(400)).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Missed, "{error}");
+    assert!(started.elapsed() < Duration::from_secs(1), "the deadline is hard: {:?}", started.elapsed());
+    let error = bus.wait_for_event("other", Duration::from_millis(400)).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NotSubscribed, "{error}");
+    server.resume();
+    within("answers again", async {
+        while !matches!(events.wait(Duration::from_millis(400)).await, Ok(None)) {}
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_filter_that_is_denied_leaves_the_others_as_they_are() {
+    let server = RedisServer::start();
+    let _ = server.command(&["ACL", "SETUSER", "worker", "on", ">secret", "+@all", "~*", "&numbered/mine*"]);
+    let url = format!("redis://worker:secret@127.0.0.1:{}", server.port());
+    let bus = NumberedBus::new(RedisTransport::connect(url).await.unwrap());
+    let mut events = bus.listen("mine").await.unwrap();
+    assert_eq!(events.add("yours").await.unwrap_err().kind(), ErrorKind::Denied);
+    events.add("mine-too").await.unwrap();
+    assert_eq!(events.filters().map(ToString::to_string).collect::<Vec<_>>(), ["mine", "mine-too"]);
+    bus.publish_to("mine", &Numbered::new("s", 1)).await.unwrap();
+    bus.publish_to("mine-too", &Numbered::new("s", 2)).await.unwrap();
+    for number in [1, 2] {
+        assert_eq!(within("an event", events.recv()).await.unwrap().unwrap().number, number);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_outage_of_several_filters_is_told_once() {
+    let mut server = RedisServer::start();
+    let bus = NumberedBus::new(RedisTransport::connect(server.url()).await.unwrap());
+    let mut events = bus.listen("a").await.unwrap();
+    events.add("b").await.unwrap();
+    events.add(KeyPattern::new("c*").unwrap()).await.unwrap();
+    server.restart();
+    assert!(matches!(within("a notice", events.recv()).await, Some(Err(Notice::Interrupted))));
+    assert!(matches!(within("a notice", events.recv()).await, Some(Err(Notice::Resumed { .. }))));
+    for (number, key) in (0..).zip(["a", "b", "c1"]) {
+        within("published", async {
+            while bus.publish_to(key, &Numbered::new("s", number)).await.is_err() {}
+        })
+        .await;
+        assert_eq!(within("an event", events.recv()).await.unwrap().unwrap().number, number);
+    }
+}

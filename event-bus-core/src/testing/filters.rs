@@ -1,0 +1,162 @@
+//! Cases about what a subscription listens to: keys, patterns, and several of them.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use super::tools::{Bus, Numbered, bus, event, next, publish_to, within};
+use crate::channel::KeyPattern;
+use crate::error::ErrorKind;
+use crate::subscription::Subscription;
+use crate::transport::Transport;
+
+/// A pattern hears the channels that it matches, or is refused as `Unsupported`.
+pub async fn patterns_hear_what_matches<T: Transport + Clone>(transport: T) {
+    let supported = transport.capabilities().patterns;
+    let bus = bus(transport);
+    let pattern = KeyPattern::new("user-[13]/*").expect("a pattern");
+    let listening = bus.listen(&pattern).await;
+    if !supported {
+        assert_eq!(listening.expect_err("no patterns here").kind(), ErrorKind::Unsupported);
+        return;
+    }
+    let mut events = listening.expect("listening");
+    for (number, key) in (0..).zip(["user-1/a?", "user-2/a?", "user-3/b", "other", "user-1/"]) {
+        publish_to(&bus, key, number).await;
+    }
+    assert_eq!([next(&mut events).await, next(&mut events).await, next(&mut events).await], [0, 2, 4]);
+}
+
+/// `listen` takes text for a key, in which a `*` is refused; `listen_events` and `wait_for_event` take it for a
+/// pattern if it holds a `*`. Nobody can publish to one.
+pub async fn a_star_makes_a_pattern_only_where_it_is_asked_for<T: Transport + Clone>(transport: T) {
+    let supported = transport.capabilities().patterns;
+    let bus = bus(transport);
+    assert_eq!(bus.listen("s/*").await.expect_err("no key").kind(), ErrorKind::InvalidKey);
+    assert_eq!(bus.publish_to("s/*", &event(1)).await.expect_err("no key").kind(), ErrorKind::InvalidKey);
+    let mut exact = bus.listen_events("s/1").await.expect("listening");
+    let pattern = bus.listen_events("s/*").await;
+    publish_to(&bus, "s/1", 1).await;
+    publish_to(&bus, "s/2", 2).await;
+    publish_to(&bus, "s/1", 3).await;
+    assert_eq!([next(&mut exact).await, next(&mut exact).await], [1, 3]);
+    if supported {
+        let mut pattern = pattern.expect("listening");
+        assert_eq!([next(&mut pattern).await, next(&mut pattern).await], [1, 2]);
+        assert!(
+            bus.wait_for_event("t/*", Duration::from_millis(500))
+                .await
+                .expect("nothing was missed")
+                .is_none()
+        );
+    } else {
+        assert_eq!(pattern.expect_err("no patterns here").kind(), ErrorKind::Unsupported);
+    }
+}
+
+/// Whatever a key holds that a name may hold, it is that channel and no other, also inside a pattern that escapes it.
+pub async fn a_key_stands_for_itself_whatever_it_holds<T: Transport + Clone>(transport: T) {
+    let supported = transport.capabilities().patterns;
+    let bus = bus(transport);
+    let keys =
+        ["a?", "ab", "a[b]", "a\\b", "{a}/b", "a b", "ü/漢/😀", "a/b//c/", "'\"`$;", "^", "-", "user:1@x.y"];
+    let mut listeners: Vec<(&str, Subscription<Numbered>)> = Vec::new();
+    for key in keys {
+        listeners.push((key, bus.listen(key).await.expect("listening")));
+        if supported {
+            let escaped = KeyPattern::new(escape(key) + "*").expect("a pattern");
+            listeners.push((key, bus.listen(escaped).await.expect("listening")));
+        }
+    }
+    for (number, key) in (0..).zip(keys) {
+        publish_to(&bus, key, number).await;
+    }
+    for (key, events) in &mut listeners {
+        let event = within("an event", events.recv()).await.expect("not the end").expect("an event");
+        assert_eq!((event.channel().key(), keys[usize::try_from(event.number).unwrap_or(0)]), (*key, *key));
+    }
+    bus.close().await;
+    for (key, events) in &mut listeners {
+        let more = within("the end", events.recv()).await;
+        assert!(more.is_none(), "{key} heard {more:?} too");
+    }
+}
+
+fn escape(key: &str) -> String {
+    let is_glob = |c: &char| ['*', '?', '[', ']', '\\', '^', '-'].contains(c);
+    key.chars().flat_map(|c| is_glob(&c).then_some('\\').into_iter().chain([c])).collect()
+}
+
+/// Of several filters that match an event, a subscription hears it through one.
+pub async fn an_event_that_several_filters_match_comes_once<T: Transport + Clone>(transport: T) {
+    let supported = transport.capabilities().patterns;
+    let bus = bus(transport);
+    let mut events = bus.listen("a").await.expect("listening");
+    events.add("a").await.expect("once more changes nothing");
+    events.add("b").await.expect("listening");
+    if supported {
+        events.add(KeyPattern::new("a*").expect("a pattern")).await.expect("listening");
+        events.add(KeyPattern::any()).await.expect("listening");
+    }
+    for number in 0..100 {
+        publish_to(&bus, if number % 3 == 0 { "b" } else { "a" }, number).await;
+    }
+    for number in 0..100 {
+        assert_eq!(next(&mut events).await, number);
+    }
+    assert!(events.remove("a").expect("a key"));
+    assert!(!events.remove("a").expect("a key"), "it is gone");
+    assert_eq!(events.filters().count(), if supported { 3 } else { 1 });
+    publish_to(&bus, "a", 100).await;
+    publish_to(&bus, "b", 101).await;
+    let first = next(&mut events).await;
+    assert_eq!(first, if supported { 100 } else { 101 }, "a pattern still matches `a`");
+}
+
+/// While events flow on all channels, filters are added and removed: one that stays hears everything, in order and
+/// once, and one that is added hears everything from then on, until it is removed.
+pub async fn filters_come_and_go_while_events_flow<T: Transport + Clone>(transport: T) {
+    let bus = super::tools::builder(transport).queue_messages(100_000).build().expect("a bus");
+    let mut events = bus.listen("stays").await.expect("listening");
+    let (stop, stopped) = tokio::sync::watch::channel(false);
+    let publishing = tokio::spawn(publish_until(bus.clone(), stopped));
+    let mut expected = HashMap::from([("stays".to_owned(), 0)]);
+    for round in 0..60 {
+        let key = format!("comes-{}", round % 3);
+        events.add(&key).await.expect("listening");
+        expected.remove(&key); // it may begin with any number
+        for _ in 0..2 {
+            while heard_in_order(&mut events, &mut expected).await.source != key {}
+        }
+        assert!(events.remove(&key).expect("a key"));
+    }
+    stop.send(true).expect("the publisher listens");
+    let published = within("the publisher", publishing).await.expect("the publisher");
+    let last = Numbered { source: "stays".to_owned(), number: published };
+    bus.publish_to("stays", &last).await.expect("published");
+    while heard_in_order(&mut events, &mut expected).await != last {}
+}
+
+async fn heard_in_order(
+    events: &mut Subscription<Numbered>,
+    expected: &mut HashMap<String, u64>,
+) -> Numbered {
+    let event = within("an event", events.recv()).await.expect("not the end").expect("an event");
+    assert_eq!(event.channel().key(), event.source);
+    let number = *expected.entry(event.source.clone()).or_insert(event.number);
+    assert_eq!(event.number, number, "on {}", event.source);
+    expected.insert(event.source.clone(), number + 1);
+    event.into_event()
+}
+
+/// Publishes the same number to all channels, then the next.
+async fn publish_until(bus: Bus, stopped: tokio::sync::watch::Receiver<bool>) -> u64 {
+    let mut number = 0;
+    while !*stopped.borrow() {
+        for key in ["stays", "comes-0", "comes-1", "comes-2"] {
+            let event = Numbered { source: key.to_owned(), number };
+            bus.publish_to(key, &event).await.expect("published");
+        }
+        number += 1;
+    }
+    number
+}
