@@ -1,12 +1,12 @@
-//! One publish that is pushed several times: once for its channel, and once for each pattern that matches. Who has it
-//! already, and the message that it became.
+//! One publish that is pushed several times: once for its channel, and once for each pattern that matches. Its number,
+//! by which inboxes know that they have it already, and the message that it became.
 
+use std::collections::HashSet;
 use std::sync::{Arc, Weak};
 
 use bytes::Bytes;
 
 use super::aftermath::Aftermath;
-use super::inbox::{Inbox, InboxId};
 use super::topic::TopicKind;
 use crate::channel::Channel;
 use crate::message::Message;
@@ -16,33 +16,33 @@ use crate::message::Message;
 #[derive(Debug, Default)]
 pub(super) struct Echoes {
     channel: Option<Arc<str>>,
-    topics: Vec<(TopicKind, Arc<str>)>,
+    /// For which it came so far.
+    patterns: HashSet<Arc<str>>,
     /// Weak, so that it does not outlive its readers.
     message: Weak<Message>,
-    /// Only those who could get it again.
-    heard: Vec<InboxId>,
+    number: u64,
 }
 
 impl Echoes {
     /// A push for the topic `name` begins.
     pub(super) fn note_push(&mut self, kind: TopicKind, name: &Arc<str>, channel: &str) {
         let is_pattern = kind == TopicKind::Pattern;
-        let is_echo = is_pattern
-            && self.channel.as_deref() == Some(channel)
-            && !self.topics.iter().any(|(known, topic)| *known == kind && topic == name);
+        let is_echo = is_pattern && self.channel.as_deref() == Some(channel) && !self.patterns.contains(name);
         if !is_echo {
             self.forget();
             self.channel = Some(if is_pattern { channel.into() } else { Arc::clone(name) });
         }
-        self.topics.push((kind, Arc::clone(name)));
+        if is_pattern {
+            self.patterns.insert(Arc::clone(name));
+        }
     }
 
     /// What comes next is no echo of what came before.
     pub(super) fn forget(&mut self) {
         self.channel = None;
-        self.topics.clear();
+        self.patterns.clear();
         self.message = Weak::new();
-        self.heard.clear();
+        self.number += 1;
     }
 
     /// The message of the push that has begun: the one of its first push, where somebody still holds that, so that it
@@ -59,23 +59,8 @@ impl Echoes {
         Some(message)
     }
 
-    /// Whether `inbox` has this publish already; if not, it has it now.
-    pub(super) fn is_heard(&mut self, inbox: &Inbox) -> bool {
-        if self.heard.contains(&inbox.id()) {
-            return true;
-        }
-        if inbox.has_several_topics() {
-            self.note_heard(inbox.id());
-        }
-        false
-    }
-
-    pub(super) fn note_heard(&mut self, inbox: InboxId) {
-        self.heard.push(inbox);
-    }
-
-    /// For which topics it came so far.
-    pub(super) fn topics(&self) -> impl Iterator<Item = (TopicKind, &Arc<str>)> {
-        self.topics.iter().map(|(kind, name)| (*kind, name))
+    /// Tells this publish from all others.
+    pub(super) fn number(&self) -> u64 {
+        self.number
     }
 }

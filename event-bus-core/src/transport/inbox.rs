@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 use std::fmt;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
@@ -60,8 +60,8 @@ pub struct InboxId(u64);
 struct Shared {
     id: InboxId,
     limits: InboxLimits,
-    /// How many topics it listens to.
-    topics: AtomicUsize,
+    /// The last publish that it got, of those that several of its topics may match.
+    last_publish: AtomicU64,
     state: Mutex<State>,
 }
 
@@ -103,7 +103,7 @@ impl Inbox {
     pub(crate) fn new(limits: InboxLimits) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let id = InboxId(NEXT.fetch_add(1, Ordering::Relaxed));
-        Self(Arc::new(Shared { id, limits, topics: AtomicUsize::new(0), state: Mutex::default() }))
+        Self(Arc::new(Shared { id, limits, last_publish: AtomicU64::new(0), state: Mutex::default() }))
     }
 
     /// Which inbox this is.
@@ -130,17 +130,9 @@ impl Inbox {
         self.resume_into(&mut Aftermath::default());
     }
 
-    pub(super) fn joined(&self) {
-        self.0.topics.fetch_add(1, Ordering::Relaxed);
-    }
-
-    pub(super) fn left(&self) {
-        self.0.topics.fetch_sub(1, Ordering::Relaxed);
-    }
-
-    /// Whether one publish may reach it over several topics.
-    pub(super) fn has_several_topics(&self) -> bool {
-        self.0.topics.load(Ordering::Relaxed) > 1
+    /// Whether it has the publish of this number already; if not, it has it now. One registry numbers its publishes.
+    pub(super) fn has_publish(&self, number: u64) -> bool {
+        self.0.last_publish.swap(number, Ordering::Relaxed) == number
     }
 
     pub(super) fn deliver_into(&self, message: Arc<Message>, aftermath: &mut Aftermath) -> bool {

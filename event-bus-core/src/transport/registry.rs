@@ -73,14 +73,10 @@ impl Registry {
     /// An inbox wants a topic. `true` if the server has confirmed it already; then everything published from
     /// now on is delivered. Else the topic will be in a coming [`request`](Self::next_request).
     pub fn join(&mut self, topic: &Topic, inbox: Inbox) -> bool {
-        if self.has_last_publish(topic.scope.endpoint, inbox.id()) {
-            self.echoes.note_heard(inbox.id());
-        }
         let entry = entry_of(&mut self.scopes, topic);
         self.wanted += usize::from(entry.members.is_empty());
         let live = entry.server == ServerSide::Subscribed;
         let standing = if live { Standing::Live } else { Standing::Joining };
-        inbox.joined();
         entry.members.push(Member { inbox, standing });
         self.unsettle(topic);
         live
@@ -93,7 +89,6 @@ impl Registry {
         let member = entry.members.swap_remove(at);
         let is_empty = entry.members.is_empty();
         self.wanted -= usize::from(is_empty);
-        member.inbox.left();
         if member.standing == Standing::CutOff {
             member.inbox.resume_into(&mut self.aftermath); // this topic no longer keeps it from being whole
         }
@@ -109,7 +104,6 @@ impl Registry {
         let members = std::mem::take(&mut entry.members);
         self.wanted -= usize::from(!members.is_empty());
         self.unsettle(topic);
-        members.iter().for_each(|member| member.inbox.left());
         let listening = members.into_iter().filter(|member| member.standing != Standing::Joining);
         listening.map(|member| member.inbox).collect()
     }
@@ -216,7 +210,7 @@ impl Registry {
         let mut ended = Vec::new();
         for Member { inbox, .. } in live {
             listeners += 1;
-            if may_echo && self.echoes.is_heard(inbox) {
+            if may_echo && inbox.has_publish(self.echoes.number()) {
                 continue;
             }
             if !inbox.deliver_into(Arc::clone(&message), &mut self.aftermath) {
@@ -311,17 +305,6 @@ impl Registry {
     fn has_patterns(&self, endpoint: Endpoint) -> bool {
         let patterns = Scope { endpoint, kind: TopicKind::Pattern };
         self.scopes.iter().any(|(scope, entries)| *scope == patterns && !entries.is_empty())
-    }
-
-    /// Whether `inbox` got the last publish, some echoes of which may be still to come.
-    fn has_last_publish(&self, endpoint: Endpoint, inbox: InboxId) -> bool {
-        self.echoes.topics().any(|(kind, name)| {
-            let scope = Scope { endpoint, kind };
-            let entries = self.scopes.iter().find(|(known, _)| *known == scope);
-            let entry = entries.and_then(|(_, entries)| entries.get(name));
-            let mut members = entry.into_iter().flat_map(|entry| &entry.members);
-            members.any(|member| member.inbox.id() == inbox && member.standing == Standing::Live)
-        })
     }
 
     fn entry(&mut self, topic: &Topic) -> Option<&mut Entry> {
