@@ -42,6 +42,16 @@ fn quickstart_hears_what_it_publishes_in_memory_and_on_redis() {
 }
 
 #[test]
+fn codecs_hears_what_it_may_and_is_told_of_the_rest_in_memory_and_on_redis() {
+    let server = RedisServer::start();
+    for url in [None, Some(server.url())] {
+        let output = run("codecs", &[], url.as_deref());
+        assert!(output.status.success(), "{output:?}");
+        assert_eq!(last_line(&output), "codecs: 3 heard, 3 refused");
+    }
+}
+
+#[test]
 fn the_recorded_messages_of_the_python_services_pass_directly_and_through_redis() {
     let server = RedisServer::start();
     let file = "tests/vectors/autogpt-wire.jsonl";
