@@ -1,31 +1,54 @@
 #!/usr/bin/env bash
-# Runs every test: unit, live Redis (servers of their own on free loopback ports), compile-fail, programs, docs.
-# Installs redis-server where it can; otherwise says in one sentence what to install.
+# Runs every test: unit, live Redis (servers of their own on free loopback ports), beside the Python bus, compile-fail,
+# programs, docs.
+# Installs redis-server, Python and its packages where it can; otherwise says in one sentence what to install.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-command -v cargo >/dev/null || {
-    echo "scripts/test.sh: cargo is missing: install Rust 1.88 or newer" >&2
+stop() {
+    echo "scripts/test.sh: $*" >&2
     exit 1
 }
 
-install_redis_server() {
+install_packages() {
     local as_root=()
     [ "$(id -u)" -eq 0 ] || as_root=(sudo -n)
     command -v apt-get >/dev/null || return 1
-    echo "scripts/test.sh: installing redis-server"
-    # Only the program is wanted: no server of the machine's own is to be started.
+    echo "scripts/test.sh: installing $*"
+    # Only the programs are wanted: no server of the machine's own is to be started.
     "${as_root[@]}" apt-get update -qq &&
         "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 \
-            apt-get install -y -qq --no-install-recommends redis-server
+            apt-get install -y -qq --no-install-recommends "$@"
 }
 
-if ! command -v redis-server >/dev/null; then
-    install_redis_server >&2 && command -v redis-server >/dev/null || {
-        echo "scripts/test.sh: redis-server is missing and can't be installed here: install Debian's package redis-server (Redis 6 or newer)" >&2
-        exit 1
-    }
-fi
+has_python() {
+    python3 -c 'import sys, ensurepip, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null
+}
+
+# A virtual environment with the packages that requirements.txt pins; made anew when these change, or Python did.
+python_environment() {
+    local packages=tests/python/requirements.txt environment=target/python
+    if cmp -s "$packages" "$environment/installed.txt" && "$environment/bin/python" -c 'import redis' 2>/dev/null; then
+        return
+    fi
+    echo "scripts/test.sh: installing $packages into $environment"
+    rm -rf "$environment"
+    python3 -m venv "$environment" &&
+        "$environment/bin/python" -m pip install --quiet --disable-pip-version-check --requirement "$packages" &&
+        cp "$packages" "$environment/installed.txt"
+}
+
+command -v cargo >/dev/null ||
+    stop "cargo is missing: install Rust 1.88 or newer"
+
+command -v redis-server >/dev/null || install_packages redis-server >&2 && command -v redis-server >/dev/null ||
+    stop "redis-server is missing and can't be installed here: install Debian's package redis-server (Redis 6 or newer)"
+
+has_python || install_packages python3 python3-venv >&2 && has_python ||
+    stop "Python is missing and can't be installed here: install Debian's packages python3 and python3-venv (3.11 or newer)"
+
+python_environment >&2 ||
+    stop "the packages of tests/python/requirements.txt can't be installed: see above, and let pip reach an index that has them"
 
 # The programs that tests run are built first, so that no test waits for a compiler.
 cargo build --workspace --bins

@@ -1,13 +1,16 @@
-//! What the workspace's tests stand on: real servers of their own, events, and waiting for conditions.
+//! What the workspace's tests stand on: real servers of their own, the Python bus beside ours, events, and waiting for
+//! conditions.
 
 #![expect(clippy::missing_panics_doc, reason = "a test helper that can't go on panics")]
 
 mod events;
+pub mod python;
 pub mod server;
 pub mod torture;
 mod until;
 
 pub use events::{Numbered, NumberedBus, NumberedChannel, SourceChannel};
+pub use python::PythonPeer;
 pub use server::RedisServer;
 pub use until::{eventually, within};
 
