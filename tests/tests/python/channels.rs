@@ -14,6 +14,7 @@ use crate::pair::{Pair, delivery};
 struct Recorded {
     name: String,
     event: String,
+    channels: Vec<String>,
     wire: String,
 }
 
@@ -95,7 +96,10 @@ async fn hear_from_rust<E: Event + Serialize>(pair: &mut Pair, recorded: &Record
 where
     Json: Codec<E>,
 {
-    for heard in pair.rust_to_python(&[recorded.event::<E>()]).await {
+    let heard = pair.rust_to_python(&[recorded.event::<E>()]).await;
+    let channels: Vec<_> = heard.iter().map(|heard| heard.channel.as_str()).collect();
+    assert_eq!(channels, recorded.channels, "{}", recorded.name);
+    for heard in heard {
         let raw = heard.raw.as_str().unwrap();
         assert!(pair.python.same(raw, &recorded.wire).await, "{}: {raw}", recorded.name);
     }
