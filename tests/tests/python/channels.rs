@@ -4,7 +4,6 @@ use event_bus_core::{Channel, Codec, Event, Json, KeyPattern};
 use event_bus_examples::{
     CredentialsChanged, ExecutionEvent, Notification, StreamDisconnect, WebhookEvent, run_events,
 };
-use event_bus_tests::python::exact;
 use serde::{Deserialize, Serialize};
 
 use crate::pair::{Pair, delivery};
@@ -72,7 +71,6 @@ where
             "{}: this Python writes as the platform's does",
             recorded.name
         );
-        assert_eq!(exact(heard.event()), exact(&event), "{}", recorded.name);
     }
 }
 
@@ -106,7 +104,7 @@ where
 }
 
 #[tokio::test]
-async fn python_finds_a_recorded_message_changed_by_as_little_as_a_decimal_point() {
+async fn python_tells_values_apart_by_as_little_as_a_decimal_point() {
     let mut pair = Pair::start().await;
     for (left, right, same) in [
         (r#"{"a":1,"b":2.5e0}"#, r#"{"b":2.5,"a":1}"#, true),
