@@ -9,6 +9,7 @@ use std::marker::PhantomData;
 
 use crate::channel::Channel;
 use crate::codec::{Codec, CodecError, Envelope, Headers};
+use crate::integers::too_long;
 
 /// Compact JSON in the envelope of the AutoGPT platform: `{"payload":<event>}`, with `"headers"` behind it
 /// only if there are any. Reading ignores unknown keys beside `payload`.
@@ -34,6 +35,9 @@ impl<E: Serialize + DeserializeOwned> Codec<E> for Json {
         // Checking UTF-8 once and decoding text is a fifth faster than decoding bytes.
         let text = std::str::from_utf8(wire)
             .map_err(|error| CodecError::new(format!("invalid utf-8 at byte {}", error.valid_up_to())))?;
+        if let Some(at) = too_long(text) {
+            return Err(CodecError::new(format!("the integer at byte {at} has more than 64 bits")));
+        }
         let Wire(envelope) = serde_json::from_str(text).map_err(|error| CodecError::new(describe(&error)))?;
         Ok(envelope)
     }

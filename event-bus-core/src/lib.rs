@@ -60,6 +60,7 @@ mod error;
 mod event;
 mod glob;
 mod handle;
+mod integers;
 mod json;
 mod key_error;
 mod limit;

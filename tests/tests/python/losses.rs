@@ -136,6 +136,22 @@ async fn what_python_guesses_rust_tells() {
 }
 
 #[tokio::test]
+async fn an_integer_of_more_than_64_bits_is_told_even_where_anything_may_stand() {
+    let pair = Pair::start().await;
+    let mut in_rust = pair.bus::<WebhookEvent>().listen("w/e").await.unwrap();
+    let webhook = |number: &str| {
+        let fields = r#""id":"i","provider":"p","webhook_id":"w","event_type":"e""#;
+        format!(r#"{{"payload":{{{fields},"payload":{{"number":{number},"text":"{number}"}}}}}}"#)
+    };
+    for number in ["18446744073709551616", "-9223372036854775809"] {
+        pair.publish_raw("webhooks/w/e", &webhook(number));
+        expect_undecodable(&mut in_rust, &webhook(number)).await;
+    }
+    pair.publish_raw("webhooks/w/e", &webhook("18446744073709551615"));
+    assert_eq!(delivery(&mut in_rust).await.payload["number"], u64::MAX);
+}
+
+#[tokio::test]
 async fn a_status_that_came_later_is_kept_by_rust_and_dropped_by_python() {
     let mut pair = Pair::start().await;
     let bus = pair.bus::<ExecutionEvent>();

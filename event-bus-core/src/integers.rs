@@ -1,0 +1,114 @@
+//! Finding integers that no reader can keep: serde_json reads one that is too long for 64 bits as a double, and so
+//! changes it without a word.
+
+/// As many digits as the shortest integers outside of -2^63 to 2^64-1 have.
+const LONG: usize = 19;
+
+/// Where the first integer outside of -2^63 to 2^64-1 begins in JSON `text`, if there is one.
+pub(crate) fn too_long(text: &str) -> Option<usize> {
+    let bytes = text.as_bytes();
+    let mut quotes = Quotes::default();
+    // A run of that many digits holds a digit at one of these places, so that most bytes are never looked at.
+    let mut at = LONG - 1;
+    while at < bytes.len() {
+        if bytes[at].is_ascii_digit() {
+            let (start, end) = run_around(bytes, at);
+            let is_candidate =
+                end - start >= LONG && is_integer(bytes, start, end) && !fits(text, start, end);
+            if is_candidate && !quotes.enclose(bytes, start) {
+                return Some(start);
+            }
+            at = end;
+        }
+        at += LONG;
+    }
+    None
+}
+
+fn run_around(bytes: &[u8], at: usize) -> (usize, usize) {
+    let start = bytes[..at].iter().rposition(|byte| !byte.is_ascii_digit()).map_or(0, |before| before + 1);
+    let end =
+        bytes[at..].iter().position(|byte| !byte.is_ascii_digit()).map_or(bytes.len(), |length| at + length);
+    (start, end)
+}
+
+fn is_integer(bytes: &[u8], start: usize, end: usize) -> bool {
+    let before = start.checked_sub(1).map(|before| bytes[before]);
+    !matches!(before, Some(b'.' | b'e' | b'E' | b'+')) && !matches!(bytes.get(end), Some(b'.' | b'e' | b'E'))
+}
+
+fn fits(text: &str, start: usize, end: usize) -> bool {
+    if text[..start].ends_with('-') {
+        text[start - 1..end].parse::<i64>().is_ok()
+    } else {
+        text[start..end].parse::<u64>().is_ok()
+    }
+}
+
+/// Follows the quotes of the texts, each byte once, however often it is asked.
+#[derive(Default)]
+struct Quotes {
+    read: usize,
+    is_inside: bool,
+    is_escaped: bool,
+}
+
+impl Quotes {
+    /// Whether `at`, which is behind all places asked for before, stands inside of a text.
+    fn enclose(&mut self, bytes: &[u8], at: usize) -> bool {
+        for byte in &bytes[self.read..at] {
+            match byte {
+                _ if self.is_escaped => self.is_escaped = false,
+                b'\\' => self.is_escaped = self.is_inside,
+                b'"' => self.is_inside = !self.is_inside,
+                _ => {}
+            }
+        }
+        self.read = at;
+        self.is_inside
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn only_integers_outside_of_sixty_four_bits_are_found() {
+        for (number, fits) in [
+            ("18446744073709551615", true),
+            ("18446744073709551616", false),
+            ("-9223372036854775808", true),
+            ("-9223372036854775809", false),
+            ("123456789012345678901234567890", false),
+            ("1234567890123456789", true),
+            ("0.123456789012345678901234567890", true),
+            ("123456789012345678901234567890.5", true),
+            ("123456789012345678901234567890e2", true),
+            ("1e-00000000000000000000000000001", true),
+            ("\"123456789012345678901234567890\"", true),
+            ("\"\\\"123456789012345678901234567890\"", true),
+            ("\"\\\\\", 123456789012345678901234567890", false),
+        ] {
+            for padding in 0..40 {
+                let text = format!("{{\"{}\":[{number}]}}", "k".repeat(padding));
+                assert_eq!(too_long(&text).is_none(), fits, "{text}");
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_stands_around_it_a_long_integer_is_found(
+            before in "[ -~]{0,60}", digits in "[1-9][0-9]{20,40}", after in "[ -~]{0,60}",
+        ) {
+            let before = serde_json::to_string(&before).unwrap();
+            let after = serde_json::to_string(&after).unwrap();
+            let bare = format!("[{before},{digits},{after}]");
+            prop_assert!(too_long(&bare).is_some(), "{}", bare);
+            let quoted = format!("[{before},\"{digits}\",{after}]");
+            prop_assert_eq!(too_long(&quoted), None, "{}", quoted);
+        }
+    }
+}
