@@ -229,8 +229,10 @@ fn pool(
         .set_connection_timeout(Some(config.connect_timeout))
         .set_response_timeout(Some(config.response_timeout))
         .set_push_sender(count_disconnects);
-    let manager =
-        Manager::new_with_config(config.connection_info(), connection_config).map_err(|e| e.to_string())?;
+    let manager = config
+        .connection_info()
+        .and_then(|connection| Manager::new_with_config(connection, connection_config))
+        .map_err(|error| error.to_string())?;
     let pool = Pool::builder(manager)
         .max_size(config.lanes)
         .wait_timeout(Some(config.connect_timeout))

@@ -1,28 +1,37 @@
 //! Which Redis, and how patient we are with it. Everything is checked before the first connection.
 //! Where settings may come from stands in files of their own.
 
+mod server;
 mod url;
 
 use std::fmt;
 use std::time::Duration;
 
 use event_bus_core::{Error, ErrorKind, Result};
-use redis::{ConnectionAddr, ConnectionInfo, ProtocolVersion};
+use redis::{
+    ConnectionAddr, ConnectionInfo, IntoConnectionInfo, ProtocolVersion, RedisConnectionInfo, RedisResult,
+};
 
-/// Which Redis to use, and how.
+/// Which Redis to use, and how: from a [URL](Self::from_url), or [by name and port](Self::new), and then setter
+/// by setter. What can't work is refused when a transport is made of it.
 ///
 /// ```
-/// # use event_bus_redis::RedisConfig;
+/// # use event_bus_redis::{RedisConfig, RedisTransport};
 /// # use std::time::Duration;
-/// let config = RedisConfig::from_url("redis://worker:secret@127.0.0.1:6379/0")?
+/// let config = RedisConfig::new("127.0.0.1", 6379)
+///     .username("worker")
+///     .password("p@ss/word") // as it is: only URLs are percent-encoded
 ///     .publish_timeout(Duration::from_secs(2))
 ///     .lanes(2);
-/// assert!(!format!("{config:?}").contains("secret"));
+/// assert!(!format!("{config:?}").contains("p@ss"));
+///
+/// let redis = RedisTransport::lazy(config)?;
 /// # Ok::<(), event_bus_core::Error>(())
 /// ```
 #[derive(Clone)]
 pub struct RedisConfig {
-    pub(crate) connection: ConnectionInfo,
+    address: ConnectionAddr,
+    login: RedisConnectionInfo,
     pub(crate) connect_timeout: Duration,
     pub(crate) response_timeout: Duration,
     pub(crate) publish_timeout: Duration,
@@ -33,9 +42,10 @@ pub struct RedisConfig {
 }
 
 impl RedisConfig {
-    fn with_connection(connection: ConnectionInfo) -> Self {
+    fn with_defaults(address: ConnectionAddr, login: RedisConnectionInfo) -> Self {
         Self {
-            connection,
+            address,
+            login,
             connect_timeout: Duration::from_secs(2),
             response_timeout: Duration::from_secs(2),
             publish_timeout: Duration::from_secs(5),
@@ -103,7 +113,9 @@ impl RedisConfig {
         self
     }
 
+    /// Refuses what can't work.
     pub(crate) fn check(&self) -> Result<()> {
+        self.check_server()?;
         let zero_times = [
             ("connect_timeout", self.connect_timeout),
             ("response_timeout", self.response_timeout),
@@ -137,46 +149,32 @@ impl RedisConfig {
         self
     }
 
-    /// The server without credentials, for messages.
-    pub(crate) fn server(&self) -> String {
-        match self.connection.addr() {
-            ConnectionAddr::Tcp(host, port) | ConnectionAddr::TcpTls { host, port, .. } => {
-                format!("{host}:{port}")
-            }
-            ConnectionAddr::Unix(path) => path.display().to_string(),
-            _ => "an unknown address".to_owned(),
-        }
-    }
-
-    pub(crate) fn user(&self) -> &str {
-        self.connection.redis_settings().username().unwrap_or("default")
-    }
-
     /// What both kinds of connection connect to.
-    pub(crate) fn connection_info(&self) -> ConnectionInfo {
+    pub(crate) fn connection_info(&self) -> RedisResult<ConnectionInfo> {
         let keepalive = redis::io::tcp::socket2::TcpKeepalive::new()
             .with_time(self.ping_interval.clamp(Duration::from_secs(1), Duration::from_secs(3600)))
             .with_interval(Duration::from_secs(1));
         let tcp = redis::io::tcp::TcpSettings::default()
             .set_nodelay(true) // off in redis 1.8: a publish would wait for the answer of the one before
             .set_keepalive(keepalive);
-        let login = self.connection.redis_settings().clone();
         // Listening needs RESP3: it alone carries messages and answers on one connection.
-        let login = login
+        let login = self
+            .login
+            .clone()
             .set_protocol(ProtocolVersion::RESP3)
             .set_lib_name(env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"));
-        self.connection.clone().set_tcp_settings(tcp).set_redis_settings(login)
+        Ok(self.address.clone().into_connection_info()?.set_tcp_settings(tcp).set_redis_settings(login))
     }
 }
 
 impl fmt::Debug for RedisConfig {
     /// Without the password.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { connection, connect_timeout, response_timeout, publish_timeout, .. } = self;
+        let Self { login, connect_timeout, response_timeout, publish_timeout, .. } = self;
         let Self { listen_timeout, ping_interval, lanes, max_in_flight, .. } = self;
         f.debug_struct("RedisConfig")
             .field("server", &self.server())
-            .field("database", &connection.redis_settings().db())
+            .field("database", &login.db())
             .field("user", &self.user())
             .field("connect_timeout", connect_timeout)
             .field("response_timeout", response_timeout)

@@ -20,7 +20,9 @@ impl RedisConfig {
             Error::new(ErrorKind::InvalidConfig, format!("the redis url can't be used: {WANTED}"))
                 .with_source(error)
         })?;
-        Ok(Self::with_connection(connection))
+        let config = Self::with_defaults(connection.addr().clone(), connection.redis_settings().clone());
+        config.check()?;
+        Ok(config)
     }
 }
 
@@ -81,11 +83,6 @@ fn check_url(url: &str) -> Result<()> {
             "the redis url has a fragment, which means nothing (write `#` in a password as %23)",
         ));
     }
-    if !url.username().is_empty() && url.password().is_none() {
-        return Err(invalid(
-            "the redis url has a user without a password, which redis takes for no login at all",
-        ));
-    }
     let database = url.path().trim_start_matches('/');
     if matches!(url.scheme(), "redis" | "valkey") && !database.is_empty() && database.parse::<u32>().is_err()
     {
@@ -111,6 +108,8 @@ mod tests {
             ("redis://u:1234?s3cret@host", "unknown parameter: "),
             ("redis://:s3cret@host#x", "fragment"),
             ("redis://ann@host", "user without a password"),
+            ("unix:///tmp/redis.sock?user=ann", "user without a password"),
+            ("unix:///tmp/redis.sock?db=-1", "below 0"),
             ("rediss://:s3cret@host", "tls is not supported"),
         ] {
             let error = RedisConfig::from_url(url).unwrap_err();

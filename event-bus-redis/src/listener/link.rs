@@ -24,7 +24,7 @@ pub(super) struct Link(MultiplexedConnection);
 impl Link {
     /// Connects and logs in within the connect time-out. From then on `ear` hears every push, and the end.
     pub(super) async fn open(config: &RedisConfig, epoch: Epoch, ear: Arc<dyn Ear>) -> RedisResult<Self> {
-        let client = Client::open(config.connection_info())?;
+        let client = Client::open(config.connection_info()?)?;
         let line = Line { ear, epoch };
         // Owned by this connection alone: when its driver ends, for whatever reason, the closure is dropped.
         let config = AsyncConnectionConfig::new()

@@ -1,0 +1,163 @@
+//! Which server, and who we are to it. How patient we are with it stands in `mod.rs`.
+
+use std::net::{IpAddr, Ipv6Addr};
+use std::path::PathBuf;
+
+use event_bus_core::{Error, ErrorKind, Result};
+use redis::{ConnectionAddr, RedisConnectionInfo};
+
+use super::RedisConfig;
+
+impl RedisConfig {
+    /// The server at `host`, a name or an address (IPv6 without brackets), and `port`, for Redis mostly 6379.
+    #[must_use]
+    pub fn new(host: impl Into<String>, port: u16) -> Self {
+        Self::with_defaults(ConnectionAddr::Tcp(host.into(), port), RedisConnectionInfo::default())
+    }
+
+    /// The server behind the unix socket at `path`.
+    #[must_use]
+    pub fn unix_socket(path: impl Into<PathBuf>) -> Self {
+        Self::with_defaults(ConnectionAddr::Unix(path.into()), RedisConnectionInfo::default())
+    }
+
+    /// As whom to log in, which takes a [`password`](Self::password) too; by default as `default`, the user that every
+    /// server has.
+    #[must_use]
+    pub fn username(mut self, username: impl AsRef<str>) -> Self {
+        self.login = self.login.set_username(username);
+        self
+    }
+
+    /// The password, as it is: nothing is percent-encoded. None by default, as on a server fresh from its package;
+    /// then there is no login. It is shown nowhere.
+    #[must_use]
+    pub fn password(mut self, password: impl AsRef<str>) -> Self {
+        self.login = self.login.set_password(password);
+        self
+    }
+
+    /// The number of the database to select; 0 by default, which every server has. Channels are the same in all
+    /// databases, so this keeps nobody apart: another bus name does.
+    #[must_use]
+    pub fn database(mut self, number: u32) -> Self {
+        self.login = self.login.set_db(number.into());
+        self
+    }
+
+    /// Refuses what no server can be reached with.
+    pub(super) fn check_server(&self) -> Result<()> {
+        let fault = self.fault_of_address().or_else(|| self.fault_of_login().map(str::to_owned));
+        fault.map_or(Ok(()), |fault| Err(Error::new(ErrorKind::InvalidConfig, fault)))
+    }
+
+    fn fault_of_address(&self) -> Option<String> {
+        match &self.address {
+            ConnectionAddr::Tcp(_, 0) => Some("the port is 0, where nothing can listen".to_owned()),
+            ConnectionAddr::Tcp(host, _) => fault_of_host(host).map(|fault| format!("the host {fault}")),
+            ConnectionAddr::Unix(path) if path.as_os_str().is_empty() => {
+                Some("the path of the unix socket is empty".to_owned())
+            }
+            _ => None,
+        }
+    }
+
+    fn fault_of_login(&self) -> Option<&'static str> {
+        if self.login.username().is_some_and(str::is_empty) {
+            Some("the username is empty: leave it out for redis's user `default`")
+        } else if self.login.username().is_some() && self.login.password().is_none() {
+            Some("there is a user without a password, which redis takes for no login at all")
+        } else if self.login.db() < 0 {
+            Some("the number of the database is below 0")
+        } else {
+            None
+        }
+    }
+
+    /// The server without credentials, for messages.
+    pub(crate) fn server(&self) -> String {
+        match &self.address {
+            ConnectionAddr::Tcp(host, _) if fault_of_host(host).is_some() => "an impossible host".to_owned(),
+            ConnectionAddr::Tcp(host, port) | ConnectionAddr::TcpTls { host, port, .. } => {
+                format!("{host}:{port}")
+            }
+            ConnectionAddr::Unix(path) => path.display().to_string(),
+            _ => "an unknown address".to_owned(),
+        }
+    }
+
+    pub(crate) fn user(&self) -> &str {
+        self.login.username().unwrap_or("default")
+    }
+}
+
+/// What is wrong with a host, if anything. It is not shown: it may be a URL with a password in it.
+pub(super) fn fault_of_host(host: &str) -> Option<&'static str> {
+    let (address, _zone) = host.split_once('%').unwrap_or((host, ""));
+    let is_odd = |c: char| c.is_whitespace() || c.is_control() || "/@:?#[]".contains(c);
+    if host.is_empty() {
+        Some("is empty")
+    } else if host.parse().is_ok_and(|address: IpAddr| address.is_unspecified()) {
+        Some("is the address on which a server listens everywhere: give one at which it can be reached")
+    } else if address.parse::<Ipv6Addr>().is_err() && host.contains(is_odd) {
+        Some("is no name or address: give the host alone, without a port, a scheme or brackets")
+    } else {
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fault(config: &RedisConfig) -> String {
+        let error = config.check().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidConfig);
+        assert!(!format!("{error:?} {config:?}").contains("s3cret"), "{error:?} {config:?}");
+        error.to_string()
+    }
+
+    #[test]
+    fn what_reaches_no_server_is_refused_without_being_shown() {
+        for (host, words) in [
+            ("", "the host is empty"),
+            ("0.0.0.0", "listens everywhere"),
+            ("::", "listens everywhere"),
+            ("redis://:s3cret@host", "no name or address"),
+            ("host:6379", "no name or address"),
+            ("[::1]", "no name or address"),
+            ("host name", "no name or address"),
+        ] {
+            let error = fault(&RedisConfig::new(host, 6379));
+            assert!(error.contains(words), "{host}: {error}");
+        }
+        assert!(fault(&RedisConfig::new("host", 0)).contains("port is 0"));
+        assert!(fault(&RedisConfig::unix_socket("")).contains("path"));
+    }
+
+    #[test]
+    fn hosts_of_every_kind_are_taken() {
+        for host in
+            ["localhost", "redis-0.redis.svc.cluster.local", "10.0.0.1", "::1", "fe80::1%eth0", "bücher"]
+        {
+            RedisConfig::new(host, 6379).check().unwrap();
+        }
+        RedisConfig::unix_socket("/tmp/a socket").check().unwrap();
+    }
+
+    #[test]
+    fn a_user_takes_a_password() {
+        let config = || RedisConfig::new("host", 6379);
+        assert!(fault(&config().username("ann")).contains("without a password"));
+        assert!(fault(&config().username("").password("s3cret")).contains("username is empty"));
+        config().username("ann").password("s3cret").check().unwrap();
+        config().password("s3cret").check().unwrap();
+    }
+
+    #[test]
+    fn later_settings_win_over_those_of_a_url() {
+        let config = RedisConfig::from_url("redis://ann:old@host/3").unwrap();
+        let config = config.username("bob").password("n/w@").database(4);
+        assert_eq!((config.user(), config.login.password(), config.login.db()), ("bob", Some("n/w@"), 4));
+    }
+}
