@@ -1,6 +1,7 @@
 //! Messages that share a round trip: the commands for them, what the answers mean, and what is still to be sent.
 
 use std::error::Error as _;
+use std::time::Duration;
 
 use event_bus_core::{Error, ErrorKind, Message, Receipt, Result};
 use redis::aio::{ConnectionLike, MultiplexedConnection};
@@ -117,21 +118,18 @@ impl Batch {
         self.last_error.as_ref().is_some_and(|error| is_final(error.kind()))
     }
 
-    /// What is left won't be sent.
-    pub(crate) fn give_up(&mut self, config: &RedisConfig) {
+    /// What is left won't be sent: not after so many attempts, or not `within` the time for them.
+    pub(crate) fn give_up(&mut self, attempts: u32, within: Option<Duration>) {
         let last = self.last_error.take();
         let kind =
             last.as_ref().map(Error::kind).filter(|kind| is_final(*kind)).unwrap_or(ErrorKind::NotSent);
         let cause = last.as_ref().map(ToString::to_string).unwrap_or_default();
         let source = last.as_ref().and_then(|error| error.source()).map(ToString::to_string);
-        let time = if kind == ErrorKind::NotSent {
-            format!(" within {:?}", config.publish_timeout)
-        } else {
-            String::new()
-        };
+        let attempts = if attempts == 1 { "1 attempt".to_owned() } else { format!("{attempts} attempts") };
+        let time = within.map(|time| format!(" within {time:?}")).unwrap_or_default();
         for place in std::mem::take(&mut self.left) {
             let channel = self.messages[place].channel().clone();
-            let text = format!("the event for {channel} was not sent{time}: {cause}");
+            let text = format!("the event for {channel} was not sent in {attempts}{time}: {cause}");
             let mut error = Error::new(kind, text).with_channel(channel);
             if let Some(source) = &source {
                 error = error.with_source(source.as_str());

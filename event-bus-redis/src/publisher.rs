@@ -87,7 +87,7 @@ impl Publisher {
         results.into_iter().map(|(_, result)| result).collect()
     }
 
-    /// Tries again what surely did not run, until the deadline.
+    /// Tries again what surely did not run, until the deadline or as often as allowed.
     async fn publish_on(
         &self,
         lane: &Lane,
@@ -99,7 +99,9 @@ impl Publisher {
         }
         let mut batch = Batch::new(messages);
         let mut backoff = Backoff::new(Duration::from_millis(20), Duration::from_millis(500));
+        let mut attempts = 0_u32;
         loop {
+            attempts += 1;
             if let Err(error) = self.attempt(lane, &mut batch, deadline).await {
                 batch.note_unsent(error);
             }
@@ -107,8 +109,10 @@ impl Publisher {
                 return batch.into_results();
             }
             let next = Instant::now() + backoff.delay();
-            if next >= deadline || batch.is_hopeless() {
-                batch.give_up(&self.config);
+            let is_late = next >= deadline;
+            let was_last = self.config.publish_attempts.is_some_and(|most| attempts >= most);
+            if is_late || was_last || batch.is_hopeless() {
+                batch.give_up(attempts, is_late.then_some(self.config.publish_timeout));
                 return batch.into_results();
             }
             sleep_until(next).await;

@@ -61,6 +61,25 @@ async fn a_server_that_stays_down_is_told_within_the_time_out() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn attempts_are_counted_and_end_before_the_time_out_does() {
+    let mut server = RedisServer::start();
+    let config = RedisConfig::from_url(server.url()).unwrap().publish_timeout(Duration::from_secs(3600));
+    let transport = |attempts| RedisTransport::lazy(config.clone().publish_attempts(attempts)).unwrap();
+    let buses: Vec<_> = [1, 3].map(|attempts| (attempts, NumberedBus::new(transport(attempts)))).into();
+    server.kill();
+    for (attempts, bus) in &buses {
+        let error = within("given up", bus.publish_to("k", &event(1))).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::NotSent, "{error}");
+        assert!(error.is_retryable());
+        assert!(error.to_string().contains(&format!("in {attempts} attempt")), "{error}");
+    }
+    server.restart();
+    for (_, bus) in &buses {
+        within("published", async { while bus.publish_to("k", &event(2)).await.is_err() {} }).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stopped_server_leaves_the_outcome_unknown_within_the_time_out() {
     let server = RedisServer::start();
     let bus = NumberedBus::new(RedisTransport::connect(config(&server)).await.unwrap());

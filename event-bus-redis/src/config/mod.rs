@@ -35,6 +35,7 @@ pub struct RedisConfig {
     pub(crate) connect_timeout: Duration,
     pub(crate) response_timeout: Duration,
     pub(crate) publish_timeout: Duration,
+    pub(crate) publish_attempts: Option<u32>,
     pub(crate) listen_timeout: Duration,
     pub(crate) ping_interval: Duration,
     pub(crate) lanes: usize,
@@ -49,6 +50,7 @@ impl RedisConfig {
             connect_timeout: Duration::from_secs(2),
             response_timeout: Duration::from_secs(2),
             publish_timeout: Duration::from_secs(5),
+            publish_attempts: None,
             listen_timeout: Duration::from_secs(5),
             ping_interval: Duration::from_secs(1),
             lanes: 1,
@@ -77,6 +79,16 @@ impl RedisConfig {
     #[must_use]
     pub fn publish_timeout(mut self, timeout: Duration) -> Self {
         self.publish_timeout = timeout;
+        self
+    }
+
+    /// How many times at most a publish is attempted that was surely not executed, the first time included; by
+    /// default as often as fits into the [`publish_timeout`](Self::publish_timeout), since attempts are cheap (they
+    /// back off to two a second) and only time tells a restart from an outage. An attempt that finds the server
+    /// known to be down counts. With 1, nothing is tried again; what may have been executed never is.
+    #[must_use]
+    pub fn publish_attempts(mut self, attempts: u32) -> Self {
+        self.publish_attempts = Some(attempts);
         self
     }
 
@@ -116,18 +128,18 @@ impl RedisConfig {
     /// Refuses what can't work.
     pub(crate) fn check(&self) -> Result<()> {
         self.check_server()?;
-        let zero_times = [
-            ("connect_timeout", self.connect_timeout),
-            ("response_timeout", self.response_timeout),
-            ("publish_timeout", self.publish_timeout),
-            ("listen_timeout", self.listen_timeout),
-            ("ping_interval", self.ping_interval),
+        let zeros = [
+            ("connect_timeout", self.connect_timeout.is_zero()),
+            ("response_timeout", self.response_timeout.is_zero()),
+            ("publish_timeout", self.publish_timeout.is_zero()),
+            ("publish_attempts", self.publish_attempts == Some(0)),
+            ("listen_timeout", self.listen_timeout.is_zero()),
+            ("ping_interval", self.ping_interval.is_zero()),
+            ("lanes", self.lanes == 0),
+            ("max_in_flight", self.max_in_flight == 0),
         ];
-        let zero_counts = [("lanes", self.lanes), ("max_in_flight", self.max_in_flight)];
-        let time = zero_times.into_iter().find(|(_, time)| time.is_zero()).map(|(name, _)| name);
-        let count = zero_counts.into_iter().find(|(_, count)| *count == 0).map(|(name, _)| name);
-        match time.or(count) {
-            Some(name) => {
+        match zeros.into_iter().find(|(_, is_zero)| *is_zero) {
+            Some((name, _)) => {
                 Err(Error::new(ErrorKind::InvalidConfig, format!("`{name}` must be more than zero")))
             }
             None => Ok(()),
@@ -171,7 +183,7 @@ impl fmt::Debug for RedisConfig {
     /// Without the password.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { login, connect_timeout, response_timeout, publish_timeout, .. } = self;
-        let Self { listen_timeout, ping_interval, lanes, max_in_flight, .. } = self;
+        let Self { publish_attempts, listen_timeout, ping_interval, lanes, max_in_flight, .. } = self;
         f.debug_struct("RedisConfig")
             .field("server", &self.server())
             .field("database", &login.db())
@@ -179,6 +191,7 @@ impl fmt::Debug for RedisConfig {
             .field("connect_timeout", connect_timeout)
             .field("response_timeout", response_timeout)
             .field("publish_timeout", publish_timeout)
+            .field("publish_attempts", publish_attempts)
             .field("listen_timeout", listen_timeout)
             .field("ping_interval", ping_interval)
             .field("lanes", lanes)
@@ -195,6 +208,7 @@ mod tests {
     fn a_zero_is_named() {
         let config = || RedisConfig::from_url("redis://host").unwrap();
         for (config, name) in [
+            (config().publish_attempts(0), "publish_attempts"),
             (config().lanes(0), "lanes"),
             (config().max_in_flight(0), "max_in_flight"),
             (config().listen_timeout(Duration::ZERO), "listen_timeout"),
