@@ -1,6 +1,7 @@
 //! Which Redis, and how patient we are with it. Everything is checked before the first connection.
 //! Where settings may come from stands in files of their own.
 
+mod environment;
 mod server;
 mod url;
 
@@ -12,8 +13,8 @@ use redis::{
     ConnectionAddr, ConnectionInfo, IntoConnectionInfo, ProtocolVersion, RedisConnectionInfo, RedisResult,
 };
 
-/// Which Redis to use, and how: from a [URL](Self::from_url), or [by name and port](Self::new), and then setter
-/// by setter. What can't work is refused when a transport is made of it.
+/// Which Redis to use, and how: from a [URL](Self::from_url), the [environment](Self::from_env), or
+/// [by name and port](Self::new), and then setter by setter. What can't work is refused when a transport is made of it.
 ///
 /// ```
 /// # use event_bus_redis::{RedisConfig, RedisTransport};

@@ -1,0 +1,68 @@
+//! Settings that reach a real Redis: from a builder, from a lookup, and from the environment of a process.
+
+#![allow(clippy::unwrap_used, reason = "a test that can't go on panics")]
+
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::process::Command;
+
+use event_bus_core::ErrorKind;
+use event_bus_redis::{RedisConfig, RedisTransport};
+use event_bus_tests::{Numbered, NumberedBus, RedisServer, within};
+
+/// All that means something in a URL, a Redis command, or JSON.
+const PASSWORD: &str = "s3cret/@:?#%41 \"+&";
+
+/// One publish, heard by a listener of the same settings.
+async fn serves(config: RedisConfig) {
+    let bus = NumberedBus::new(RedisTransport::connect(config).await.unwrap());
+    let mut events = bus.listen("k").await.unwrap();
+    bus.publish_to("k", &Numbered::new("s", 7)).await.unwrap();
+    assert_eq!(within("heard", events.recv()).await.unwrap().unwrap().number, 7);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn names_and_passwords_need_no_encoding_in_a_builder() {
+    let server =
+        RedisServer::start_with(&["--user", "ann", "on", &format!(">{PASSWORD}"), "~*", "&*", "+@all"]);
+    let by_name = RedisConfig::new("localhost", server.port());
+    let by_socket = RedisConfig::unix_socket(server.socket());
+    for config in [by_name, by_socket] {
+        serves(config.username("ann").password(PASSWORD).database(3)).await;
+    }
+    let wrong = RedisConfig::new("127.0.0.1", server.port()).username("ann").password("another");
+    assert_eq!(RedisTransport::connect(wrong).await.unwrap_err().kind(), ErrorKind::Denied);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_variables_of_the_python_bus_are_enough_to_connect() {
+    let server = RedisServer::start_with(&["--requirepass", PASSWORD]);
+    let config = RedisConfig::from_lookup(|name| match name {
+        "REDIS_CLUSTER_HOST" => Some("127.0.0.1".to_owned()),
+        "REDIS_PORT" => Some(server.port().to_string()),
+        "REDIS_PASSWORD" => Some(PASSWORD.to_owned()),
+        "REDIS_SOCKET_TIMEOUT" => Some("1.5".to_owned()),
+        _ => None,
+    });
+    serves(config.unwrap()).await;
+}
+
+/// The environment of a process can't be changed safely while it runs, so this test runs itself once more.
+#[test]
+fn the_environment_of_the_process_is_read_and_what_is_no_text_refused() {
+    const TEST: &str = "the_environment_of_the_process_is_read_and_what_is_no_text_refused";
+    if let Ok(expected) = std::env::var("EXPECTED") {
+        let outcome = RedisConfig::from_env().map(|config| format!("{config:?}").contains("there:7"));
+        assert_eq!(format!("{:?}", outcome.map_err(|error| error.kind())), expected);
+        return;
+    }
+    let child = |host: &OsStr, expected: &str| {
+        let variables = [("REDIS_HOST", host), ("REDIS_PORT", "7".as_ref()), ("EXPECTED", expected.as_ref())];
+        let mut child = Command::new(std::env::current_exe().unwrap());
+        child.args(["--exact", TEST]).env_clear().envs(variables);
+        let output = child.output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+    };
+    child("there".as_ref(), "Ok(true)");
+    child(OsStr::from_bytes(b"th\xffre"), "Err(InvalidConfig)");
+}
