@@ -7,6 +7,7 @@ use std::sync::Arc;
 use crate::bus::EventBus;
 use crate::channel::BusName;
 use crate::codec::{Codec, SharedCodec};
+use crate::environment::{self, Environment};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::Event;
 use crate::json::Json;
@@ -32,6 +33,7 @@ use crate::transport::{DynTransport, Overflow, Transport};
 #[must_use = "a builder does nothing until `build`"]
 pub struct EventBusBuilder<E, B = EventBus<E>> {
     name: Option<BusName>,
+    prefix: String,
     transport: Arc<dyn DynTransport>,
     codec: SharedCodec<E>,
     settings: Settings,
@@ -65,13 +67,71 @@ impl<E: Event, B: From<EventBus<E>>> EventBusBuilder<E, B> {
 
     fn start(transport: impl Transport, codec: SharedCodec<E>) -> Self {
         let transport = Arc::new(transport);
-        Self { name: None, transport, codec, settings: Settings::default(), bus: PhantomData }
+        let (name, prefix, settings) = (None, String::new(), Settings::default());
+        Self { name, prefix, transport, codec, settings, bus: PhantomData }
     }
 
     /// The bus name; [`Event::BUS_NAME`] by default.
     pub fn name(mut self, name: BusName) -> Self {
         self.name = Some(name);
         self
+    }
+
+    /// Put before the bus name as it is, whatever the name: `staging-` makes `staging-orders` of `orders`, so that
+    /// several environments can share a server. Nothing by default, as on the Python bus.
+    pub fn prefix(mut self, prefix: impl Into<String>) -> Self {
+        self.prefix = prefix.into();
+        self
+    }
+
+    /// Takes what `lookup` finds under the names that the Python bus has for it:
+    ///
+    /// | variable | is | if unset |
+    /// |---|---|---|
+    /// | the [bus name](Event::BUS_NAME) in capitals, then `_BUS_NAME` | the [name](Self::name) | the name stays |
+    /// | `MAX_MESSAGE_SIZE_LIMIT` | the [message limit](Self::message_limit) in bytes | the limit stays |
+    ///
+    /// `execution_event` is renamed by `EXECUTION_EVENT_BUS_NAME`, and `orders-v2` by `ORDERS_V2_BUS_NAME`: what is no
+    /// ASCII letter or digit becomes `_`. A variable that is set to nothing counts as unset. Of this and the setters,
+    /// what is called later wins.
+    ///
+    /// ```
+    /// # use event_bus_core::{Event, EventBus, MemoryTransport};
+    /// # use serde::{Deserialize, Serialize};
+    /// # #[derive(Debug, Serialize, Deserialize, EventBus)]
+    /// # #[bus(name = "execution_event", channel(all = "all"))]
+    /// # struct ExecutionEvent { id: String }
+    /// let variables = |name: &str| (name == "EXECUTION_EVENT_BUS_NAME").then(|| "execution_v2".to_owned());
+    /// let bus = ExecutionEventBus::builder(MemoryTransport::new())
+    ///     .settings_from(variables)?
+    ///     .prefix("staging-")
+    ///     .build()?;
+    /// assert_eq!(bus.name().as_str(), "staging-execution_v2");
+    /// # Ok::<(), event_bus_core::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidConfig`] for a value that can't be right; the error names the variable.
+    pub fn settings_from(self, lookup: impl Fn(&str) -> Option<String>) -> Result<Self> {
+        self.take_from(&Environment(&|variable| Ok(lookup(variable))))
+    }
+
+    /// Takes what stands in the environment of the process, as for [`settings_from`](Self::settings_from).
+    ///
+    /// # Errors
+    /// As for [`settings_from`](Self::settings_from); [`ErrorKind::InvalidConfig`] also for a value that is no Unicode.
+    pub fn settings_from_env(self) -> Result<Self> {
+        self.take_from(&Environment(&environment::of_the_process))
+    }
+
+    fn take_from(mut self, environment: &Environment<'_>) -> Result<Self> {
+        if let Some(name) = environment.bus_name(E::BUS_NAME)? {
+            self.name = Some(name);
+        }
+        if let Some(limit) = environment.message_limit()? {
+            self.settings.size_rule.limit = limit;
+        }
+        Ok(self)
     }
 
     /// The largest message that is published; 16 MiB by default, as on the Python bus.
@@ -111,7 +171,7 @@ impl<E: Event, B: From<EventBus<E>>> EventBusBuilder<E, B> {
     ///
     /// # Errors
     /// [`ErrorKind::InvalidConfig`] if a queue has no capacity; [`ErrorKind::InvalidKey`] if [`Event::BUS_NAME`]
-    /// breaks the rules and no other name was given.
+    /// breaks the rules and no other name was given, or if the name does with its [prefix](Self::prefix).
     pub fn build(self) -> Result<B> {
         for (capacity, unit) in
             [(self.settings.inbox.messages, "messages"), (self.settings.inbox.bytes, "bytes")]
@@ -124,15 +184,109 @@ impl<E: Event, B: From<EventBus<E>>> EventBusBuilder<E, B> {
             }
         }
         let name = self.name.map_or_else(|| BusName::new(E::BUS_NAME), Ok)?;
+        let name = prefixed(&self.prefix, name)?;
         Ok(EventBus::build(name, self.transport, self.codec, self.settings).into())
     }
+}
+
+fn prefixed(prefix: &str, name: BusName) -> Result<BusName> {
+    if prefix.is_empty() {
+        return Ok(name);
+    }
+    BusName::new(format!("{prefix}{name}")).map_err(|fault| {
+        Error::new(ErrorKind::InvalidKey, format!("the prefix {prefix:?} can't stand before {name}: {fault}"))
+    })
 }
 
 impl<E, B> fmt::Debug for EventBusBuilder<E, B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("EventBusBuilder")
             .field("name", &self.name)
+            .field("prefix", &self.prefix)
             .field("settings", &self.settings)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::channel::ChannelKey;
+    use crate::key_error::KeyError;
+    use crate::memory::MemoryTransport;
+
+    #[derive(serde::Serialize, serde::Deserialize)]
+    struct Order;
+
+    impl Event for Order {
+        const BUS_NAME: &'static str = "orders-v2";
+
+        fn channel_keys(&self) -> Result<Vec<ChannelKey>, KeyError> {
+            Ok(Vec::new())
+        }
+    }
+
+    fn builder() -> EventBusBuilder<Order> {
+        EventBus::builder(MemoryTransport::new())
+    }
+
+    /// Each variable is set to nothing, but for one.
+    fn only<'a>(variable: &'a str, value: &'a str) -> impl Fn(&str) -> Option<String> + 'a {
+        move |name| Some(if name == variable { value } else { "" }.to_owned())
+    }
+
+    #[test]
+    fn variables_rename_and_limit_a_bus() {
+        let builder = builder().settings_from(only("ORDERS_V2_BUS_NAME", "orders-v3")).unwrap();
+        let builder = builder.settings_from(only("MAX_MESSAGE_SIZE_LIMIT", " 4096 ")).unwrap();
+        assert_eq!(builder.settings.size_rule.limit.max_bytes(), 4096);
+        assert_eq!(builder.build().unwrap().name().as_str(), "orders-v3");
+    }
+
+    #[test]
+    fn what_is_not_set_stays() {
+        let limit = MessageLimit::new(4096).unwrap();
+        let builder = builder().name(BusName::new("mine").unwrap()).message_limit(limit);
+        let builder = builder.settings_from(|_| None).unwrap().settings_from(only("", "")).unwrap();
+        assert_eq!(builder.settings.size_rule.limit, limit);
+        assert_eq!(builder.build().unwrap().name().as_str(), "mine");
+    }
+
+    #[test]
+    fn what_is_called_later_wins() {
+        let (mine, theirs) = (|| BusName::new("mine").unwrap(), || only("ORDERS_V2_BUS_NAME", "theirs"));
+        let first = builder().name(mine()).settings_from(theirs()).unwrap();
+        assert_eq!(first.build().unwrap().name().as_str(), "theirs");
+        let last = builder().settings_from(theirs()).unwrap().name(mine());
+        assert_eq!(last.build().unwrap().name().as_str(), "mine");
+    }
+
+    #[test]
+    fn values_that_cannot_be_right_are_told_by_name() {
+        for (variable, value) in [
+            ("ORDERS_V2_BUS_NAME", "a/b"),
+            ("ORDERS_V2_BUS_NAME", "a*"),
+            ("MAX_MESSAGE_SIZE_LIMIT", "16 MiB"),
+            ("MAX_MESSAGE_SIZE_LIMIT", "-1"),
+            ("MAX_MESSAGE_SIZE_LIMIT", "0"),
+        ] {
+            let error = builder().settings_from(only(variable, value)).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::InvalidConfig, "{value}");
+            assert!(error.to_string().starts_with(variable), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_prefix_stands_before_every_name() {
+        let name = |builder: EventBusBuilder<Order>| builder.build().map(|bus| bus.name().to_string());
+        assert_eq!(name(builder().prefix("staging-")).unwrap(), "staging-orders-v2");
+        assert_eq!(name(builder().prefix("")).unwrap(), "orders-v2");
+        let renamed = builder().prefix("eu.").settings_from(only("ORDERS_V2_BUS_NAME", "o")).unwrap();
+        assert_eq!(name(renamed).unwrap(), "eu.o");
+        for prefix in ["staging/", "{tag}", "*", "line\n", &"x".repeat(120)] {
+            let error = name(builder().prefix(prefix)).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::InvalidKey);
+            assert!(error.to_string().contains(&format!("{prefix:?}")), "{error}");
+        }
     }
 }

@@ -56,6 +56,7 @@ mod channel;
 mod codec;
 mod deadline;
 mod delivery;
+mod environment;
 mod error;
 mod event;
 mod glob;
