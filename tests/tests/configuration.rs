@@ -6,7 +6,7 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::process::Command;
 
-use event_bus_core::ErrorKind;
+use event_bus_core::{ErrorKind, MemoryTransport};
 use event_bus_redis::{RedisConfig, RedisTransport};
 use event_bus_tests::{Numbered, NumberedBus, RedisServer, within};
 
@@ -52,14 +52,19 @@ async fn the_variables_of_the_python_bus_are_enough_to_connect() {
 fn the_environment_of_the_process_is_read_and_what_is_no_text_refused() {
     const TEST: &str = "the_environment_of_the_process_is_read_and_what_is_no_text_refused";
     if let Ok(expected) = std::env::var("EXPECTED") {
-        let outcome = RedisConfig::from_env().map(|config| format!("{config:?}").contains("there:7"));
-        assert_eq!(format!("{:?}", outcome.map_err(|error| error.kind())), expected);
+        let server = RedisConfig::from_env().map(|config| format!("{config:?}").contains("there:7"));
+        assert_eq!(format!("{:?}", server.map_err(|error| error.kind())), expected);
+        let name = NumberedBus::builder(MemoryTransport::new())
+            .settings_from_env()
+            .and_then(|builder| builder.build())
+            .map(|bus| bus.name().as_str() == "there");
+        assert_eq!(format!("{:?}", name.map_err(|error| error.kind())), expected);
         return;
     }
-    let child = |host: &OsStr, expected: &str| {
-        let variables = [("REDIS_HOST", host), ("REDIS_PORT", "7".as_ref()), ("EXPECTED", expected.as_ref())];
+    let child = |there: &OsStr, expected: &str| {
         let mut child = Command::new(std::env::current_exe().unwrap());
-        child.args(["--exact", TEST]).env_clear().envs(variables);
+        child.args(["--exact", TEST]).env_clear().env("EXPECTED", expected);
+        child.env("REDIS_HOST", there).env("REDIS_PORT", "7").env("NUMBERED_BUS_NAME", there);
         let output = child.output().unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
     };
