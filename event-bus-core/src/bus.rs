@@ -17,7 +17,7 @@ use crate::port::Port;
 use crate::receipt::Receipt;
 use crate::settings::Settings;
 use crate::subscription::Subscription;
-use crate::transport::{Capabilities, DynTransport, Health, Inbox, Transport, TransportState};
+use crate::transport::{Capabilities, DynTransport, Health, Inbox, StateWatch, Transport, TransportState};
 
 /// Publishes and listens to events of type `E`. Clones are the same bus.
 ///
@@ -194,6 +194,13 @@ impl<E: Event> EventBus<E> {
     #[must_use]
     pub fn state(&self) -> TransportState {
         self.0.port.transport().state()
+    }
+
+    /// Tells when the transport below stops working, and when it works again. Closing this bus alone ends
+    /// nothing: others may share the transport.
+    #[must_use]
+    pub fn watch_state(&self) -> StateWatch {
+        self.0.port.transport().watch_state()
     }
 
     pub(crate) fn port(&self) -> &Arc<Port> {

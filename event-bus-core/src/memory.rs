@@ -15,7 +15,7 @@ use crate::message::Message;
 use crate::receipt::Receipt;
 use crate::transport::{
     Capabilities, End, Endpoint, Filter, Health, Inbox, InboxId, Lease, LinkState, Registry, Request, Scope,
-    Topic, TopicKind, Transport,
+    StateBoard, StateWatch, Topic, TopicKind, Transport,
 };
 
 /// How many messages may be on their way; further publishes wait.
@@ -35,6 +35,7 @@ pub struct MemoryTransport(Arc<Shared>);
 #[derive(Default)]
 struct Shared {
     state: Mutex<State>,
+    board: StateBoard,
 }
 
 #[derive(Default)]
@@ -102,23 +103,30 @@ impl Transport for MemoryTransport {
 
     fn health(&self) -> Health {
         let state = self.0.lock();
-        let link = match (state.is_closed, &state.wire) {
-            (true, _) => LinkState::Closed,
-            (false, Some(_)) => LinkState::Connected,
-            (false, None) => LinkState::Idle,
-        };
         let mut health = Health::default();
-        health.publisher.state = link;
-        health.listener.state = link;
+        health.publisher.state = state.link();
+        health.listener.state = state.link();
         health.wanted = state.registry.wanted();
         health.confirmed = state.registry.confirmed();
         health
+    }
+
+    fn watch_state(&self) -> StateWatch {
+        self.0.board.watch()
     }
 }
 
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Shows the state to those who watch it; after every change of it, and not under the lock.
+    fn show(&self) {
+        self.board.update(|shown| {
+            let link = self.lock().link();
+            (shown.publisher, shown.listener) = (link, link);
+        });
     }
 
     /// The way to the listeners; its task is started where there is none.
@@ -134,6 +142,7 @@ impl Shared {
             }
             state.wire = Some(wire.clone());
         }
+        self.show();
         // Not under the lock: a runtime that is shutting down drops the task, and so its carrier, at once.
         #[expect(
             clippy::disallowed_methods,
@@ -187,11 +196,20 @@ impl Shared {
             state.wire = None;
             state.registry.inboxes().cloned().collect()
         };
+        self.show();
         ended.iter().for_each(|inbox| inbox.end(end.clone())); // runs leases, which lock again
     }
 }
 
 impl State {
+    fn link(&self) -> LinkState {
+        match (self.is_closed, &self.wire) {
+            (true, _) => LinkState::Closed,
+            (false, Some(_)) => LinkState::Connected,
+            (false, None) => LinkState::Idle,
+        }
+    }
+
     fn refuse_if_closed(&self) -> Result<()> {
         if self.is_closed {
             return Err(Error::new(ErrorKind::Closed, "the in-memory transport was closed"));

@@ -14,7 +14,7 @@ use crate::template::Piece;
 const SEPARATORS: [char; 3] = ['/', '{', '}'];
 
 /// What a bus has without any channel.
-const TAKEN: [&str; 20] = [
+const TAKEN: [&str; 21] = [
     "new",
     "builder",
     "publish",
@@ -34,6 +34,7 @@ const TAKEN: [&str; 20] = [
     "capabilities",
     "health",
     "state",
+    "watch_state",
     "clone",
 ];
 

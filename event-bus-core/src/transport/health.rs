@@ -36,13 +36,25 @@ impl fmt::Display for LinkState {
 }
 
 /// The states of both directions.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TransportState {
     /// Publishing.
     pub publisher: LinkState,
     /// Listening.
     pub listener: LinkState,
+    /// Why publishing is interrupted, without secrets. `None` in every other state.
+    pub publisher_error: Option<Arc<str>>,
+    /// Why listening is interrupted, without secrets. `None` in every other state.
+    pub listener_error: Option<Arc<str>>,
+}
+
+impl TransportState {
+    /// Whether both directions were closed on purpose. That stays.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.publisher == LinkState::Closed && self.listener == LinkState::Closed
+    }
 }
 
 /// How a transport is doing.
@@ -76,9 +88,20 @@ pub struct LinkHealth {
 }
 
 impl Health {
-    /// The states alone.
+    /// The states alone, and why they are interrupted if they are.
     #[must_use]
     pub fn state(&self) -> TransportState {
-        TransportState { publisher: self.publisher.state, listener: self.listener.state }
+        TransportState {
+            publisher: self.publisher.state,
+            listener: self.listener.state,
+            publisher_error: self.publisher.interruption().cloned(),
+            listener_error: self.listener.interruption().cloned(),
+        }
+    }
+}
+
+impl LinkHealth {
+    fn interruption(&self) -> Option<&Arc<str>> {
+        self.last_error.as_ref().filter(|_| self.state == LinkState::Interrupted)
     }
 }

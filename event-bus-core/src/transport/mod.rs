@@ -8,6 +8,7 @@ mod inbox;
 mod lease;
 mod registry;
 mod topic;
+mod watch;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -25,6 +26,7 @@ pub(crate) use inbox::{InboxLimits, Item, LeaseKey};
 pub use lease::Lease;
 pub use registry::{Registry, Request};
 pub use topic::{Endpoint, Filter, Scope, Topic, TopicKind};
+pub use watch::{StateBoard, StateWatch};
 
 /// A backend that carries messages: at most once, in order per channel for publishes awaited one after the
 /// other.
@@ -80,6 +82,11 @@ pub trait Transport: Send + Sync + 'static {
     fn state(&self) -> TransportState {
         self.health().state()
     }
+
+    /// Tells when that changes: see [`StateBoard`]. By default it never does.
+    fn watch_state(&self) -> StateWatch {
+        StateWatch::still(self.state())
+    }
 }
 
 /// What a transport can do beyond the least.
@@ -118,6 +125,7 @@ pub(crate) trait DynTransport: Send + Sync {
     fn capabilities(&self) -> Capabilities;
     fn health(&self) -> Health;
     fn state(&self) -> TransportState;
+    fn watch_state(&self) -> StateWatch;
 }
 
 impl<T: Transport> DynTransport for T {
@@ -143,5 +151,9 @@ impl<T: Transport> DynTransport for T {
 
     fn state(&self) -> TransportState {
         Transport::state(self)
+    }
+
+    fn watch_state(&self) -> StateWatch {
+        Transport::watch_state(self)
     }
 }
