@@ -219,9 +219,7 @@ fn pool(
     let (counter, status) = (Arc::clone(disconnects), Arc::clone(status));
     let count_disconnects = move |push: PushInfo| -> std::result::Result<(), std::convert::Infallible> {
         if push.kind == PushKind::Disconnection {
-            // Nothing has failed yet: whoever publishes next connects.
-            status.set_if(LinkState::Connected, LinkState::Idle);
-            counter.fetch_add(1, Ordering::Release);
+            status.disconnected(&counter);
         }
         Ok(())
     };

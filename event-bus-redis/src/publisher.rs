@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use event_bus_core::transport::{Backoff, LinkHealth, LinkState};
+use event_bus_core::transport::{Backoff, LinkHealth, LinkState, StateBoard};
 use event_bus_core::{Error, ErrorKind, Message, Receipt, Result};
 use futures_util::future::join_all;
 use tokio::runtime::Handle;
@@ -26,8 +26,8 @@ pub(crate) struct Publisher {
 }
 
 impl Publisher {
-    pub(crate) fn new(config: Arc<RedisConfig>) -> Result<Self> {
-        let status = Arc::new(Status::new(LinkState::Idle));
+    pub(crate) fn new(config: Arc<RedisConfig>, board: StateBoard) -> Result<Self> {
+        let status = Arc::new(Status::new(board));
         let source = Source::new(&config, Arc::clone(&status))?;
         let lanes = (0..config.lanes).map(|_| Lane::new(Arc::clone(&config), Arc::clone(&source))).collect();
         let permits = Semaphore::new(config.max_in_flight.min(Semaphore::MAX_PERMITS));

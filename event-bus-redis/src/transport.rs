@@ -3,7 +3,9 @@
 use std::fmt;
 use std::sync::Arc;
 
-use event_bus_core::transport::{Capabilities, Filter, Health, Inbox, Lease, Transport};
+use event_bus_core::transport::{
+    Capabilities, Filter, Health, Inbox, Lease, StateBoard, StateWatch, Transport,
+};
 use event_bus_core::{Error, Message, Receipt, Result};
 
 use crate::config::RedisConfig;
@@ -17,7 +19,7 @@ use crate::publisher::Publisher;
 /// [`Interrupted`](event_bus_core::Notice::Interrupted) and [`Resumed`](event_bus_core::Notice::Resumed). The connections are made by
 /// tasks of the Tokio runtime that first needs them and live as long as it does; if it ends, subscriptions end
 /// with [`Stopped`](event_bus_core::Notice::Stopped). That runtime must run: while nobody drives it, nothing is heard, and
-/// only [`health`](Transport::health) can say so, until the next `listen` starts anew on its own runtime. It needs Tokio's
+/// only [`health`](Transport::health) and [`state`](Transport::state) can say so when they are asked, until the next `listen` starts anew on its own runtime. It needs Tokio's
 /// time and IO drivers (`enable_all`).
 #[derive(Clone)]
 pub struct RedisTransport(Arc<Inner>);
@@ -26,6 +28,7 @@ struct Inner {
     config: Arc<RedisConfig>,
     publisher: Publisher,
     listener: Listener,
+    board: StateBoard,
 }
 
 impl RedisTransport {
@@ -67,9 +70,10 @@ impl RedisTransport {
         let config: RedisConfig = config.try_into()?;
         config.check()?;
         let config = Arc::new(config.with_sane_times());
-        let publisher = Publisher::new(Arc::clone(&config))?;
-        let listener = Listener::new(Arc::clone(&config));
-        Ok(Self(Arc::new(Inner { config, publisher, listener })))
+        let board = StateBoard::default();
+        let publisher = Publisher::new(Arc::clone(&config), board.clone())?;
+        let listener = Listener::new(Arc::clone(&config), board.clone());
+        Ok(Self(Arc::new(Inner { config, publisher, listener, board })))
     }
 }
 
@@ -100,6 +104,10 @@ impl Transport for RedisTransport {
         health.publisher = self.0.publisher.health();
         self.0.listener.report(&mut health);
         health
+    }
+
+    fn watch_state(&self) -> StateWatch {
+        self.0.board.watch()
     }
 }
 

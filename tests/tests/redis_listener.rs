@@ -312,6 +312,7 @@ fn a_runtime_that_stands_still_does_not_keep_others_from_listening() {
     let driven = tokio::runtime::Runtime::new().unwrap();
     driven.block_on(async {
         eventually("seen in the health", || bus.state().listener == LinkState::Interrupted).await;
+        assert!(bus.state().listener_error.is_some());
         let mut second = within("listening", bus.listen("k")).await.unwrap();
         expect_interruption(&mut first).await;
         bus.publish_to("k", &event(1)).await.unwrap();

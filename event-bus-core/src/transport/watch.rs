@@ -46,7 +46,10 @@ impl StateBoard {
 /// Tells when the state of a transport changes. Clones watch on their own.
 ///
 /// It does not keep the transport alive. A watcher that is slow costs nothing: it is told of the latest state,
-/// not of each.
+/// not of each. What it is told is the state of connections: when listening is connected again, its subscriptions
+/// still have to be confirmed, and each hears [`Resumed`](crate::Notice::Resumed) when it is. A change that nobody
+/// carries out is not told: of a runtime that stands still, only [`health`](super::Transport::health) and
+/// [`state`](super::Transport::state) know, when they are asked.
 #[derive(Clone, Debug)]
 pub struct StateWatch {
     shown: watch::Receiver<TransportState>,

@@ -11,7 +11,7 @@ mod waiters;
 use std::sync::Arc;
 use std::time::Duration;
 
-use event_bus_core::transport::{Backoff, End, Filter, Health, Inbox, Lease, Topic, TopicKind};
+use event_bus_core::transport::{Backoff, End, Filter, Health, Inbox, Lease, StateBoard, Topic, TopicKind};
 use event_bus_core::{Error, ErrorKind, Result};
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
@@ -29,13 +29,13 @@ pub(crate) struct Listener(Arc<Owner>);
 struct Owner(Arc<Shared>);
 
 impl Listener {
-    pub(crate) fn new(config: Arc<RedisConfig>) -> Self {
+    pub(crate) fn new(config: Arc<RedisConfig>, board: StateBoard) -> Self {
         let backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(2));
         // Late answers are waited for once more if we were stalled ourselves.
         let longest_step =
             config.connect_timeout * 2 + config.response_timeout * (MOST_PATIENCE + 1) + config.ping_interval;
         let state = State::new(backoff, config.ping_interval, longest_step);
-        Self(Arc::new(Owner(Arc::new(Shared::new(config, state)))))
+        Self(Arc::new(Owner(Arc::new(Shared::new(config, state, board)))))
     }
 
     pub(crate) async fn subscribe(&self, filter: Filter, inbox: Inbox) -> Result<Lease> {

@@ -1,9 +1,9 @@
 //! What the task, the connection and the subscriptions share: the state, under its lock, and the nudge that says that
 //! it has changed.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use event_bus_core::transport::LinkState;
+use event_bus_core::transport::{LinkState, StateBoard};
 use event_bus_core::{Error, ErrorKind};
 use redis::RedisError;
 use tokio::sync::Notify;
@@ -19,23 +19,41 @@ use crate::error::{Failure, harmless};
 pub(super) struct Shared {
     pub(super) config: Arc<RedisConfig>,
     state: Mutex<State>,
+    board: StateBoard,
     /// Something has changed: the task should ask for its next step.
     pub(super) nudge: Notify,
 }
 
 impl Shared {
-    pub(super) fn new(config: Arc<RedisConfig>, state: State) -> Self {
-        Self { config, state: Mutex::new(state), nudge: Notify::new() }
+    pub(super) fn new(config: Arc<RedisConfig>, state: State, board: StateBoard) -> Self {
+        Self { config, state: Mutex::new(state), board, nudge: Notify::new() }
     }
 
     /// Changes the state, and does after unlocking what must not be done before.
     pub(super) fn change<R>(&self, change: impl FnOnce(&mut State) -> R) -> R {
-        let (result, aftermath) = {
-            let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-            (change(&mut state), state.take_aftermath())
+        let (result, aftermath, is_news) = {
+            let mut state = self.lock();
+            (change(&mut state), state.take_aftermath(), state.take_news())
         };
+        if is_news {
+            self.show(); // first: whoever is woken may look at it
+        }
         drop(aftermath);
         result
+    }
+
+    /// Shows what is true now to those who watch; after every change, and not under the lock.
+    fn show(&self) {
+        self.board.update(|shown| {
+            let state = self.lock();
+            let (link, error) = state.link();
+            shown.listener = link;
+            shown.listener_error = error.cloned();
+        });
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn not_confirmed(&self, name: &str) -> Error {

@@ -27,6 +27,9 @@ const STABLE: Duration = Duration::from_secs(5);
 /// What listeners are told when the task is gone.
 pub(super) const RUNTIME_ENDED: &str = "the tokio runtime that listened ended";
 
+/// What they are told, and health, when the task stands still.
+const RUNTIME_STALLED: &str = "the tokio runtime that listened does not run";
+
 /// Numbers connections: only the newest may speak.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Epoch(u64);
@@ -56,6 +59,8 @@ pub(super) struct State {
     longest_step: Duration,
     since: Instant,
     last_error: Option<Arc<str>>,
+    /// The [link](Self::link) as it was last told to be news.
+    told: (LinkState, Option<Arc<str>>),
     /// The last connection, or attempt at one, failed.
     is_failing: bool,
     reconnects: u64,
@@ -132,6 +137,7 @@ impl State {
             longest_step,
             since: Instant::now(),
             last_error: None,
+            told: (LinkState::Idle, None),
             is_failing: false,
             reconnects: 0,
         }
@@ -170,7 +176,7 @@ impl State {
         if self.phase == Phase::Closed || (self.task.is_some() && !self.is_stalled(now)) {
             return None;
         }
-        self.lost(self.epoch, &Cause::new("the tokio runtime that listened does not run"), now);
+        self.lost(self.epoch, &Cause::new(RUNTIME_STALLED), now);
         self.tasks += 1;
         self.task = Some(TaskId(self.tasks));
         self.next_step_due = Some(now + self.longest_step);
@@ -429,13 +435,29 @@ impl State {
         }
     }
 
+    /// The state, and why it is interrupted if it is.
+    pub(super) fn link(&self) -> (LinkState, Option<&Arc<str>>) {
+        let state = self.link_state();
+        (state, self.last_error.as_ref().filter(|_| state == LinkState::Interrupted))
+    }
+
+    /// Whether the [link](Self::link) has changed since this was last asked. Asked for every message, so it only compares.
+    pub(super) fn take_news(&mut self) -> bool {
+        let (state, error) = self.link();
+        if (state, error) == (self.told.0, self.told.1.as_ref()) {
+            return false;
+        }
+        self.told = (state, error.cloned());
+        true
+    }
+
     /// Fills in what concerns listening.
     pub(super) fn report(&self, health: &mut Health, now: Instant) {
         let mut listener = LinkHealth::default();
         let is_deaf = self.phase == Phase::Live && self.is_stalled(now);
         listener.state = if is_deaf { LinkState::Interrupted } else { self.link_state() };
         listener.in_state_for = now.saturating_duration_since(self.since);
-        listener.last_error.clone_from(&self.last_error);
+        listener.last_error = if is_deaf { Some(RUNTIME_STALLED.into()) } else { self.last_error.clone() };
         listener.last_heard = self.last_heard.map(|heard| now.saturating_duration_since(heard));
         health.listener = listener;
         health.wanted = self.registry.wanted();
