@@ -95,6 +95,10 @@ impl<E: Event, B: From<EventBus<E>>> EventBusBuilder<E, B> {
     /// ASCII letter or digit becomes `_`. A variable that is set to nothing counts as unset. Of this and the setters,
     /// what is called later wins.
     ///
+    /// # Errors
+    /// [`ErrorKind::InvalidConfig`] for a value that can't be right; the error names the variable.
+    ///
+    /// # Examples
     /// ```
     /// # use event_bus_core::{Event, EventBus, MemoryTransport};
     /// # use serde::{Deserialize, Serialize};
@@ -109,9 +113,6 @@ impl<E: Event, B: From<EventBus<E>>> EventBusBuilder<E, B> {
     /// assert_eq!(bus.name().as_str(), "staging-execution_v2");
     /// # Ok::<(), event_bus_core::Error>(())
     /// ```
-    ///
-    /// # Errors
-    /// [`ErrorKind::InvalidConfig`] for a value that can't be right; the error names the variable.
     pub fn settings_from(self, lookup: impl Fn(&str) -> Option<String>) -> Result<Self> {
         self.take_from(&Environment(&|variable| Ok(lookup(variable))))
     }

@@ -31,6 +31,11 @@ impl RedisConfig {
     /// dead one after the ping interval and the response time-out, which would be a minute. Attempts are not counted
     /// by default, since the time for them, [`publish_timeout`](Self::publish_timeout), bounds them better.
     ///
+    /// # Errors
+    /// [`ErrorKind::InvalidConfig`] for a value that can't be right, and [`ErrorKind::Unsupported`] for one that asks for
+    /// TLS or a cluster's announced addresses. The error names the variable and never shows its value.
+    ///
+    /// # Examples
     /// ```
     /// # use event_bus_redis::RedisConfig;
     /// let config = RedisConfig::from_lookup(|name| match name {
@@ -41,25 +46,22 @@ impl RedisConfig {
     /// # assert!(format!("{config:?}").contains("redis.internal:6379"));
     /// # Ok::<(), event_bus_core::Error>(())
     /// ```
-    ///
-    /// # Errors
-    /// [`ErrorKind::InvalidConfig`] for a value that can't be right, and [`ErrorKind::Unsupported`] for one that asks for
-    /// TLS or a cluster's announced addresses. The error names the variable and never shows its value.
     pub fn from_lookup(lookup: impl Fn(&str) -> Option<String>) -> Result<Self> {
         Variables(&|name| Ok(lookup(name))).config()
     }
 
     /// The settings in the environment of the process, as for [`from_lookup`](Self::from_lookup).
     ///
+    /// # Errors
+    /// As for [`from_lookup`](Self::from_lookup); [`ErrorKind::InvalidConfig`] also for a value that is no Unicode.
+    ///
+    /// # Examples
     /// ```no_run
     /// # use event_bus_redis::{RedisConfig, RedisTransport};
     /// # async fn connect() -> Result<(), event_bus_core::Error> {
     /// let redis = RedisTransport::connect(RedisConfig::from_env()?).await?;
     /// # Ok(()) }
     /// ```
-    ///
-    /// # Errors
-    /// As for [`from_lookup`](Self::from_lookup); [`ErrorKind::InvalidConfig`] also for a value that is no Unicode.
     pub fn from_env() -> Result<Self> {
         Variables(&|name| match std::env::var(name) {
             Ok(value) => Ok(Some(value)),

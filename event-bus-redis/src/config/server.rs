@@ -38,7 +38,7 @@ impl RedisConfig {
     }
 
     /// The number of the database to select; 0 by default, which every server has. Channels are the same in all
-    /// databases, so this keeps nobody apart: another bus name does.
+    /// databases, so this keeps nobody apart: a [prefix](event_bus_core::EventBusBuilder::prefix) does.
     #[must_use]
     pub fn database(mut self, number: u32) -> Self {
         self.login = self.login.set_db(number.into());
