@@ -6,7 +6,7 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::process::Command;
 
-use event_bus_core::{ErrorKind, MemoryTransport};
+use event_bus_core::{ErrorKind, EventBusBuilder, MemoryTransport};
 use event_bus_redis::{RedisConfig, RedisTransport};
 use event_bus_tests::{Numbered, NumberedBus, RedisServer, within};
 
@@ -56,7 +56,7 @@ fn the_environment_of_the_process_is_read_and_what_is_no_text_refused() {
         assert_eq!(format!("{:?}", server.map_err(|error| error.kind())), expected);
         let name = NumberedBus::builder(MemoryTransport::new())
             .settings_from_env()
-            .and_then(|builder| builder.build())
+            .and_then(EventBusBuilder::build)
             .map(|bus| bus.name().as_str() == "there");
         assert_eq!(format!("{:?}", name.map_err(|error| error.kind())), expected);
         return;
