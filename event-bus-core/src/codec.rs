@@ -86,6 +86,22 @@ pub trait Codec<E>: Send + Sync + 'static {
     }
 }
 
+/// A codec that is chosen at run time, or shared.
+#[diagnostic::do_not_recommend]
+impl<E, C: Codec<E> + ?Sized> Codec<E> for Arc<C> {
+    fn encode(&self, channel: &Channel, envelope: &Envelope<&E>) -> Result<Bytes, CodecError> {
+        (**self).encode(channel, envelope)
+    }
+
+    fn decode(&self, channel: &Channel, wire: &Bytes) -> Result<Envelope<E>, CodecError> {
+        (**self).decode(channel, wire)
+    }
+
+    fn ignores_channel(&self) -> bool {
+        (**self).ignores_channel()
+    }
+}
+
 /// Why a codec could not encode or decode.
 #[derive(Debug)]
 pub struct CodecError {

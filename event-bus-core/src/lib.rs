@@ -46,7 +46,7 @@
 //! | feature | default | what it adds |
 //! |---|---|---|
 //! | `derive` | yes | `#[derive(EventBus)]` |
-//! | `testing` | no | a suite of tests for transports: see [`transport_conformance!`] |
+//! | `testing` | no | a suite of tests for transports: see the module `testing` |
 
 mod backoff;
 mod batch;

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that can't go on panics")]
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use event_bus_core::transport::Transport;
 use event_bus_core::{
@@ -401,5 +402,19 @@ fn a_ring_that_contradicts_itself_is_refused() {
     for (sealing, keys) in [(1, vec![]), (3, vec![(1, &OLD)]), (1, vec![(1, &OLD), (1, &NEW)])] {
         let error = KeyRing::new(sealing, keys).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidConfig);
+    }
+}
+
+#[tokio::test]
+async fn a_codec_can_be_chosen_at_run_time() {
+    for is_sealed in [false, true] {
+        let codec: Arc<dyn Codec<Numbered>> =
+            if is_sealed { Arc::new(sealed(1, &[(1, &NEW)])) } else { Arc::new(Json) };
+        assert_eq!(codec.ignores_channel(), !is_sealed);
+        let bus: NumberedBus = EventBusBuilder::with_codec(MemoryTransport::new(), codec).build().unwrap();
+        let mut events = bus.listen("s").await.unwrap();
+        bus.publish(&Numbered::new("s", 1)).await.unwrap();
+        let heard = within("an event", events.recv()).await.unwrap().unwrap();
+        assert_eq!((heard.number, heard.raw().starts_with(b"{")), (1, !is_sealed));
     }
 }
