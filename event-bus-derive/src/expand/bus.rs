@@ -4,25 +4,13 @@
 use proc_macro2::{Ident, TokenStream};
 use quote::{format_ident, quote};
 
-use crate::expand::{channel, sendable};
+use crate::expand::wrapper::Wrapper;
 use crate::model::Outline;
 
-pub(super) fn bus(outline: &Outline<'_>, constructors: &TokenStream) -> TokenStream {
-    let definition = definition(outline);
-    let methods = methods(outline, constructors);
-    let traits = traits(outline);
-    quote! {
-        #definition
-        #methods
-        #traits
-    }
-}
-
-fn definition(outline: &Outline<'_>) -> TokenStream {
-    let Outline { event, bus, vis, generics, krate, bus_name, .. } = outline;
-    let (_, type_generics, where_clause) = generics.split_for_impl();
+pub(super) fn bus(outline: &Outline<'_>, constructors: TokenStream) -> TokenStream {
+    let Outline { event, bus, krate, bus_name, .. } = outline;
     let path = quote!(#krate).to_string().replace(' ', "");
-    let docs = [
+    let docs = vec![
         format!(" The bus `{bus_name}`, which carries [`{event}`]."),
         String::new(),
         format!(
@@ -30,25 +18,8 @@ fn definition(outline: &Outline<'_>) -> TokenStream {
         ),
         " Clones are the same bus.".to_owned(),
     ];
-    quote! {
-        #(#[doc = #docs])*
-        #[allow(dead_code)]
-        #vis struct #bus #generics (#krate::EventBus<#event #type_generics>) #where_clause;
-    }
-}
-
-fn methods(outline: &Outline<'_>, constructors: &TokenStream) -> TokenStream {
-    let generics = sendable(outline.generics);
-    let (impl_generics, type_generics, where_clause) = generics.split_for_impl();
-    let bus = &outline.bus;
-    let channels = outline.channels.iter().map(|channel| channel::method(outline, channel));
-    quote! {
-        #[automatically_derived]
-        impl #impl_generics #bus #type_generics #where_clause {
-            #constructors
-            #(#channels)*
-        }
-    }
+    let (inner, handle) = (format_ident!("EventBus"), format_ident!("ChannelHandle"));
+    Wrapper { outline, name: bus, inner, handle, docs, constructors }.expand()
 }
 
 pub(super) fn constructors(outline: &Outline<'_>) -> TokenStream {
@@ -106,44 +77,7 @@ pub(super) fn constructors_of_nothing(outline: &Outline<'_>) -> TokenStream {
 
 /// A type parameter that the compiler infers to be the event. Were the event itself named in the bounds, one that
 /// the codec `Json` can't encode would not compile, not even on a bus with a codec of its own.
-fn inferred_event(outline: &Outline<'_>) -> Ident {
+pub(super) fn inferred_event(outline: &Outline<'_>) -> Ident {
     let is_taken = outline.generics.type_params().any(|parameter| parameter.ident == "E");
     format_ident!("{}", if is_taken { "__E" } else { "E" })
-}
-
-fn traits(outline: &Outline<'_>) -> TokenStream {
-    let Outline { event, bus, generics, krate, .. } = outline;
-    let (impl_generics, type_generics, where_clause) = generics.split_for_impl();
-    let event = quote!(#event #type_generics);
-    quote! {
-        #[automatically_derived]
-        impl #impl_generics #krate::private::From<#krate::EventBus<#event>> for #bus #type_generics #where_clause {
-            fn from(bus: #krate::EventBus<#event>) -> Self {
-                Self(bus)
-            }
-        }
-
-        #[automatically_derived]
-        impl #impl_generics #krate::private::Deref for #bus #type_generics #where_clause {
-            type Target = #krate::EventBus<#event>;
-
-            fn deref(&self) -> &Self::Target {
-                &self.0
-            }
-        }
-
-        #[automatically_derived]
-        impl #impl_generics #krate::private::Clone for #bus #type_generics #where_clause {
-            fn clone(&self) -> Self {
-                Self(#krate::private::Clone::clone(&self.0))
-            }
-        }
-
-        #[automatically_derived]
-        impl #impl_generics #krate::private::fmt::Debug for #bus #type_generics #where_clause {
-            fn fmt(&self, f: &mut #krate::private::fmt::Formatter<'_>) -> #krate::private::fmt::Result {
-                #krate::private::fmt::Debug::fmt(&self.0, f)
-            }
-        }
-    }
 }

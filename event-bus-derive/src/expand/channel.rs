@@ -8,13 +8,12 @@ use crate::expand::keys;
 use crate::model::{Channel, Outline};
 use crate::name::{pascal_case, plain};
 
-/// The method that gives the channel's handle.
-pub(super) fn method(outline: &Outline<'_>, channel: &Channel) -> TokenStream {
+/// The method that gives the channel's handle, a `handle` of core.
+pub(super) fn method(outline: &Outline<'_>, channel: &Channel, handle: &Ident) -> TokenStream {
     let Outline { event, vis, krate, .. } = outline;
     let (_, type_generics, _) = outline.generics.split_for_impl();
     let Channel { method, holder, parameters, .. } = channel;
     let docs = format!(" The channel `{}/{}`.", outline.bus_name, channel.shown());
-    let handle = quote!(#krate::ChannelHandle<#event #type_generics>);
     let (argument, key) = if parameters.is_empty() {
         (None, keys::of_channel(outline, channel, |_| TokenStream::new()))
     } else {
@@ -24,8 +23,8 @@ pub(super) fn method(outline: &Outline<'_>, channel: &Channel) -> TokenStream {
     quote! {
         #[doc = #docs]
         #[allow(dead_code)]
-        #vis fn #method(&self #argument) -> #handle {
-            #krate::ChannelHandle::new(&self.0, #key)
+        #vis fn #method(&self #argument) -> #krate::#handle<#event #type_generics> {
+            #krate::#handle::new(&self.0, #key)
         }
     }
 }

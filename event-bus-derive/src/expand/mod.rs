@@ -4,6 +4,7 @@
 mod bus;
 mod channel;
 mod keys;
+mod wrapper;
 
 use proc_macro2::TokenStream;
 use quote::quote;
@@ -13,7 +14,7 @@ use crate::model::{Model, Outline};
 
 pub(crate) fn expand(model: &Model<'_>) -> TokenStream {
     let event_impl = event_impl(&model.outline, &model.outline.bus_name, &keys::of_event(model));
-    let items = items(&model.outline, &bus::constructors(&model.outline));
+    let items = items(&model.outline, bus::constructors(&model.outline));
     quote! {
         #event_impl
         #items
@@ -23,7 +24,7 @@ pub(crate) fn expand(model: &Model<'_>) -> TokenStream {
 /// The same items without a word on what is in them.
 pub(crate) fn stub(outline: &Outline<'_>) -> TokenStream {
     let event_impl = event_impl(outline, "invalid", &quote!(::core::unreachable!()));
-    let items = items(outline, &bus::constructors_of_nothing(outline));
+    let items = items(outline, bus::constructors_of_nothing(outline));
     quote! {
         #event_impl
         #items
@@ -50,7 +51,7 @@ fn event_impl(outline: &Outline<'_>, bus_name: &str, channel_keys: &TokenStream)
 }
 
 /// What stands beside the event: the bus, and a type for the parameters of each channel.
-fn items(outline: &Outline<'_>, constructors: &TokenStream) -> TokenStream {
+fn items(outline: &Outline<'_>, constructors: TokenStream) -> TokenStream {
     let bus = bus::bus(outline, constructors);
     let holders = outline.channels.iter().filter_map(|channel| channel::holder(outline, channel));
     quote! {
