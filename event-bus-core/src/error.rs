@@ -58,6 +58,11 @@ pub enum ErrorKind {
     NotSubscribed,
     /// While waiting for an event, something was missed that may have been it.
     Missed,
+    /// Nothing came within the time that a blocking read was given. Nothing is lost by it.
+    TimedOut,
+    /// A blocking call can't be made here: in async code, where it would stall other tasks, or while the thread ends;
+    /// or there is no runtime for it. Nothing was done.
+    CannotBlock,
     /// This transport can't do that.
     Unsupported,
     /// The bus or its transport has been closed.
@@ -172,7 +177,8 @@ impl Error {
     pub fn is_retryable(&self) -> bool {
         match self.0.outcomes.as_slice() {
             [] => {
-                matches!(self.0.kind, ErrorKind::NotConnected | ErrorKind::NotSent | ErrorKind::NotSubscribed)
+                use ErrorKind::{NotConnected, NotSent, NotSubscribed, TimedOut};
+                matches!(self.0.kind, NotConnected | NotSent | NotSubscribed | TimedOut)
             }
             outcomes => outcomes.iter().all(|outcome| outcome.as_ref().is_err_and(Self::is_retryable)),
         }

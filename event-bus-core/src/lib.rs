@@ -46,10 +46,13 @@
 //! | feature | default | what it adds |
 //! |---|---|---|
 //! | `derive` | yes | `#[derive(EventBus)]` |
+//! | `blocking` | no | `BlockingEventBus`, and a generated blocking bus for each event: the same for code without `async` |
 //! | `testing` | no | a suite of tests for transports: see the module `testing` |
 
 mod backoff;
 mod batch;
+#[cfg(feature = "blocking")]
+mod blocking;
 mod builder;
 mod bus;
 mod channel;
@@ -91,6 +94,13 @@ pub use event::Event;
 pub use event_bus_derive::EventBus;
 pub use handle::ChannelHandle;
 pub use subscription::Subscription;
+
+// The same for code without `async`
+#[cfg(feature = "blocking")]
+pub use blocking::{
+    BlockingChannelHandle, BlockingEventBus, BlockingPublishBatch, BlockingRuntime, BlockingSubscription,
+    TimedItems,
+};
 
 // What travels
 pub use bytes::Bytes;

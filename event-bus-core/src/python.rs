@@ -85,7 +85,8 @@ impl<E: Event> EventBus<E> {
         self.wait(key_or_pattern(channel_key.as_ref())?, timeout).await
     }
 
-    fn note_unpublished(&self, published: Result<()>) {
+    /// Logs and counts what could not be published.
+    pub(crate) fn note_unpublished(&self, published: Result<()>) {
         if let Err(error) = published {
             self.port().count_unpublished();
             log_unpublished(self.name().as_str(), &error);

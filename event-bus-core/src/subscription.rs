@@ -204,6 +204,12 @@ impl<E: Send + Sync + 'static> Subscription<E> {
         }
     }
 
+    /// Ends now, with what is queued unread.
+    #[cfg(feature = "blocking")]
+    pub(crate) fn abandon(&mut self) {
+        self.inbox.abandon();
+    }
+
     async fn first_event(&mut self) -> Result<Delivery<E>> {
         std::future::poll_fn(|cx| self.poll_first_event(cx)).await
     }

@@ -62,6 +62,7 @@ use syn::{DeriveInput, parse_macro_input};
 /// | `OrderChangedBus::new(transport)` | the bus with the default settings |
 /// | `OrderChangedBus::builder(transport)` | an `EventBusBuilder` for a bus with other settings |
 /// | `OrderChangedBus::order(…)` | the channel as a value, a `ChannelHandle<OrderChanged>`: publish to it alone, listen to it, wait for an event on it |
+/// | `struct OrderChangedBlockingBus` | with core's feature `blocking`: the same bus for code without `async`, around a `BlockingEventBus<OrderChanged>`. It is made by `new(&runtime, transport)`, `connect(transport to be awaited)`, or `on(&runtime, &bus)` |
 /// | `struct OrderChannel { … }` | what `order(…)` takes: the parameters of the channel by name, so that none can be swapped. Each may be anything with `Display`. Channels without parameters have none, and their methods take nothing |
 ///
 /// The parameter types stand beside the event, so two events of one module can't both have a channel `order`

@@ -22,6 +22,7 @@ pub(crate) struct Model<'a> {
 pub(crate) struct Outline<'a> {
     pub(crate) event: &'a Ident,
     pub(crate) bus: Ident,
+    pub(crate) blocking_bus: Ident,
     pub(crate) vis: &'a Visibility,
     pub(crate) generics: &'a Generics,
     pub(crate) krate: Path,
@@ -76,6 +77,7 @@ impl<'a> Outline<'a> {
         Self {
             event: input.ident,
             bus: format_ident!("{}Bus", plain(input.ident), span = input.ident.span()),
+            blocking_bus: format_ident!("{}BlockingBus", plain(input.ident), span = input.ident.span()),
             vis: input.vis,
             generics: input.generics,
             krate: input.attrs.krate.value.clone().unwrap_or_else(|| parse_quote!(::event_bus_core)),

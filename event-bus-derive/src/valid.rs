@@ -13,10 +13,13 @@ use crate::template::Piece;
 /// What a parameter's value never holds, so that a literal with one of them ends it for sure.
 const SEPARATORS: [char; 3] = ['/', '{', '}'];
 
-/// What a bus has without any channel.
-const TAKEN: [&str; 21] = [
+/// What a bus has without any channel, or a blocking one: whether there is one, only core knows.
+const TAKEN: [&str; 24] = [
     "new",
     "builder",
+    "connect",
+    "on",
+    "runtime",
     "publish",
     "publish_to",
     "publish_batch",

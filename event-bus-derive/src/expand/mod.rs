@@ -1,6 +1,7 @@
 //! Writes the generated code. Takes a model that is right, so it can't fail.
 //! Every path is absolute, so that no item beside the event can stand in its way.
 
+mod blocking;
 mod bus;
 mod channel;
 mod keys;
@@ -14,7 +15,8 @@ use crate::model::{Model, Outline};
 
 pub(crate) fn expand(model: &Model<'_>) -> TokenStream {
     let event_impl = event_impl(&model.outline, &model.outline.bus_name, &keys::of_event(model));
-    let items = items(&model.outline, bus::constructors(&model.outline));
+    let outline = &model.outline;
+    let items = items(outline, bus::constructors(outline), blocking::constructors(outline));
     quote! {
         #event_impl
         #items
@@ -24,7 +26,8 @@ pub(crate) fn expand(model: &Model<'_>) -> TokenStream {
 /// The same items without a word on what is in them.
 pub(crate) fn stub(outline: &Outline<'_>) -> TokenStream {
     let event_impl = event_impl(outline, "invalid", &quote!(::core::unreachable!()));
-    let items = items(outline, bus::constructors_of_nothing(outline));
+    let items =
+        items(outline, bus::constructors_of_nothing(outline), blocking::constructors_of_nothing(outline));
     quote! {
         #event_impl
         #items
@@ -50,12 +53,18 @@ fn event_impl(outline: &Outline<'_>, bus_name: &str, channel_keys: &TokenStream)
     }
 }
 
-/// What stands beside the event: the bus, and a type for the parameters of each channel.
-fn items(outline: &Outline<'_>, constructors: TokenStream) -> TokenStream {
+/// What stands beside the event: the buses, each with its constructors, and a type for the parameters of each channel.
+fn items(
+    outline: &Outline<'_>,
+    constructors: TokenStream,
+    blocking_constructors: TokenStream,
+) -> TokenStream {
     let bus = bus::bus(outline, constructors);
+    let blocking_bus = blocking::bus(outline, blocking_constructors);
     let holders = outline.channels.iter().filter_map(|channel| channel::holder(outline, channel));
     quote! {
         #bus
+        #blocking_bus
         #(#holders)*
     }
 }

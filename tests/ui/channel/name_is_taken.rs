@@ -8,6 +8,7 @@ use event_bus_core::EventBus;
     channel(publish = "a/{oder_id}"), //~ ERROR a bus has a method `publish` already: name the channel otherwise
     //~^ ERROR the channel parameter `{oder_id}` is no field of `Order`: did you mean `order_id`?
     channel(new = "b/{order_id}"), //~ ERROR a bus has a method `new` already: name the channel otherwise
+    channel(on = "e/{order_id}"), //~ ERROR a bus has a method `on` already: name the channel otherwise
     channel(self = "c/{order_id}"), //~ ERROR a method can't be called `self`: name the channel otherwise
     channel(_ = "d/{order_id}") //~ ERROR a method can't be called `_`: name the channel otherwise
 )]

@@ -1,0 +1,75 @@
+//! One channel of a blocking bus as a value: what the channel methods of a generated blocking bus return.
+
+use std::fmt;
+use std::time::Duration;
+
+use super::bus::BlockingEventBus;
+use super::runtime::BlockingRuntime;
+use super::subscription::BlockingSubscription;
+use crate::channel::ChannelKey;
+use crate::delivery::Delivery;
+use crate::error::Result;
+use crate::event::Event;
+use crate::handle::ChannelHandle;
+use crate::key_error::KeyError;
+use crate::receipt::Receipt;
+
+/// One channel of a blocking bus. As [`ChannelHandle`].
+#[must_use = "a handle does nothing until it is used"]
+pub struct BlockingChannelHandle<E> {
+    handle: ChannelHandle<E>,
+    runtime: BlockingRuntime,
+}
+
+impl<E: Event> BlockingChannelHandle<E> {
+    /// The channel `key` of `bus`. For generated code.
+    #[doc(hidden)]
+    pub fn new(bus: &BlockingEventBus<E>, key: Result<ChannelKey, KeyError>) -> Self {
+        Self { handle: ChannelHandle::new(&bus.bus, key), runtime: bus.runtime.clone() }
+    }
+
+    /// The key of this channel.
+    ///
+    /// # Errors
+    /// [`InvalidKey`](crate::ErrorKind::InvalidKey) if a parameter can't stand in it.
+    pub fn key(&self) -> Result<&ChannelKey> {
+        self.handle.key()
+    }
+
+    /// Publishes `event` to this channel alone.
+    ///
+    /// # Errors
+    /// As for [`BlockingEventBus::publish`].
+    pub fn publish(&self, event: &E) -> Result<Receipt> {
+        self.runtime.run(self.handle.publish(event))
+    }
+
+    /// Listens to this channel, from the server's confirmation on.
+    ///
+    /// # Errors
+    /// As for [`BlockingEventBus::listen`].
+    pub fn listen(&self) -> Result<BlockingSubscription<E>> {
+        let subscription = self.runtime.run(self.handle.listen())?;
+        Ok(BlockingSubscription::new(self.runtime.clone(), subscription))
+    }
+
+    /// The first event on this channel within `timeout`.
+    ///
+    /// # Errors
+    /// As for [`BlockingEventBus::wait`].
+    pub fn wait(&self, timeout: Duration) -> Result<Option<Delivery<E>>> {
+        self.runtime.run(self.handle.wait(timeout))
+    }
+}
+
+impl<E> Clone for BlockingChannelHandle<E> {
+    fn clone(&self) -> Self {
+        Self { handle: self.handle.clone(), runtime: self.runtime.clone() }
+    }
+}
+
+impl<E> fmt::Debug for BlockingChannelHandle<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("BlockingChannelHandle").field(&self.handle).finish()
+    }
+}
