@@ -9,10 +9,10 @@ pub mod server;
 pub mod torture;
 mod until;
 
-pub use events::{Numbered, NumberedBus, NumberedChannel, SourceChannel};
+pub use events::{Numbered, NumberedBlockingBus, NumberedBus, NumberedChannel, SourceChannel};
 pub use python::PythonPeer;
 pub use server::RedisServer;
-pub use until::{eventually, within};
+pub use until::{PATIENCE, eventually, eventually_blocking, within};
 
 /// The README's example must compile.
 #[cfg(doctest)]

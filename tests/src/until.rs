@@ -7,7 +7,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 /// How long anything in a test may take before it counts as failed: generous, since it is only waited for in vain
 /// once.
-const PATIENCE: Duration = Duration::from_secs(20);
+pub const PATIENCE: Duration = Duration::from_secs(20);
 
 /// The result of `future`, which must come.
 pub async fn within<T>(what: &str, future: impl Future<Output = T>) -> T {
@@ -15,6 +15,15 @@ pub async fn within<T>(what: &str, future: impl Future<Output = T>) -> T {
         panic!("{what}: did not happen within {PATIENCE:?}");
     };
     value
+}
+
+/// As [`eventually`], on a thread of one's own.
+pub fn eventually_blocking(what: &str, mut condition: impl FnMut() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !condition() {
+        assert!(Instant::now() < deadline, "{what}: did not become true within {PATIENCE:?}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
 }
 
 /// Returns when `condition` holds, which it must.

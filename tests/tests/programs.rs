@@ -52,6 +52,20 @@ fn codecs_hears_what_it_may_and_is_told_of_the_rest_in_memory_and_on_redis() {
 }
 
 #[test]
+fn a_program_without_async_hears_what_it_publishes_in_memory_and_on_redis() {
+    let server = RedisServer::start();
+    for url in [None, Some(server.url())] {
+        let output = run("blocking", &[], url.as_deref());
+        assert!(output.status.success(), "{output:?}");
+        assert_eq!(last_line(&output), "blocking: 9 published, 9 heard");
+    }
+    assert!(!run("blocking", &[], Some("redis://127.0.0.1:1")).status.success());
+    let source = std::fs::read_to_string(workspace().join("examples/src/bin/blocking.rs")).unwrap();
+    let mut code = source.lines().filter(|line| !line.starts_with("//"));
+    assert!(!code.any(|line| line.contains("async") || line.contains("await")));
+}
+
+#[test]
 fn the_recorded_messages_of_the_python_services_pass_directly_and_through_redis() {
     let server = RedisServer::start();
     let file = "tests/vectors/autogpt-wire.jsonl";

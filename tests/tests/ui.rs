@@ -3,7 +3,8 @@
 //!
 //! `//~ ERROR words` announces an error on its own line whose message holds the words, `//~v ERROR words` one on
 //! the next line, `//~^ ERROR words` one on the line before (and `^^` two lines before). One mistake is one
-//! message: an error too many is a fault, and in `ui/pass/` a warning is one, too.
+//! message: an error too many is a fault, and in `ui/pass/` a warning is one, too. They are compiled with core's
+//! feature `blocking` and without it, since what is generated differs; `*/blocking.rs` only with it.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -18,6 +19,7 @@ struct Case {
     path: PathBuf,
     announced: Vec<Fault>,
     must_pass: bool,
+    is_blocking: bool,
 }
 
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -30,13 +32,19 @@ struct Fault {
 fn every_program_compiles_with_exactly_the_errors_that_it_announces() {
     let cases = cases(&Path::new(env!("CARGO_MANIFEST_DIR")).join("ui"));
     assert!(!cases.is_empty(), "there are no programs in `ui/`");
-    let mut reported = compile(&cases);
+    let package = write_package(&cases);
     let mut report = String::new();
-    for (name, case) in &cases {
-        let faults = mismatches(case, reported.remove(name).unwrap_or_default());
-        if !faults.is_empty() {
-            let _ = writeln!(report, "\n{}", case.path.display());
-            report.push_str(&faults.concat());
+    for feature in ["", "blocking"] {
+        let chosen = cases.iter().filter(|(_, case)| !case.is_blocking || feature == "blocking");
+        let mut reported = compile(&package, feature);
+        for (name, case) in chosen {
+            let reported = reported.remove(name.as_str());
+            let reported = reported.unwrap_or_else(|| panic!("{name} was not compiled"));
+            let faults = mismatches(case, faults(case, &reported));
+            if !faults.is_empty() {
+                let _ = writeln!(report, "\n{} (features: {feature:?})", case.path.display());
+                report.push_str(&faults.concat());
+            }
         }
     }
     assert!(report.is_empty(), "the compiler and the comments disagree:\n{report}");
@@ -50,7 +58,8 @@ fn cases(folder: &Path) -> BTreeMap<String, Case> {
             let source = fs::read_to_string(&path).expect("a readable program");
             let kind = kind.file_name().unwrap_or_default().to_string_lossy();
             let name = format!("{kind}-{}", path.file_stem().unwrap_or_default().to_string_lossy());
-            cases.insert(name, Case { announced: announced(&source), must_pass: kind == "pass", path });
+            let (must_pass, is_blocking) = (kind == "pass", path.ends_with("blocking.rs"));
+            cases.insert(name, Case { announced: announced(&source), must_pass, is_blocking, path });
         }
     }
     cases
@@ -75,50 +84,50 @@ fn announced(source: &str) -> Vec<Fault> {
     faults.collect()
 }
 
-/// What the compiler reports for each program.
-fn compile(cases: &BTreeMap<String, Case>) -> BTreeMap<String, Vec<Fault>> {
-    let package = Path::new(env!("CARGO_TARGET_TMPDIR")).join("ui");
-    write_package(&package, cases);
+/// What the compiler reports for each program, by the names of their binaries.
+fn compile(package: &Path, feature: &str) -> BTreeMap<String, Vec<Value>> {
     let output = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
-        .current_dir(&package)
-        .args([
-            "check",
-            "--offline",
-            "--keep-going",
-            "--message-format=json",
-            "--bins",
-            "--target-dir",
-            "target",
-        ])
+        .current_dir(package)
+        .args(["check", "--offline", "--keep-going", "--message-format=json", "--bins"])
+        .args(["--target-dir", "target", "--features", feature])
         .output()
         .expect("cargo runs");
-    let mut reported: BTreeMap<String, Vec<Fault>> = BTreeMap::new();
+    eprint!("{}", String::from_utf8_lossy(&output.stderr)); // shown if the test fails
+    let mut reported: BTreeMap<String, Vec<Value>> = BTreeMap::new();
     for line in String::from_utf8_lossy(&output.stdout).lines() {
-        let Ok(entry) = serde_json::from_str::<Value>(line) else { continue };
-        let name = entry["target"]["name"].as_str().unwrap_or_default();
-        let Some(case) = cases.get(name) else { continue };
-        reported.entry(name.to_owned()).or_default().extend(fault(case, &entry["message"]));
+        let Ok(mut entry) = serde_json::from_str::<Value>(line) else { continue };
+        let name = entry["target"]["name"].as_str().unwrap_or_default().to_owned();
+        reported.entry(name).or_default().push(entry["message"].take());
     }
-    let stderr = String::from_utf8_lossy(&output.stderr);
-    assert!(reported.len() == cases.len(), "not every program was compiled:\n{stderr}");
     reported
 }
 
 /// A package in which every program is a binary, at the versions of this workspace.
-fn write_package(package: &Path, cases: &BTreeMap<String, Case>) {
+fn write_package(cases: &BTreeMap<String, Case>) -> PathBuf {
+    let package = Path::new(env!("CARGO_TARGET_TMPDIR")).join("ui");
     let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace");
     let core = workspace.join("event-bus-core");
     let mut manifest = format!(
         "[workspace]\n\n[package]\nname = \"ui\"\nedition = \"2024\"\n\n[dependencies]\n\
-         event-bus-core.path = '{}'\nserde = {{ version = \"1\", features = [\"derive\"] }}\n",
+         event-bus-core.path = '{}'\nserde = {{ version = \"1\", features = [\"derive\"] }}\n\n\
+         [features]\nblocking = [\"event-bus-core/blocking\"]\n",
         core.display()
     );
     for (name, case) in cases {
         let _ = write!(manifest, "\n[[bin]]\nname = '{name}'\npath = '{}'\n", case.path.display());
+        if case.is_blocking {
+            manifest.push_str("required-features = ['blocking']\n");
+        }
     }
-    fs::create_dir_all(package).expect("a folder for the package");
+    fs::create_dir_all(&package).expect("a folder for the package");
     fs::write(package.join("Cargo.toml"), manifest).expect("a manifest");
     fs::copy(workspace.join("Cargo.lock"), package.join("Cargo.lock")).expect("a lock file");
+    package
+}
+
+/// The faults in what the compiler reports for a program.
+fn faults(case: &Case, messages: &[Value]) -> Vec<Fault> {
+    messages.iter().filter_map(|message| fault(case, message)).collect()
 }
 
 /// The fault that a message of the compiler tells of the program, if any.
