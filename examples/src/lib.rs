@@ -9,8 +9,8 @@ mod notices;
 mod simulation;
 
 pub use execution::{
-    ExecutionEvent, ExecutionEventBus, ExecutionStats, ExecutionStatus, GraphChannel, GraphExecution,
-    NodeExecution, RunChannel, Timestamp,
+    ExecutionEvent, ExecutionEventBlockingBus, ExecutionEventBus, ExecutionStats, ExecutionStatus,
+    GraphChannel, GraphExecution, NodeExecution, RunChannel, Timestamp,
 };
 pub use notices::{
     CredentialsChanged, CredentialsChangedBus, HookChannel, Notification, NotificationBus,
