@@ -350,6 +350,29 @@ fn a_server_that_stands_still_is_told_although_nobody_called() {
 }
 
 #[test]
+fn a_thread_watches_the_state_of_the_transport() {
+    let mut server = RedisServer::start();
+    let bus = on_redis(&server);
+    let mut watch = bus.watch_state();
+    assert_eq!(watch.current(), bus.state());
+    assert_eq!(kind(watch.changed_timeout(MOMENT)), ErrorKind::TimedOut);
+    let watcher = thread::spawn(move || {
+        while let Some(state) = watch.changed().unwrap() {
+            if state.listener == LinkState::Interrupted {
+                return (state.listener_error.is_some(), watch);
+            }
+        }
+        panic!("the end");
+    });
+    let events = bus.listen("s").unwrap();
+    server.kill();
+    let (says_why, mut watch) = watcher.join().unwrap();
+    assert!(says_why);
+    drop((bus, events));
+    eventually("the end", || watch.changed_timeout(MOMENT).is_ok_and(|state| state.is_none()));
+}
+
+#[test]
 fn a_failed_connect_is_an_error_of_its_own_kind() {
     let port = event_bus_tests::server::free_port();
     let url = format!("redis://127.0.0.1:{port}");
@@ -452,6 +475,9 @@ impl Prepared {
         refused(kind(source.wait(MOMENT)));
         refused(kind(bus.runtime().run(async { Ok(()) })));
         refused(kind(NumberedBlockingBus::connect(async { Ok(MemoryTransport::new()) })));
+        let mut watch = bus.watch_state();
+        refused(kind(watch.changed()));
+        refused(kind(watch.changed_timeout(MOMENT)));
         for mut batch in [bus.publish_batch([event(2)]), bus.publish_batch_to("s", [event(2)]).unwrap()] {
             refused(kind(batch.next().unwrap()));
             assert!(batch.next().is_none());

@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::batch::BlockingPublishBatch;
 use super::runtime::BlockingRuntime;
 use super::subscription::BlockingSubscription;
+use super::watch::BlockingStateWatch;
 use crate::bus::EventBus;
 use crate::channel::{BusName, Channel, ChannelFilter, ChannelKey};
 use crate::codec::Codec;
@@ -232,6 +233,12 @@ impl<E: Event> BlockingEventBus<E> {
     #[must_use]
     pub fn state(&self) -> TransportState {
         self.bus.state()
+    }
+
+    /// Tells when the transport below stops working, and when it works again. As [`EventBus::watch_state`].
+    #[must_use]
+    pub fn watch_state(&self) -> BlockingStateWatch {
+        BlockingStateWatch::new(self.runtime.clone(), self.bus.watch_state())
     }
 }
 

@@ -7,9 +7,11 @@ mod handle;
 mod python;
 mod runtime;
 mod subscription;
+mod watch;
 
 pub use batch::BlockingPublishBatch;
 pub use bus::BlockingEventBus;
 pub use handle::BlockingChannelHandle;
 pub use runtime::BlockingRuntime;
 pub use subscription::{BlockingSubscription, TimedItems};
+pub use watch::BlockingStateWatch;

@@ -5,6 +5,7 @@ use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::task::coop;
@@ -80,6 +81,13 @@ impl BlockingRuntime {
         // Not `Runtime::block_on`: it panics where a task can't be seen by the check.
         let _context = self.0.handle.enter();
         Ok(pollster::block_on(future))
+    }
+
+    /// Waits for `future`, for `timeout` at most.
+    pub(super) fn wait_at_most<T>(&self, timeout: Duration, future: impl Future<Output = T>) -> Result<T> {
+        // In a block of its own, so that the timer is made on the runtime.
+        let waited = self.wait_for(async { tokio::time::timeout(timeout, future).await })?;
+        waited.map_err(|_| Error::new(ErrorKind::TimedOut, format!("nothing came within {timeout:?}")))
     }
 }
 

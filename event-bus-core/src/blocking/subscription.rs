@@ -74,12 +74,7 @@ impl<E: Send + Sync + 'static> BlockingSubscription<E> {
         if self.is_stopped {
             return Ok(None);
         }
-        let recv = self.subscription.recv();
-        // In a block of its own, so that the timer is made on the runtime.
-        let received = self.runtime.wait_for(async { tokio::time::timeout(timeout, recv).await })?;
-        received.map_err(|_| {
-            Error::new(ErrorKind::TimedOut, format!("no event and no notice within {timeout:?}"))
-        })
+        self.runtime.wait_at_most(timeout, self.subscription.recv())
     }
 
     /// An iterator that waits for `timeout` at most for each item, and yields an error of the kind
