@@ -1,4 +1,4 @@
-//! Finding integers that no reader can keep: serde_json reads one that is too long for 64 bits as a double, and so
+//! Finding integers that no reader can keep: `serde_json` reads one that is too long for 64 bits as a double, and so
 //! changes it without a word.
 
 /// As many digits as the shortest integers outside of -2^63 to 2^64-1 have.
