@@ -8,10 +8,11 @@ use std::time::Duration;
 use crate::channel::{BusName, Channel, ChannelFilter, ChannelKey};
 use crate::codec::{Codec, SharedCodec};
 use crate::deadline::Deadline;
-use crate::delivery::Delivery;
+use crate::delivery::{Delivery, Notice};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::Event;
 use crate::json::Json;
+use crate::message::Message;
 use crate::outgoing::Outgoing;
 use crate::port::Port;
 use crate::receipt::Receipt;
@@ -151,6 +152,15 @@ impl<E: Event> EventBus<E> {
             ));
         };
         subscription?.wait_until(deadline).await
+    }
+
+    /// Reads a message as a listener of this bus would, with its codec: one that was
+    /// [recorded](crate::MemoryTransport::record), or kept. Whether its channel belongs to this bus is not looked at.
+    ///
+    /// # Errors
+    /// The [`Notice`] that a listener would get in place of an event: `Oversized` or `Undecodable`.
+    pub fn read(&self, message: Arc<Message>) -> Result<Delivery<E>, Notice> {
+        Delivery::read(message, &self.0.codec)
     }
 
     /// Ends all subscriptions of this bus, once what they have queued is read, and refuses everything from now

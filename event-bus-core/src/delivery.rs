@@ -8,8 +8,8 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::channel::Channel;
-use crate::codec::{CodecError, Envelope, Headers};
-use crate::message::Message;
+use crate::codec::{CodecError, Envelope, Headers, SharedCodec};
+use crate::message::{Decoded, Message};
 
 /// One received event. Dereferences to it; shared with all other listeners of the same message, so cloning
 /// is cheap.
@@ -18,11 +18,26 @@ pub struct Delivery<E> {
     message: Arc<Message>,
 }
 
-impl<E> Delivery<E> {
-    pub(crate) fn new(envelope: Arc<Envelope<E>>, message: Arc<Message>) -> Self {
-        Self { envelope, message }
+impl<E: Send + Sync + 'static> Delivery<E> {
+    /// What `message` is to whoever uses `codec`.
+    pub(crate) fn read(message: Arc<Message>, codec: &SharedCodec<E>) -> Result<Self, Notice> {
+        match message.decode(codec) {
+            Decoded::Event(envelope) => Ok(Self { envelope, message }),
+            Decoded::Oversized(sizes) => Err(Notice::Oversized {
+                channel: message.channel().clone(),
+                original_size_bytes: sizes.original_size_bytes,
+                max_size_bytes: sizes.max_size_bytes,
+            }),
+            Decoded::Undecodable(error) => Err(Notice::Undecodable {
+                channel: message.channel().clone(),
+                error,
+                raw: message.payload().clone(),
+            }),
+        }
     }
+}
 
+impl<E> Delivery<E> {
     /// The event.
     #[must_use]
     pub fn event(&self) -> &E {

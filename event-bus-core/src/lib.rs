@@ -76,6 +76,7 @@ mod port;
 pub mod private;
 mod python;
 mod receipt;
+mod resync;
 mod settings;
 mod subscription;
 mod template;
@@ -93,6 +94,7 @@ pub use event::Event;
 #[cfg(feature = "derive")]
 pub use event_bus_derive::EventBus;
 pub use handle::ChannelHandle;
+pub use resync::{Resync, ResyncError, Update};
 pub use subscription::Subscription;
 
 // The same for code without `async`
@@ -121,4 +123,4 @@ pub use limit::{MessageLimit, Oversize};
 pub use error::{Error, ErrorKind, Result, TooLarge};
 
 // Without a server
-pub use memory::MemoryTransport;
+pub use memory::{MemoryTransport, Recording};

@@ -17,7 +17,6 @@ use crate::codec::SharedCodec;
 use crate::deadline::Deadline;
 use crate::delivery::{Delivery, Notice};
 use crate::error::{Error, ErrorKind, Result};
-use crate::message::{Decoded, Message};
 use crate::port::Port;
 use crate::transport::{End, Inbox, Item, LeaseKey, Signal};
 
@@ -249,7 +248,12 @@ impl<E: Send + Sync + 'static> Subscription<E> {
         self.passed_over.get(first_untold)
     }
 
-    fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Delivery<E>, Notice>>> {
+    /// Whether nothing more will be queued.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.inbox.has_ended()
+    }
+
+    pub(crate) fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Delivery<E>, Notice>>> {
         match self.passed_over.pop_front() {
             Some(notice) => {
                 self.told = self.told.saturating_sub(1);
@@ -265,26 +269,10 @@ impl<E: Send + Sync + 'static> Subscription<E> {
         let item = ready!(self.inbox.poll_next(cx));
         budget.made_progress();
         Poll::Ready(item.map(|item| match item {
-            Item::Message(message) => self.read(message),
+            Item::Message(message) => Delivery::read(message, &self.codec),
             Item::Signal(signal) => Err(signal.into()),
             Item::End(end) => Err(final_notice(end)),
         }))
-    }
-
-    fn read(&self, message: Arc<Message>) -> Result<Delivery<E>, Notice> {
-        match message.decode(&self.codec) {
-            Decoded::Event(envelope) => Ok(Delivery::new(envelope, message)),
-            Decoded::Oversized(sizes) => Err(Notice::Oversized {
-                channel: message.channel().clone(),
-                original_size_bytes: sizes.original_size_bytes,
-                max_size_bytes: sizes.max_size_bytes,
-            }),
-            Decoded::Undecodable(error) => Err(Notice::Undecodable {
-                channel: message.channel().clone(),
-                error,
-                raw: message.payload().clone(),
-            }),
-        }
     }
 }
 
@@ -302,10 +290,10 @@ impl<E> Drop for Subscription<E> {
     }
 }
 
-impl<E: Send + Sync + 'static> fmt::Debug for Subscription<E> {
+impl<E> fmt::Debug for Subscription<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Subscription")
-            .field("filters", &self.filters().collect::<Vec<_>>())
+            .field("filters", &self.filters.iter().map(|(filter, _)| filter).collect::<Vec<_>>())
             .field("inbox", &self.inbox)
             .finish_non_exhaustive()
     }

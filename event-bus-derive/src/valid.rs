@@ -14,7 +14,7 @@ use crate::template::Piece;
 const SEPARATORS: [char; 3] = ['/', '{', '}'];
 
 /// What a bus has without any channel, or a blocking one: whether there is one, only core knows.
-const TAKEN: [&str; 24] = [
+const TAKEN: [&str; 25] = [
     "new",
     "builder",
     "connect",
@@ -31,6 +31,7 @@ const TAKEN: [&str; 24] = [
     "listen_events",
     "wait",
     "wait_for_event",
+    "read",
     "close",
     "name",
     "channel",

@@ -135,7 +135,7 @@ impl Inbox {
         self.0.last_publish.swap(number, Ordering::Relaxed) == number
     }
 
-    pub(super) fn deliver_into(&self, message: Arc<Message>, aftermath: &mut Aftermath) -> bool {
+    pub(crate) fn deliver_into(&self, message: Arc<Message>, aftermath: &mut Aftermath) -> bool {
         let limits = self.0.limits;
         let mut state = self.lock();
         let size = weight(&message);
@@ -159,7 +159,7 @@ impl Inbox {
         is_open
     }
 
-    pub(super) fn interrupt_into(&self, aftermath: &mut Aftermath) {
+    pub(crate) fn interrupt_into(&self, aftermath: &mut Aftermath) {
         let mut state = self.lock();
         state.cut_off += 1;
         if state.cut_off == 1 && state.end.is_none() {
@@ -169,7 +169,7 @@ impl Inbox {
         }
     }
 
-    pub(super) fn resume_into(&self, aftermath: &mut Aftermath) {
+    pub(crate) fn resume_into(&self, aftermath: &mut Aftermath) {
         let mut state = self.lock();
         state.cut_off = state.cut_off.saturating_sub(1);
         if state.cut_off == 0
@@ -195,6 +195,11 @@ impl Inbox {
     /// Whether it is cut off from the server right now.
     pub(crate) fn is_cut_off(&self) -> bool {
         self.lock().cut_off > 0
+    }
+
+    /// Whether it takes nothing more.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.lock().end.is_some()
     }
 
     /// Keeps `lease` until it is released, or the subscription ends; `None` if it has ended already.

@@ -16,13 +16,6 @@ impl Lease {
     }
 }
 
-impl Lease {
-    /// Drops the lease without running its hook: another one stands for the same subscription.
-    pub(crate) fn forget(mut self) {
-        self.0 = None;
-    }
-}
-
 impl Drop for Lease {
     fn drop(&mut self) {
         if let Some(on_end) = self.0.take() {

@@ -275,6 +275,14 @@ impl Registry {
         scope.and_then(|(_, entries)| entries.get(name)).is_some_and(|entry| !entry.members.is_empty())
     }
 
+    /// Everybody whose `listen` on the topic `name` has been confirmed.
+    pub fn listeners(&self, scope: Scope, name: &str) -> impl Iterator<Item = &Inbox> {
+        let scope = self.scopes.iter().find(|(known, _)| *known == scope);
+        let members =
+            scope.and_then(|(_, entries)| entries.get(name)).into_iter().flat_map(|entry| &entry.members);
+        members.filter(|member| member.standing == Standing::Live).map(|member| &member.inbox)
+    }
+
     /// The names of all topics in `scope` that somebody listens to.
     pub fn names(&self, scope: Scope) -> impl Iterator<Item = &str> {
         let entries = self.scopes.iter().filter(move |(known, _)| *known == scope);
