@@ -4,6 +4,7 @@ use std::borrow::Borrow;
 use std::collections::VecDeque;
 use std::fmt;
 use std::future::{Future, IntoFuture, poll_fn};
+use std::iter::Fuse;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -23,8 +24,8 @@ const MOST_MESSAGES: usize = 1_000;
 const MOST_BYTES: usize = 1024 * 1024;
 
 impl<E: Event> EventBus<E> {
-    /// Publishes many events to the channels that their type declares, in few round trips: up to 1,000 messages or
-    /// 1 MiB go out together.
+    /// Publishes many events to the channels that their type declares, in few round trips: what goes out together
+    /// ends with the event that makes it 1,000 messages or 1 MiB.
     ///
     /// Awaited, it gives a result for each event, in their order. Read with [`next`](PublishBatch::next), or as a
     /// [`Stream`], it holds no more than one round trip's messages and results, however long the iterator is.
@@ -83,7 +84,7 @@ impl<E: Event> EventBus<E> {
 pub struct PublishBatch<E, I> {
     bus: EventBus<E>,
     key: Option<ChannelKey>,
-    events: I,
+    events: Fuse<I>,
     under_way: Option<RoundTrip>,
     results: VecDeque<Result<Vec<Receipt>>>,
 }
@@ -101,7 +102,7 @@ where
     I::Item: Borrow<E>,
 {
     fn new(bus: EventBus<E>, key: Option<ChannelKey>, events: I) -> Self {
-        Self { bus, key, events, under_way: None, results: VecDeque::new() }
+        Self { bus, key, events: events.fuse(), under_way: None, results: VecDeque::new() }
     }
 
     /// What became of the next event; `None` behind the last one.

@@ -10,6 +10,7 @@ use bytes::Bytes;
 use crate::channel::Channel;
 use crate::codec::{CodecError, Envelope, Headers, SharedCodec};
 use crate::message::{Decoded, Message};
+use crate::transport::Signal;
 
 /// One received event. Dereferences to it; shared with all other listeners of the same message, so cloning
 /// is cheap.
@@ -190,3 +191,13 @@ impl fmt::Debug for Notice {
 }
 
 impl std::error::Error for Notice {}
+
+impl From<Signal> for Notice {
+    fn from(signal: Signal) -> Self {
+        match signal {
+            Signal::Lagged { missed } => Self::Lagged { missed },
+            Signal::Interrupted => Self::Interrupted,
+            Signal::Resumed { down_for } => Self::Resumed { down_for },
+        }
+    }
+}

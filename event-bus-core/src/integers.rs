@@ -1,12 +1,11 @@
-//! Finding integers that no reader can keep: `serde_json` reads one that is too long for 64 bits as a double, and so
-//! changes it without a word.
+//! Finding integers of more than 64 bits: where anything may stand, `serde_json` reads one as a double, and so changes
+//! it without a word; the Python bus loses the event.
 
 /// As many digits as the shortest integers outside of -2^63 to 2^64-1 have.
 const LONG: usize = 19;
 
-/// Where the first integer outside of -2^63 to 2^64-1 begins in JSON `text`, if there is one.
-pub(crate) fn too_long(text: &str) -> Option<usize> {
-    let bytes = text.as_bytes();
+/// Where the first integer outside of -2^63 to 2^64-1 begins in JSON, if there is one.
+pub(crate) fn too_long(bytes: &[u8]) -> Option<usize> {
     let mut quotes = Quotes::default();
     // A run of that many digits holds a digit at one of these places, so that most bytes are never looked at.
     let mut at = LONG - 1;
@@ -14,7 +13,7 @@ pub(crate) fn too_long(text: &str) -> Option<usize> {
         if bytes[at].is_ascii_digit() {
             let (start, end) = run_around(bytes, at);
             let is_candidate =
-                end - start >= LONG && is_integer(bytes, start, end) && !fits(text, start, end);
+                end - start >= LONG && is_integer(bytes, start, end) && !fits(bytes, start, end);
             if is_candidate && !quotes.enclose(bytes, start) {
                 return Some(start);
             }
@@ -37,12 +36,10 @@ fn is_integer(bytes: &[u8], start: usize, end: usize) -> bool {
     !matches!(before, Some(b'.' | b'e' | b'E' | b'+')) && !matches!(bytes.get(end), Some(b'.' | b'e' | b'E'))
 }
 
-fn fits(text: &str, start: usize, end: usize) -> bool {
-    if text[..start].ends_with('-') {
-        text[start - 1..end].parse::<i64>().is_ok()
-    } else {
-        text[start..end].parse::<u64>().is_ok()
-    }
+fn fits(bytes: &[u8], start: usize, end: usize) -> bool {
+    let is_negative = bytes[..start].ends_with(b"-");
+    let number = std::str::from_utf8(&bytes[start - usize::from(is_negative)..end]).unwrap_or_default();
+    if is_negative { number.parse::<i64>().is_ok() } else { number.parse::<u64>().is_ok() }
 }
 
 /// Follows the quotes of the texts, each byte once, however often it is asked.
@@ -93,7 +90,7 @@ mod tests {
         ] {
             for padding in 0..40 {
                 let text = format!("{{\"{}\":[{number}]}}", "k".repeat(padding));
-                assert_eq!(too_long(&text).is_none(), fits, "{text}");
+                assert_eq!(too_long(text.as_bytes()).is_none(), fits, "{text}");
             }
         }
     }
@@ -106,9 +103,9 @@ mod tests {
             let before = serde_json::to_string(&before).unwrap();
             let after = serde_json::to_string(&after).unwrap();
             let bare = format!("[{before},{digits},{after}]");
-            prop_assert!(too_long(&bare).is_some(), "{}", bare);
+            prop_assert!(too_long(bare.as_bytes()).is_some(), "{}", bare);
             let quoted = format!("[{before},\"{digits}\",{after}]");
-            prop_assert_eq!(too_long(&quoted), None, "{}", quoted);
+            prop_assert_eq!(too_long(quoted.as_bytes()), None, "{}", quoted);
         }
     }
 }

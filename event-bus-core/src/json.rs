@@ -13,6 +13,9 @@ use crate::integers::too_long;
 
 /// Compact JSON in the envelope of the AutoGPT platform: `{"payload":<event>}`, with `"headers"` behind it
 /// only if there are any. Reading ignores unknown keys beside `payload`.
+///
+/// An integer outside of -2^63 to 2^64-1 is refused both ways, whatever the type of its field, since other readers
+/// lose the event or change the number: let it travel as text.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Json;
 
@@ -28,6 +31,7 @@ impl<E: Serialize + DeserializeOwned> Codec<E> for Json {
         let mut out = Vec::with_capacity(1024);
         let wire = Wire { payload: envelope.payload, headers: &envelope.headers };
         serde_json::to_writer(&mut out, &wire).map_err(|error| CodecError::new(describe(&error)))?;
+        refuse_long_integers(&out)?;
         Ok(out.into())
     }
 
@@ -35,15 +39,20 @@ impl<E: Serialize + DeserializeOwned> Codec<E> for Json {
         // Checking UTF-8 once and decoding text is a fifth faster than decoding bytes.
         let text = std::str::from_utf8(wire)
             .map_err(|error| CodecError::new(format!("invalid utf-8 at byte {}", error.valid_up_to())))?;
-        if let Some(at) = too_long(text) {
-            return Err(CodecError::new(format!("the integer at byte {at} has more than 64 bits")));
-        }
+        refuse_long_integers(wire)?;
         let Wire(envelope) = serde_json::from_str(text).map_err(|error| CodecError::new(describe(&error)))?;
         Ok(envelope)
     }
 
     fn ignores_channel(&self) -> bool {
         true
+    }
+}
+
+fn refuse_long_integers(wire: &[u8]) -> Result<(), CodecError> {
+    match too_long(wire) {
+        Some(at) => Err(CodecError::new(format!("the integer at byte {at} has more than 64 bits"))),
+        None => Ok(()),
     }
 }
 

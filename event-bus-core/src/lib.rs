@@ -71,6 +71,7 @@ mod limit;
 mod memory;
 mod message;
 mod outgoing;
+mod passed_over;
 mod port;
 #[doc(hidden)]
 pub mod private;

@@ -1,6 +1,5 @@
 //! The listening half of a bus: a stream of events and notices, decoded as they are read.
 
-use std::collections::VecDeque;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
@@ -17,8 +16,9 @@ use crate::codec::SharedCodec;
 use crate::deadline::Deadline;
 use crate::delivery::{Delivery, Notice};
 use crate::error::{Error, ErrorKind, Result};
+use crate::passed_over::{MOST_KEPT, PassedOver};
 use crate::port::Port;
-use crate::transport::{End, Inbox, Item, LeaseKey, Signal};
+use crate::transport::{End, Inbox, Item, LeaseKey};
 
 /// Listens to channels and patterns of a bus, from [`EventBus::listen`](crate::EventBus::listen).
 ///
@@ -37,9 +37,7 @@ pub struct Subscription<E> {
     inbox: Inbox,
     codec: SharedCodec<E>,
     /// Notices that a wait came upon; the next reads get them first.
-    passed_over: VecDeque<Notice>,
-    /// How many of them, from the front, the error of a wait has told.
-    told: usize,
+    passed_over: PassedOver,
 }
 
 /// What came first.
@@ -48,15 +46,11 @@ enum Either<E, T> {
     Other(T),
 }
 
-/// How many notices are kept for the next reads: nothing here grows without bound.
-const MOST_PASSED_OVER: usize = 64;
-
 impl<E: Send + Sync + 'static> Subscription<E> {
     /// Without a filter it hears nothing yet.
     pub(crate) fn new(port: Arc<Port>, inbox: Inbox, codec: SharedCodec<E>) -> Result<Self> {
         port.admit(&inbox)?;
-        let (filters, passed_over) = (Vec::new(), VecDeque::new());
-        Ok(Self { port, filters, inbox, codec, passed_over, told: 0 })
+        Ok(Self { port, filters: Vec::new(), inbox, codec, passed_over: PassedOver::default() })
     }
 
     /// What it listens to, in the order in which it came to.
@@ -101,6 +95,11 @@ impl<E: Send + Sync + 'static> Subscription<E> {
             return Ok(());
         }
         let lease = self.port.subscribe(&filter, &self.inbox).await?;
+        if !self.filters.is_empty() {
+            // A publish that is under way may have passed this filter already: until it has passed the others too, none
+            // of them may be removed. If that can't be known, the connection is lost, and that is told.
+            let _ = self.port.transport().fence().await;
+        }
         match self.inbox.keep(lease) {
             Some(key) => self.filters.push((filter, key)),
             None => return Err(Error::new(ErrorKind::Closed, "the subscription has ended")),
@@ -159,7 +158,7 @@ impl<E: Send + Sync + 'static> Subscription<E> {
     ///
     /// `None` only if nothing can have been missed: the stream told of nothing, and towards the end of the time the
     /// server has shown that it still answers. Notices that the wait comes upon are not lost: [`recv`](Self::recv)
-    /// gives them next.
+    /// gives them next; of more than 64, the oldest are added up.
     ///
     /// # Errors
     /// [`ErrorKind::Missed`] if none came, but something was missed or did not decode that may have been it, or is
@@ -192,7 +191,7 @@ impl<E: Send + Sync + 'static> Subscription<E> {
                 format!("no event within {:?}, but one may have been missed: {why}", deadline.timeout());
             Error::new(ErrorKind::Missed, text)
         };
-        if let Some(notice) = self.tell_passed_over() {
+        if let Some(notice) = self.passed_over.tell() {
             return Err(missed(notice.to_string()));
         }
         match tested {
@@ -226,26 +225,16 @@ impl<E: Send + Sync + 'static> Subscription<E> {
         loop {
             match ready!(self.poll_inbox(cx)) {
                 Some(Ok(delivery)) => return Poll::Ready(Ok(delivery)),
-                Some(Err(notice)) => self.passed_over.push_back(notice),
-                None => return Poll::Ready(Err(ended_while_waiting(self.passed_over.back()))),
+                Some(Err(notice)) => self.passed_over.push(notice),
+                None => return Poll::Ready(Err(ended_while_waiting(self.passed_over.last()))),
             }
-            if self.passed_over.len() > MOST_PASSED_OVER {
-                if self.told == 0 {
-                    let told = self.tell_passed_over().map(ToString::to_string).unwrap_or_default();
-                    let text =
-                        format!("{MOST_PASSED_OVER} notices came before the next event, the first: {told}");
-                    return Poll::Ready(Err(Error::new(ErrorKind::Missed, text)));
-                }
-                self.passed_over.pop_front();
-                self.told -= 1;
+            if self.passed_over.is_full() && !self.passed_over.fold_oldest() {
+                let first = self.passed_over.tell().map(ToString::to_string).unwrap_or_default();
+                let text =
+                    format!("more than {MOST_KEPT} notices came before the next event, the first: {first}");
+                return Poll::Ready(Err(Error::new(ErrorKind::Missed, text)));
             }
         }
-    }
-
-    /// The first notice that no error has told yet. All count as told from now on.
-    fn tell_passed_over(&mut self) -> Option<&Notice> {
-        let first_untold = std::mem::replace(&mut self.told, self.passed_over.len());
-        self.passed_over.get(first_untold)
     }
 
     /// Whether nothing more will be queued.
@@ -254,11 +243,8 @@ impl<E: Send + Sync + 'static> Subscription<E> {
     }
 
     pub(crate) fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Delivery<E>, Notice>>> {
-        match self.passed_over.pop_front() {
-            Some(notice) => {
-                self.told = self.told.saturating_sub(1);
-                Poll::Ready(Some(Err(notice)))
-            }
+        match self.passed_over.pop() {
+            Some(notice) => Poll::Ready(Some(Err(notice))),
             None => self.poll_inbox(cx),
         }
     }
@@ -296,16 +282,6 @@ impl<E> fmt::Debug for Subscription<E> {
             .field("filters", &self.filters.iter().map(|(filter, _)| filter).collect::<Vec<_>>())
             .field("inbox", &self.inbox)
             .finish_non_exhaustive()
-    }
-}
-
-impl From<Signal> for Notice {
-    fn from(signal: Signal) -> Self {
-        match signal {
-            Signal::Lagged { missed } => Self::Lagged { missed },
-            Signal::Interrupted => Self::Interrupted,
-            Signal::Resumed { down_for } => Self::Resumed { down_for },
-        }
     }
 }
 

@@ -180,7 +180,7 @@ impl Inner {
         }
         lent.failed = None;
         lent.backoff.reset();
-        self.source.status.set(LinkState::Connected, None);
+        self.source.status.connected(&self.source.disconnects, disconnects);
         Ok(open)
     }
 
@@ -194,7 +194,7 @@ impl Inner {
         };
         let error = connect_error(&self.config.server(), self.config.user(), &error);
         let source = error.source().map(ToString::to_string);
-        self.source.status.set(LinkState::Interrupted, source.as_deref());
+        self.source.status.interrupted(source.as_deref().unwrap_or_default());
         let failed = Failed { kind: error.kind(), message: error.to_string(), source };
         lent.failed = Some((Instant::now() + lent.backoff.delay(), failed));
         error

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use event_bus_core::transport::{Backoff, LinkHealth, LinkState, StateBoard};
+use event_bus_core::transport::{Backoff, LinkHealth, StateBoard};
 use event_bus_core::{Error, ErrorKind, Message, Receipt, Result};
 use futures_util::future::join_all;
 use tokio::runtime::Handle;
@@ -124,6 +124,7 @@ impl Publisher {
         let mut open = lane.open(deadline).await?;
         match batch.send(&mut open.connection).await {
             Ok(answers) => {
+                self.status.published();
                 let is_in_step = batch.note(answers, &self.config);
                 if !is_in_step {
                     lane.discard(&open);
@@ -132,7 +133,7 @@ impl Publisher {
             Err(error) => {
                 // One that failed late says nothing of the connection that has replaced it.
                 if lane.discard(&open) {
-                    self.status.set(LinkState::Interrupted, Some(&harmless(&error)));
+                    self.status.interrupted(&harmless(&error));
                 }
                 batch.note_unknown(&error, &self.config);
             }
@@ -159,7 +160,7 @@ impl Publisher {
         self.source.close();
         self.permits.close();
         self.lanes.iter().for_each(Lane::close);
-        self.status.set(LinkState::Closed, None);
+        self.status.closed();
     }
 
     pub(crate) fn health(&self) -> LinkHealth {

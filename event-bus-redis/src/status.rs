@@ -1,6 +1,6 @@
 //! The state of publishing, since when, and why it last failed: what health, logs and watchers are told.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use event_bus_core::transport::{LinkHealth, LinkState, StateBoard};
@@ -9,6 +9,8 @@ use tokio::time::Instant;
 #[derive(Debug)]
 pub(crate) struct Status {
     inner: Mutex<Inner>,
+    /// What `inner` says, to be asked at each publish.
+    is_interrupted: AtomicBool,
     board: StateBoard,
 }
 
@@ -22,22 +24,49 @@ struct Inner {
 impl Status {
     pub(crate) fn new(board: StateBoard) -> Self {
         let inner = Inner { state: LinkState::Idle, since: Instant::now(), last_error: None };
-        Self { inner: Mutex::new(inner), board }
+        Self { inner: Mutex::new(inner), is_interrupted: AtomicBool::new(false), board }
     }
 
-    /// Notes a state, and logs it if it is a change. `Closed` stays.
-    pub(crate) fn set(&self, state: LinkState, error: Option<&str>) {
-        let before = self.lock().enter(state, error, |_| true);
+    /// Publishing failed, or connecting for it.
+    pub(crate) fn interrupted(&self, error: &str) {
+        let before = self.lock().enter(LinkState::Interrupted, Some(error), |_| true);
         self.show();
-        match (before, state) {
-            (Some(_), LinkState::Interrupted) => {
-                tracing::warn!(error = error.unwrap_or_default(), "publishing to redis was interrupted");
-            }
-            (Some(LinkState::Interrupted), LinkState::Connected) => {
-                tracing::info!("publishing to redis again");
-            }
-            _ => {}
+        if before.is_some() {
+            tracing::warn!(error, "publishing to redis was interrupted");
         }
+    }
+
+    /// A connection stands, unless one has been lost since `seen` were counted: it may have been this one.
+    pub(crate) fn connected(&self, count: &AtomicU64, seen: u64) {
+        let before = {
+            let mut inner = self.lock();
+            if count.load(Ordering::Acquire) == seen {
+                inner.enter(LinkState::Connected, None, |_| true)
+            } else {
+                inner.enter(LinkState::Idle, None, |now| now == LinkState::Connecting)
+            }
+        };
+        self.show();
+        if before == Some(LinkState::Interrupted) {
+            tracing::info!("publishing to redis again");
+        }
+    }
+
+    /// The server has answered a publish: whichever connection failed before, publishing works.
+    pub(crate) fn published(&self) {
+        if !self.is_interrupted.load(Ordering::Relaxed) {
+            return;
+        }
+        let before = self.lock().enter(LinkState::Connected, None, |now| now == LinkState::Interrupted);
+        self.show();
+        if before.is_some() {
+            tracing::info!("publishing to redis again");
+        }
+    }
+
+    pub(crate) fn closed(&self) {
+        self.lock().enter(LinkState::Closed, None, |_| true);
+        self.show();
     }
 
     /// Notes a state if it follows `before`.
@@ -71,6 +100,7 @@ impl Status {
         self.board.update(|shown| {
             let inner = self.lock();
             let is_interrupted = inner.state == LinkState::Interrupted;
+            self.is_interrupted.store(is_interrupted, Ordering::Relaxed);
             shown.publisher = inner.state;
             shown.publisher_error = inner.last_error.clone().filter(|_| is_interrupted);
         });
@@ -99,5 +129,35 @@ impl Inner {
         self.state = state;
         self.since = Instant::now();
         Some(before)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_connection_that_ended_before_it_was_told_is_not_told_as_connected() {
+        let board = StateBoard::default();
+        let (status, count) = (Status::new(board.clone()), AtomicU64::new(0));
+        status.set_if(LinkState::Idle, LinkState::Connecting);
+        status.disconnected(&count);
+        status.connected(&count, 0);
+        assert_eq!(board.watch().current().publisher, LinkState::Idle);
+        status.connected(&count, 1);
+        assert_eq!(board.watch().current().publisher, LinkState::Connected);
+    }
+
+    #[test]
+    fn whatever_failed_an_answered_publish_shows_that_publishing_works() {
+        let board = StateBoard::default();
+        let status = Status::new(board.clone());
+        status.interrupted("no answer");
+        assert_eq!(board.watch().current().publisher_error.as_deref(), Some("no answer"));
+        status.published();
+        assert_eq!(board.watch().current().publisher, LinkState::Connected);
+        status.closed();
+        status.interrupted("too late");
+        assert_eq!(board.watch().current().publisher, LinkState::Closed, "closed is closed");
     }
 }

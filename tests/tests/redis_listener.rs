@@ -3,10 +3,10 @@
 #![allow(clippy::unwrap_used, reason = "a test that can't go on panics")]
 #![allow(clippy::disallowed_methods, reason = "a test awaits what it spawns")]
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use event_bus_core::transport::{LinkState, Transport};
-use event_bus_core::{ErrorKind, KeyPattern, Notice, Subscription};
+use event_bus_core::{ChannelFilter, ChannelKey, ErrorKind, KeyPattern, Notice, Subscription};
 use event_bus_redis::{RedisConfig, RedisTransport};
 use event_bus_tests::{Numbered, NumberedBus, RedisServer, eventually, within};
 
@@ -73,7 +73,7 @@ async fn a_stopped_server_is_noticed_and_told() {
     let bus = NumberedBus::new(RedisTransport::connect(config(&server)).await.unwrap());
     let mut events = bus.listen("k").await.unwrap();
     server.pause();
-    let paused = std::time::Instant::now();
+    let paused = Instant::now();
     assert!(matches!(item(&mut events).await, Err(Notice::Interrupted)));
     let noticed = paused.elapsed();
     assert!(noticed < Duration::from_secs(5), "noticed after {noticed:?}");
@@ -340,7 +340,7 @@ async fn a_wait_during_which_the_server_stops_answering_does_not_say_that_nothin
     assert!(events.wait(Duration::from_millis(400)).await.unwrap().is_none(), "it answers");
     server.pause();
     // Shorter than the time after which the listener itself notices the silence.
-    let started = std::time::Instant::now();
+    let started = Instant::now();
     let error = events.wait(Duration::from_millis(400)).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Missed, "{error}");
     assert!(started.elapsed() < Duration::from_secs(1), "the deadline is hard: {:?}", started.elapsed());
@@ -386,5 +386,100 @@ async fn an_outage_of_several_filters_is_told_once() {
         })
         .await;
         assert_eq!(within("an event", events.recv()).await.unwrap().unwrap().number, number);
+    }
+}
+
+/// One of several filters that match the channel `k`.
+fn matching_filter(number: usize) -> ChannelFilter {
+    match number {
+        0 => ChannelKey::new("k").unwrap().into(),
+        number => KeyPattern::new(["k*", "?", "[jk]", "*", "*k"][number - 1]).unwrap().into(),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn handing_over_from_filter_to_filter_loses_and_doubles_nothing() {
+    let server = RedisServer::start();
+    let redis = RedisTransport::connect(server.url()).await.unwrap();
+    let bus = NumberedBus::builder(redis).queue_messages(1_000_000).build().unwrap();
+    let deadline = Instant::now() + Duration::from_secs(4);
+    let listeners = (0..6).map(|number| tokio::spawn(hand_over(bus.clone(), number, deadline)));
+    let listeners: Vec<_> = listeners.collect();
+    let publisher = tokio::spawn(async move {
+        for number in 0.. {
+            bus.publish_to("k", &event(number)).await.unwrap();
+        }
+    });
+    for listener in listeners {
+        assert!(within("a listener", listener).await.unwrap() > 100, "too few to mean anything");
+    }
+    publisher.abort();
+}
+
+/// Listens to the same channel through ever other filters, with overlap, and returns how many events that were.
+async fn hand_over(bus: NumberedBus, first: usize, deadline: Instant) -> u64 {
+    let mut held = first;
+    let mut events = bus.listen(matching_filter(held)).await.unwrap();
+    let (mut expected, mut heard) = (None, 0);
+    while Instant::now() < deadline {
+        let next = (held + 1 + fastrand::usize(..5)) % 6;
+        events.add(matching_filter(next)).await.unwrap();
+        for _ in 0..fastrand::usize(..20) {
+            let number = item(&mut events).await.unwrap();
+            assert_eq!(number, expected.unwrap_or(number), "after {heard} events");
+            (expected, heard) = (Some(number + 1), heard + 1);
+        }
+        assert!(events.remove(matching_filter(held)).unwrap());
+        held = next;
+    }
+    heard
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn refusals_of_others_double_nothing() {
+    let server = RedisServer::start();
+    let patterns: Vec<String> = (1..=6).map(|stars| format!("ok{}", "*".repeat(stars))).collect();
+    let rights: Vec<String> = patterns.iter().map(|pattern| format!("&numbered/{pattern}")).collect();
+    let mut words = vec!["ACL", "SETUSER", "worker", "on", ">secret", "+@all", "~*"];
+    words.extend(rights.iter().map(String::as_str));
+    let _ = server.command(&words);
+    let config = RedisConfig::new("127.0.0.1", server.port()).username("worker").password("secret");
+    let bus = NumberedBus::new(RedisTransport::connect(config).await.unwrap());
+    let mut events = bus.listen("ok").await.unwrap();
+    for pattern in &patterns {
+        events.add(KeyPattern::new(pattern).unwrap()).await.unwrap();
+    }
+    let refused = tokio::spawn({
+        let bus = bus.clone();
+        async move {
+            loop {
+                assert_eq!(bus.listen("no").await.unwrap_err().kind(), ErrorKind::Denied);
+            }
+        }
+    });
+    let deadline = Instant::now() + Duration::from_secs(3);
+    for number in 0.. {
+        bus.publish_to("ok", &event(number)).await.unwrap();
+        assert_eq!(item(&mut events).await.unwrap(), number);
+        if Instant::now() > deadline {
+            assert!(number > 100, "too few to mean anything");
+            break;
+        }
+    }
+    assert!(!refused.is_finished());
+    refused.abort();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_channels_that_are_shown_alike_are_two() {
+    let server = RedisServer::start();
+    let bus = NumberedBus::new(RedisTransport::connect(server.url()).await.unwrap());
+    let mut events = bus.listen(KeyPattern::new("x?").unwrap()).await.unwrap();
+    events.add(KeyPattern::new("x??").unwrap()).await.unwrap();
+    let mut plain = redis::Client::open(server.url()).unwrap().get_connection().unwrap();
+    for (number, channel) in (0..).zip([&b"numbered/x\xff"[..], b"numbered/x\xe2\x82"]) {
+        let wire = format!(r#"{{"payload":{{"source":"s","number":{number}}}}}"#);
+        let heard: u64 = redis::cmd("PUBLISH").arg(channel).arg(wire).query(&mut plain).unwrap();
+        assert_eq!((heard, item(&mut events).await.unwrap()), (1, number));
     }
 }

@@ -11,7 +11,9 @@
 //!
 //! [`transport_conformance!`](crate::transport_conformance) makes a test of each case. Every case is given a transport of
 //! its own, publishes on a bus name of its own, and panics with a sentence if a promise is broken. Patterns and counts of
-//! receivers are tested where the transport's [`Capabilities`](crate::transport::Capabilities) name them.
+//! receivers are tested where the transport's [`Capabilities`](crate::transport::Capabilities) name them. That a dropped
+//! subscription is given up at the server shows in these counts alone: a transport without them needs a test of its own
+//! for that.
 
 #![expect(
     clippy::missing_panics_doc,
@@ -44,6 +46,7 @@ pub use waiting::*;
 macro_rules! transport_conformance {
     ($fresh:expr) => {
         $crate::transport_conformance! { @cases $fresh;
+            a_batch_ends_where_its_iterator_does
             a_batch_gives_a_result_for_each_event_in_order
             a_batch_is_read_piece_by_piece
             a_cancelled_receive_loses_nothing
@@ -73,6 +76,7 @@ macro_rules! transport_conformance {
             filters_come_and_go_while_events_flow
             listening_again_after_a_drop_hears_what_comes_then
             notices_that_a_wait_comes_upon_are_not_lost
+            notices_that_waits_come_upon_are_all_in_the_stream
             patterns_hear_what_matches
             publishing_that_never_fails_counts_what_it_could_not_publish
             the_limit_is_compared_with_the_whole_message

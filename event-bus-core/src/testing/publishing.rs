@@ -1,8 +1,6 @@
 //! Cases about publishing: where an event goes, in which order, and how large it may be.
 
-use std::time::Duration;
-
-use super::tools::{Numbered, builder, bus, event, next, notice, publish_to, within};
+use super::tools::{Numbered, builder, bus, cut_at_poll, event, next, notice, publish_to, within};
 use crate::delivery::Notice;
 use crate::error::{Error, ErrorKind};
 use crate::limit::{MessageLimit, Oversize};
@@ -76,8 +74,7 @@ pub async fn cancelled_publishes_disturb_no_other<T: Transport + Clone>(transpor
     let mut events = bus.listen("kept").await.expect("listening");
     for number in 0..500 {
         let event = event(number);
-        let dropped = bus.publish_to("dropped", &event);
-        let _ = tokio::time::timeout(Duration::from_micros(number % 300), dropped).await;
+        drop(cut_at_poll(number % 4, bus.publish_to("dropped", &event)).await);
         let receipt = bus.publish_to("kept", &event).await.expect("published");
         assert_eq!(receipt.channel.key(), "kept");
     }
@@ -129,6 +126,18 @@ pub async fn a_batch_gives_a_result_for_each_event_in_order<T: Transport + Clone
 
 fn kind_of_failure((at, result): (usize, &Result<Vec<crate::Receipt>, Error>)) -> Option<(usize, ErrorKind)> {
     result.as_ref().err().map(|error| (at, error.kind()))
+}
+
+/// An iterator that has said `None` is over, as for a `for` loop, whatever it would give later.
+pub async fn a_batch_ends_where_its_iterator_does<T: Transport + Clone>(transport: T) {
+    let bus = bus(transport);
+    let mut asked = 0;
+    let in_threes = std::iter::from_fn(|| {
+        asked += 1;
+        (asked % 3 != 0).then(|| event(asked))
+    });
+    let results = within("the batch", async { bus.publish_batch(in_threes).await }).await;
+    assert_eq!(results.len(), 2);
 }
 
 /// However long the iterator is, a batch never reads far ahead of the results that it gives.

@@ -1,6 +1,7 @@
 //! What the cases stand on: an event, buses of their own, and waiting for what must happen.
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
+use std::task::Poll;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -93,6 +94,23 @@ pub(super) async fn within<T>(what: &str, future: impl Future<Output = T>) -> T 
         panic!("{what}: did not come within {PATIENCE:?}");
     };
     value
+}
+
+/// Polls `future` so many times at most, each time it asks for it, and drops it then.
+pub(super) async fn cut_at_poll<T>(polls: u64, future: impl Future<Output = T>) -> Option<T> {
+    let (mut future, mut left) = (std::pin::pin!(future), polls);
+    poll_fn(|cx| {
+        if left == 0 {
+            return Poll::Ready(None);
+        }
+        left -= 1;
+        match future.as_mut().poll(cx) {
+            Poll::Ready(value) => Poll::Ready(Some(value)),
+            Poll::Pending if left == 0 => Poll::Ready(None),
+            Poll::Pending => Poll::Pending,
+        }
+    })
+    .await
 }
 
 /// Returns when nobody is subscribed to `key`, by the transport's word, if it gives any.

@@ -2,12 +2,13 @@
 //! by which inboxes know that they have it already, and the message that it became.
 
 use std::collections::HashSet;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 
 use bytes::Bytes;
 
 use super::aftermath::Aftermath;
-use super::topic::TopicKind;
+use super::topic::{Endpoint, Scope, TopicKind};
 use crate::channel::Channel;
 use crate::message::Message;
 
@@ -15,6 +16,7 @@ use crate::message::Message;
 /// for a pattern that has not come yet belongs to the one before, if that was on the same channel.
 #[derive(Debug, Default)]
 pub(super) struct Echoes {
+    endpoint: Endpoint,
     channel: Option<Arc<str>>,
     /// For which it came so far.
     patterns: HashSet<Arc<str>>,
@@ -25,11 +27,15 @@ pub(super) struct Echoes {
 
 impl Echoes {
     /// A push for the topic `name` begins.
-    pub(super) fn note_push(&mut self, kind: TopicKind, name: &Arc<str>, channel: &str) {
-        let is_pattern = kind == TopicKind::Pattern;
-        let is_echo = is_pattern && self.channel.as_deref() == Some(channel) && !self.patterns.contains(name);
+    pub(super) fn note_push(&mut self, scope: Scope, name: &Arc<str>, channel: &str) {
+        let is_pattern = scope.kind == TopicKind::Pattern;
+        let is_echo = is_pattern
+            && self.endpoint == scope.endpoint
+            && self.channel.as_deref() == Some(channel)
+            && !self.patterns.contains(name)
+            && !channel.contains(char::REPLACEMENT_CHARACTER); // stands for bytes that may have differed
         if !is_echo {
-            self.forget();
+            self.start(scope.endpoint);
             self.channel = Some(if is_pattern { channel.into() } else { Arc::clone(name) });
         }
         if is_pattern {
@@ -37,12 +43,20 @@ impl Echoes {
         }
     }
 
-    /// What comes next is no echo of what came before.
-    pub(super) fn forget(&mut self) {
+    /// What comes next from `endpoint` is no echo of what came before.
+    pub(super) fn forget(&mut self, endpoint: Endpoint) {
+        if self.endpoint == endpoint {
+            self.start(endpoint);
+        }
+    }
+
+    fn start(&mut self, endpoint: Endpoint) {
+        static NUMBERS: AtomicU64 = AtomicU64::new(1); // of all registries: an inbox may stand in several
+        self.number = NUMBERS.fetch_add(1, Ordering::Relaxed);
+        self.endpoint = endpoint;
         self.channel = None;
         self.patterns.clear();
         self.message = Weak::new();
-        self.number += 1;
     }
 
     /// The message of the push that has begun: the one of its first push, where somebody still holds that, so that it

@@ -12,7 +12,7 @@ pub(crate) enum Signal {
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Hole {
+pub(crate) struct Hole {
     lagged: u64,
     outage: Outage,
 }
@@ -34,12 +34,12 @@ enum Outage {
 }
 
 impl Hole {
-    /// One more message was dropped here.
-    pub(super) fn lag(&mut self) {
-        self.lagged += 1;
+    /// So many more messages were dropped here.
+    pub(crate) fn lag(&mut self, missed: u64) {
+        self.lagged += missed;
     }
 
-    pub(super) fn interrupt(&mut self) {
+    pub(crate) fn interrupt(&mut self) {
         self.outage = match self.outage {
             Outage::None => Outage::Lasting { told: false, earlier: Duration::ZERO },
             Outage::Over { told, down_for } => Outage::Lasting { told, earlier: down_for },
@@ -47,7 +47,7 @@ impl Hole {
         };
     }
 
-    pub(super) fn resume(&mut self, down_for: Duration) {
+    pub(crate) fn resume(&mut self, down_for: Duration) {
         self.outage = match self.outage {
             // Its `Interrupted` stood in an earlier hole and has been told there.
             Outage::None => Outage::Over { told: true, down_for },
@@ -58,13 +58,13 @@ impl Hole {
     }
 
     /// The message between `earlier` and this hole is gone: both become one.
-    pub(super) fn put_before(&mut self, earlier: Self) {
+    pub(crate) fn put_before(&mut self, earlier: Self) {
         self.lagged += earlier.lagged;
         self.outage = earlier.outage.then(self.outage);
     }
 
     /// What to tell next, if anything is left to tell.
-    pub(super) fn take_next(&mut self) -> Option<Signal> {
+    pub(crate) fn take_next(&mut self) -> Option<Signal> {
         if self.lagged > 0 {
             return Some(Signal::Lagged { missed: std::mem::take(&mut self.lagged) });
         }

@@ -130,7 +130,7 @@ impl Inbox {
         self.resume_into(&mut Aftermath::default());
     }
 
-    /// Whether it has the publish of this number already; if not, it has it now. One registry numbers its publishes.
+    /// Whether it has the publish of this number already; if not, it has it now.
     pub(super) fn has_publish(&self, number: u64) -> bool {
         self.0.last_publish.swap(number, Ordering::Relaxed) == number
     }
@@ -143,7 +143,7 @@ impl Inbox {
             match limits.overflow {
                 Overflow::DropOldest => aftermath.discard(state.drop_oldest()),
                 Overflow::DropNewest => {
-                    state.tail.lag();
+                    state.tail.lag(1);
                     aftermath.discard(Some(message));
                     aftermath.wake(state.waker.take());
                     return true;
@@ -288,7 +288,7 @@ impl State {
     fn drop_oldest(&mut self) -> Option<Arc<Message>> {
         let Entry { mut hole, message } = self.queue.pop_front()?;
         self.bytes -= weight(&message);
-        hole.lag();
+        hole.lag(1);
         let next = self.queue.front_mut().map_or(&mut self.tail, |entry| &mut entry.hole);
         next.put_before(hole);
         Some(message)

@@ -20,7 +20,7 @@ use crate::receipt::Receipt;
 pub use crate::backoff::Backoff;
 pub use aftermath::Aftermath;
 pub use health::{Health, LinkHealth, LinkState, TransportState};
-pub(crate) use hole::Signal;
+pub(crate) use hole::{Hole, Signal};
 pub use inbox::{End, Inbox, InboxId, Overflow};
 pub(crate) use inbox::{InboxLimits, Item, LeaseKey};
 pub use lease::Lease;

@@ -142,7 +142,7 @@ impl Registry {
     /// The server confirmed a subscription: all of its listeners are live, and those that were cut off are
     /// told. `false` if nobody had asked for it.
     pub fn confirm(&mut self, scope: Scope, name: &str) -> bool {
-        self.echoes.forget(); // a publish is never interrupted by anything else
+        self.echoes.forget(scope.endpoint); // a publish is never interrupted by anything else
         let Some(entry) = find(&mut self.scopes, scope, name) else { return false };
         if entry.server != ServerSide::Subscribing {
             return false;
@@ -162,8 +162,10 @@ impl Registry {
     /// The server ended a subscription, whether we asked for it or not: listeners it still has are told, and
     /// the topic is asked for again.
     pub fn unconfirm(&mut self, scope: Scope, name: &str) {
-        self.echoes.forget();
         let Some(entry) = find(&mut self.scopes, scope, name) else { return };
+        if matches!(entry.server, ServerSide::Subscribed | ServerSide::Unsubscribing) {
+            self.echoes.forget(scope.endpoint); // pushed; a refusal is an answer, and may come amid the pushes
+        }
         let was_confirmed = entry.cut_off(&mut self.aftermath);
         self.confirmed -= usize::from(was_confirmed);
         self.unsettle(&Topic { scope, name: name.into() });
@@ -171,7 +173,7 @@ impl Registry {
 
     /// The connection to `endpoint` is gone and all its subscriptions with it: their listeners are told.
     pub fn cut_off(&mut self, endpoint: Endpoint) {
-        self.echoes.forget();
+        self.echoes.forget(endpoint);
         let mut lost = Vec::new();
         for (scope, entries) in self.scopes.iter_mut().filter(|(scope, _)| scope.endpoint == endpoint) {
             for (name, entry) in entries {
@@ -191,12 +193,12 @@ impl Registry {
         let entries = self.scopes.iter().find(|(known, _)| *known == scope);
         let Some((name, entry)) = entries.and_then(|(_, entries)| entries.get_key_value(name)) else {
             if scope.kind != TopicKind::Pattern {
-                self.echoes.forget(); // a publish that nobody here heard
+                self.echoes.forget(scope.endpoint); // a publish that nobody here heard
             }
             return 0;
         };
         if may_echo {
-            self.echoes.note_push(scope.kind, name, channel);
+            self.echoes.note_push(scope, name, channel);
         }
         let mut live = entry.members.iter().filter(|member| member.standing == Standing::Live).peekable();
         if live.peek().is_none() {

@@ -85,7 +85,7 @@ impl RedisConfig {
 
     /// How many times at most a publish is attempted that was surely not executed, the first time included; by
     /// default as often as fits into the [`publish_timeout`](Self::publish_timeout), since attempts are cheap (they
-    /// back off to two a second) and only time tells a restart from an outage. An attempt that finds the server
+    /// back off to some four a second) and only time tells a restart from an outage. An attempt that finds the server
     /// known to be down counts. With 1, nothing is tried again; what may have been executed never is.
     #[must_use]
     pub fn publish_attempts(mut self, attempts: u32) -> Self {

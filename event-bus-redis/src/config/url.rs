@@ -52,6 +52,26 @@ impl TryFrom<&String> for RedisConfig {
 
 const WANTED: &str = "expected redis://[user[:password]@]host[:port][/database] or unix:///path/to/socket";
 
+/// Parameters that other clients know, and that may be named in an error for that.
+const ELSEWHERE: [&str; 16] = [
+    "client_name",
+    "connection_timeout",
+    "db",
+    "decode_responses",
+    "health_check_interval",
+    "max_connections",
+    "pass",
+    "password",
+    "response_timeout",
+    "retry_on_timeout",
+    "socket_connect_timeout",
+    "socket_keepalive",
+    "socket_timeout",
+    "timeout",
+    "user",
+    "username",
+];
+
 /// redis-rs ignores what it does not know, and so would hide a misspelt setting.
 fn check_url(url: &str) -> Result<()> {
     let invalid = |what: &str| Error::new(ErrorKind::InvalidConfig, format!("{what}: {WANTED}"));
@@ -69,9 +89,8 @@ fn check_url(url: &str) -> Result<()> {
     };
     for (name, value) in url.query_pairs() {
         if !known.contains(&&*name) {
-            // What stands there may be the rest of a password with a `?` in it: only a plain word is shown.
-            let is_word = name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
-            let shown = if is_word { format!(" {name:?}") } else { String::new() };
+            // What stands there may be the rest of a password with a `?` or `&` in it.
+            let shown = if ELSEWHERE.contains(&&*name) { format!(" {name:?}") } else { String::new() };
             return Err(invalid(&format!("the redis url has an unknown parameter{shown}")));
         }
         if name == "protocol" && !["3", "resp3"].contains(&&*value) {
@@ -106,6 +125,8 @@ mod tests {
             ("redis://:s3cret@host/zero", "no database number"),
             ("redis://:s3cret@/0", "expected redis://"),
             ("redis://u:1234?s3cret@host", "unknown parameter: "),
+            ("redis://u:1234?s3cret=x@host", "unknown parameter: "),
+            ("unix:///redis.sock?user=u&pass=12&s3cret", "unknown parameter: "),
             ("redis://:s3cret@host#x", "fragment"),
             ("redis://ann@host", "user without a password"),
             ("unix:///tmp/redis.sock?user=ann", "user without a password"),

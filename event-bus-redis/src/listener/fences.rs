@@ -17,6 +17,9 @@ pub(super) struct Fences {
 impl Fences {
     pub(super) fn ask(&mut self) -> oneshot::Receiver<Result<()>> {
         let (waiter, answer) = oneshot::channel();
+        if self.asked.len() == self.asked.capacity() {
+            self.asked.retain(|waiter| !waiter.is_closed()); // those who gave up, before more room is made
+        }
         self.asked.push(waiter);
         answer
     }

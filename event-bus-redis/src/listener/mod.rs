@@ -60,7 +60,12 @@ impl Listener {
         let shared = &self.0.0;
         let answer = shared.change(State::fence);
         shared.nudge.notify_one();
-        answer.await.unwrap_or_else(|_| Err(Error::new(ErrorKind::NotConnected, RUNTIME_ENDED)))
+        match timeout(shared.config.listen_timeout, answer).await {
+            Ok(answered) => {
+                answered.unwrap_or_else(|_| Err(Error::new(ErrorKind::NotConnected, RUNTIME_ENDED)))
+            }
+            Err(_) => Err(Error::new(ErrorKind::NotConnected, "the listening connection gives no answer")),
+        }
     }
 
     pub(crate) fn close(&self) {

@@ -44,6 +44,8 @@ pub(super) struct State {
     waiters: Waiters,
     /// Who waits for a proof of life.
     fences: Fences,
+    /// The last step was a ping for one of them: requests have their turn.
+    pinged_for_a_fence: bool,
     backoff: Backoff,
     ping_interval: Duration,
     last_heard: Option<Instant>,
@@ -126,6 +128,7 @@ impl State {
             epoch: Epoch::default(),
             waiters: Waiters::default(),
             fences: Fences::default(),
+            pinged_for_a_fence: false,
             backoff,
             ping_interval,
             last_heard: None,
@@ -220,15 +223,19 @@ impl State {
     }
 
     fn step_while_live(&mut self, now: Instant) -> Step {
-        if self.fences.is_asked() {
+        if self.fences.is_asked() && !std::mem::replace(&mut self.pinged_for_a_fence, true) {
             return Step::Ping(self.epoch);
         }
+        self.pinged_for_a_fence = false;
         let max = if self.one_by_one > 0 { 1 } else { CHUNK };
         let is_held = self.ask_not_before.is_some_and(|until| now < until);
         if !is_held && let Some(request) = self.registry.next_request(max) {
             let is_subscribe = matches!(request, Request::Subscribe(..));
             self.one_by_one = self.one_by_one.saturating_sub(usize::from(is_subscribe));
             return Step::Ask(self.epoch, request);
+        }
+        if self.fences.is_asked() {
+            return Step::Ping(self.epoch);
         }
         let next_ping = self.last_heard.unwrap_or(now) + self.ping_interval;
         let next = self.ask_not_before.filter(|_| is_held).map_or(next_ping, |until| until.min(next_ping));

@@ -260,3 +260,20 @@ fn a_topic_that_is_refused_ends_those_who_listened_and_not_those_who_were_about_
     assert_eq!(ended, [listening.id()]);
     assert_eq!(registry.wanted(), 1, "`b` is still wanted");
 }
+
+/// A refusal that is noticed by another task between the two pushes of one publish, as `refused` and `postponed` do.
+#[test]
+fn a_refusal_of_something_else_between_two_pushes_does_not_double_the_event() {
+    let mut registry = Registry::default();
+    let a = inbox();
+    registry.join(&topic(CHANNELS, "b/1"), a.clone());
+    registry.join(&topic(PATTERNS, "b/*"), a.clone());
+    settle(&mut registry);
+    let other = inbox();
+    registry.join(&topic(CHANNELS, "b/refused"), other);
+    let _ = registry.next_request(10);
+    registry.deliver(CHANNELS, "b/1", "b/1", Bytes::from_static(b"x"));
+    registry.unconfirm(CHANNELS, "b/refused"); // the task, not the connection
+    registry.deliver(PATTERNS, "b/*", "b/1", Bytes::from_static(b"x"));
+    assert_eq!(read(&a), ["message"]);
+}

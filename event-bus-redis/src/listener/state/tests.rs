@@ -397,7 +397,7 @@ fn a_fence_is_answered_by_a_ping_that_was_sent_after_it() {
     play.state().ponged(epoch, play.now);
     assert_eq!(answer(&play, &mut early), Some(None));
     assert_eq!(answer(&play, &mut late), None, "its question is still to be put");
-    assert_eq!(play.step(), Step::Ping(epoch));
+    while play.step() != Step::Ping(epoch) {}
     play.state().pinging(epoch);
     play.state().heard(epoch, play.now);
     assert_eq!(answer(&play, &mut late), None, "a push or another answer is none");
@@ -405,4 +405,23 @@ fn a_fence_is_answered_by_a_ping_that_was_sent_after_it() {
     assert_eq!(answer(&play, &mut late), Some(Some(ErrorKind::NotConnected)));
     let mut without_connection = play.state().fence();
     assert_eq!(answer(&play, &mut without_connection), Some(Some(ErrorKind::NotConnected)));
+}
+
+#[test]
+fn fences_do_not_starve_requests() {
+    let mut play = Play::new();
+    play.listen(1);
+    while play.connection.is_none() {
+        play.go(None);
+    }
+    for _ in 0..10 {
+        drop(play.state().fence()); // one more wait, while the last ping was under way
+        if let Step::Ask(..) = play.step() {
+            return;
+        }
+        let epoch = play.connection.unwrap();
+        play.state().pinging(epoch);
+        play.state().ponged(epoch, play.now);
+    }
+    panic!("pings alone, and the subscription is never asked for");
 }
