@@ -138,7 +138,6 @@ impl<E: Event> EventBus<E> {
     ///
     /// # Cancel safety
     /// Dropping the future leaves nothing behind.
-    #[doc(alias = "wait_for_event")]
     pub async fn wait<F>(&self, filter: F, timeout: Duration) -> Result<Option<Delivery<E>>>
     where
         F: TryInto<ChannelFilter>,

@@ -42,6 +42,18 @@
 //!
 //! Pub/sub is at most once: an event that is published while a listener is cut off is lost to it, and it is told.
 //!
+//! # Coming from Python
+//! The bytes and channels are those of the AutoGPT platform's bus, and so are these names:
+//!
+//! | Python | here |
+//! |---|---|
+//! | `AsyncRedisEventBus`, `RedisEventBus` | [`EventBus`](struct@EventBus), `BlockingEventBus` |
+//! | `publish_event` | [`publish_event`](EventBus::publish_event), which never fails; [`publish`](EventBus::publish), which tells |
+//! | `listen_events` | [`listen_events`](EventBus::listen_events); [`listen`](EventBus::listen), where a `*` is no pattern |
+//! | `wait_for_event` | [`wait_for_event`](EventBus::wait_for_event), [`wait`](EventBus::wait) |
+//! | `close` | [`close`](EventBus::close) |
+//! | the marker of a message over the limit | [`Notice::Oversized`], [`Error::too_large`] |
+//!
 //! # Features
 //! | feature | default | what it adds |
 //! |---|---|---|

@@ -485,3 +485,27 @@ async fn two_channels_that_are_shown_alike_are_two() {
         assert_eq!((heard, item(&mut events).await.unwrap()), (1, number));
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn closing_never_fails_though_the_server_is_gone_or_stands_still() {
+    for is_gone in [true, false] {
+        let mut server = RedisServer::start();
+        let redis = RedisTransport::connect(server.url()).await.unwrap();
+        let bus = NumberedBus::new(redis.clone());
+        let mut events = bus.listen("k").await.unwrap();
+        if is_gone {
+            server.kill();
+        } else {
+            server.pause();
+        }
+        let closing = async {
+            bus.close().await;
+            redis.close().await;
+            bus.close().await;
+        };
+        tokio::time::timeout(Duration::from_secs(1), closing).await.expect("at once");
+        while let Some(item) = within("the end", events.recv()).await {
+            assert!(matches!(item, Err(Notice::Interrupted)), "{item:?}");
+        }
+    }
+}
