@@ -15,10 +15,10 @@ install_packages() {
     [ "$(id -u)" -eq 0 ] || as_root=(sudo -n)
     command -v apt-get >/dev/null || return 1
     echo "scripts/test.sh: installing $*"
-    # Only the programs are wanted: no server of the machine's own is to be started.
-    "${as_root[@]}" apt-get update -qq &&
+    # Only the programs are wanted. (Without systemd, RUNLEVEL keeps Debian from starting a server of the machine's own.)
+    "${as_root[@]}" apt-get -o DPkg::Lock::Timeout=300 update -qq &&
         "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 \
-            apt-get install -y -qq --no-install-recommends "$@"
+            apt-get install -o DPkg::Lock::Timeout=300 -y -qq --no-install-recommends "$@"
 }
 
 has_python() {
@@ -41,14 +41,22 @@ python_environment() {
 command -v cargo >/dev/null ||
     stop "cargo is missing: install Rust 1.88 or newer"
 
+# Two that run at once set up one after the other; what is there already is used without waiting for long.
+mkdir -p target
+exec 9>target/test-setup.lock
+flock 9
+
 command -v redis-server >/dev/null || install_packages redis-server >&2 && command -v redis-server >/dev/null ||
     stop "redis-server is missing and can't be installed here: install Debian's package redis-server (Redis 6 or newer)"
 
 has_python || install_packages python3 python3-venv >&2 && has_python ||
     stop "Python is missing and can't be installed here: install Debian's packages python3 and python3-venv (3.11 or newer)"
 
-python_environment >&2 ||
+# EVENT_BUS_PYTHON names another Python, which has the packages already.
+[ -n "${EVENT_BUS_PYTHON-}" ] || python_environment >&2 ||
     stop "the packages of tests/python/requirements.txt can't be installed: see above, and let pip reach an index that has them"
+
+exec 9>&-
 
 # The programs that tests run are built first, so that no test waits for a compiler.
 cargo build --workspace --bins

@@ -116,6 +116,12 @@ where
         poll_fn(|cx| self.poll_result(cx)).await
     }
 
+    /// What became of an event that went out with an earlier one: known without waiting.
+    #[cfg(feature = "blocking")]
+    pub(crate) fn next_known(&mut self) -> Option<Result<Vec<Receipt>>> {
+        self.results.pop_front()
+    }
+
     fn poll_result(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Vec<Receipt>>>> {
         loop {
             if let Some(result) = self.results.pop_front() {

@@ -80,7 +80,8 @@ impl<E: Send + Sync + 'static> Subscription<E> {
     /// - A notice is handed out as [`Stale`](Update::Stale), so that a page can show it, and nothing goes missing
     ///   unseen. Then comes a snapshot whose fetch began after the gap had ended, then the events behind the gap.
     ///   Notices beside each other share one fetch, and there are never two at once.
-    /// - While the connection is lost, nothing is fetched: the snapshot would be out of date when it came. What is
+    /// - While the connection is lost, nothing but the first snapshot is fetched: others would be out of date when they
+    ///   came. What is
     ///   received all the same is handed out, and the snapshot follows [`Resumed`](Notice::Resumed).
     /// - An error of `fetch` is handed out, and the next read fetches again. How long to wait before that is up to
     ///   the caller, and how often to fetch at most up to `fetch`, which may take its time. If the

@@ -108,7 +108,8 @@ impl<E: Send + Sync + 'static> Subscription<E> {
     }
 
     /// Stops listening to a channel or pattern; what came on it before is still read. `false` if it was not listened
-    /// to. Without any filter the subscription lives on, and hears nothing until one is [added](Self::add).
+    /// to. Without any filter the subscription lives on, and hears nothing until one is [added](Self::add), nor of a
+    /// transport that is closed; closing the bus ends it.
     ///
     /// # Errors
     /// [`ErrorKind::InvalidKey`] if the text is no key.

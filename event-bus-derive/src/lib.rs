@@ -66,7 +66,8 @@ use syn::{DeriveInput, parse_macro_input};
 /// | `struct OrderChannel { … }` | what `order(…)` takes: the parameters of the channel by name, so that none can be swapped. Each may be anything with `Display`. Channels without parameters have none, and their methods take nothing |
 ///
 /// The parameter types stand beside the event, so two events of one module can't both have a channel `order`
-/// with parameters: give one of them a module of its own.
+/// with parameters: give one of them a module of its own. The name of the blocking bus is taken whether core has the
+/// feature or not, since another crate may turn it on: an event can't be called `…Blocking`.
 ///
 /// The event itself must be `Send + Sync + 'static`; type parameters get these bounds by themselves. `new`
 /// and `builder` use the codec `Json`, for which the event needs serde's `Serialize` and `Deserialize`. With

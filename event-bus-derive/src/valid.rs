@@ -49,6 +49,7 @@ pub(crate) fn check(cx: &Ctxt, input: &Input<'_>) {
         check_bus_name(cx, name);
     }
     check_owned(cx, input);
+    check_buses_differ(cx, input.ident);
     for channel in channels {
         check_method_is_free(cx, &channel.method);
         check_not_empty(cx, channel);
@@ -93,6 +94,17 @@ fn check_owned(cx: &Ctxt, input: &Input<'_>) {
             lifetime.span(),
             format!("an event owns what it holds: `{event}` can't borrow for `{lifetime}`"),
         );
+    }
+}
+
+/// Whether there are blocking buses only core knows, and another crate may turn them on: a name that would clash then is
+/// refused always.
+fn check_buses_differ(cx: &Ctxt, event: &Ident) {
+    if let Some(twin) = plain(event).strip_suffix("Blocking") {
+        let message = format!(
+            "the bus of `{event}` would have the name of the blocking bus of `{twin}`: call the event otherwise"
+        );
+        cx.error(event.span(), message);
     }
 }
 

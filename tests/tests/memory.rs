@@ -406,3 +406,52 @@ async fn an_interruption_is_shown_to_whoever_watches() {
     assert!(watch.changed().await.unwrap().is_closed());
     assert!(watch.changed().await.is_none());
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_fence_ends_also_where_nobody_carries() {
+    let memory = MemoryTransport::new();
+    within("before the first use", memory.fence()).await.unwrap();
+    memory.close().await;
+    let error = within("behind the end", memory.fence()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NotConnected);
+}
+
+#[tokio::test]
+async fn what_was_published_before_a_close_is_heard() {
+    let (memory, bus) = new();
+    let mut events = bus.listen("k").await.unwrap();
+    publish(&bus, 1..=3).await;
+    memory.close().await;
+    for number in 1..=3 {
+        assert_eq!(within("heard", events.recv()).await.expect("not the end").unwrap().number, number);
+    }
+    assert!(events.recv().await.is_none());
+}
+
+#[tokio::test]
+async fn the_task_of_a_transport_that_only_published_ends_with_it() {
+    let (memory, bus) = new();
+    let tasks = || tokio::runtime::Handle::current().metrics().num_alive_tasks();
+    publish(&bus, 1..=1).await;
+    for _ in 0..10 {
+        tokio::task::yield_now().await; // its task sleeps
+    }
+    drop((memory, bus));
+    eventually("no task", || tasks() == 0).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fence_fails_while_interrupted_and_one_that_was_asked_before_fails_with_the_connection() {
+    let (memory, bus) = new();
+    let _events = bus.listen("k").await.unwrap();
+    memory.delay(Duration::from_secs(1));
+    let asked = tokio::spawn({
+        let memory = memory.clone();
+        async move { memory.fence().await }
+    });
+    tokio::task::yield_now().await;
+    memory.interrupt();
+    for error in [within("an answer", asked).await.unwrap(), within("an answer", memory.fence()).await] {
+        assert_eq!(error.unwrap_err().kind(), ErrorKind::NotConnected);
+    }
+}

@@ -41,6 +41,9 @@ where
         if self.is_refused {
             return None;
         }
+        if let Some(known) = self.batch.next_known() {
+            return Some(known); // it was published: no refusal may hide that
+        }
         self.runtime.wait_for(self.batch.next()).unwrap_or_else(|refusal| {
             self.is_refused = true;
             Some(Err(refusal))

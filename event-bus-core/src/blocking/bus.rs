@@ -3,6 +3,7 @@
 use std::borrow::Borrow;
 use std::fmt;
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::batch::BlockingPublishBatch;
@@ -12,10 +13,11 @@ use super::watch::BlockingStateWatch;
 use crate::bus::EventBus;
 use crate::channel::{BusName, Channel, ChannelFilter, ChannelKey};
 use crate::codec::Codec;
-use crate::delivery::Delivery;
+use crate::delivery::{Delivery, Notice};
 use crate::error::{Error, Result};
 use crate::event::Event;
 use crate::json::Json;
+use crate::message::Message;
 use crate::receipt::Receipt;
 use crate::transport::{Capabilities, Health, Transport, TransportState};
 
@@ -58,8 +60,8 @@ use crate::transport::{Capabilities, Health, Transport, TransportState};
 /// On plain threads, inside `tokio::task::spawn_blocking`, and inside `tokio::task::block_in_place`. In async code,
 /// where waiting would stall other tasks, whatever waits does nothing and returns an error of the kind
 /// [`CannotBlock`](crate::ErrorKind::CannotBlock); so it does in the destructor of a thread-local. Async code is known by tokio's
-/// cooperative budget: under another executor, or inside `tokio::task::unconstrained`, a call blocks. It never panics.
-/// Dropping is safe everywhere.
+/// cooperative budget: under another executor, inside `tokio::task::unconstrained`, or in a destructor that the end of a
+/// runtime runs, a call blocks. It never panics. Dropping is safe everywhere.
 #[doc(alias = "RedisEventBus")]
 pub struct BlockingEventBus<E> {
     /// Before the runtime: fields are dropped in their order.
@@ -221,6 +223,14 @@ impl<E: Event> BlockingEventBus<E> {
     #[must_use]
     pub fn capabilities(&self) -> Capabilities {
         self.bus.capabilities()
+    }
+
+    /// Reads a message as a listener of this bus would, with its codec. As [`EventBus::read`].
+    ///
+    /// # Errors
+    /// The [`Notice`] that a listener would get in place of an event.
+    pub fn read(&self, message: Arc<Message>) -> Result<Delivery<E>, Notice> {
+        self.bus.read(message)
     }
 
     /// How the transport below is doing.

@@ -60,8 +60,8 @@ impl Shared {
         let wire = self.wire(ErrorKind::NotSubscribed)?;
         // Made before the first await: should this future be dropped, it takes back what has been done.
         let lease = self.lease(topic.clone(), inbox.id());
-        let confirmation =
-            self.change_with(&wire, ErrorKind::NotSubscribed, |state, _| state.join(&topic, inbox))?;
+        let confirmation = self
+            .change_with(&wire, ErrorKind::NotSubscribed, |state, after| state.join(&topic, inbox, after))?;
         wire.bell.notify_one();
         let confirmed = in_time(confirmation).await.ok_or_else(|| {
             let text = "the in-memory transport is interrupted, or its runtime does not run";
@@ -75,7 +75,18 @@ impl Shared {
     pub(super) async fn fence(&self) -> Result<()> {
         let lost =
             || Error::new(ErrorKind::NotConnected, "the in-memory transport is interrupted, or was closed");
-        self.change(|state, _| state.fence()).await.map_err(|_| lost())
+        let (is_closed, under_way) = self.change_guarded(|guarded, _| {
+            let wire = guarded.wire.clone().filter(|_| !guarded.state.is_closed);
+            (guarded.state.is_closed, wire.map(|wire| (guarded.state.fence(), wire)))
+        });
+        match under_way {
+            Some((answer, wire)) => {
+                wire.bell.notify_one();
+                answer.await.map_err(|_| lost())
+            }
+            None if is_closed => Err(lost()),
+            None => Ok(()), // nobody carries, and nothing is on its way
+        }
     }
 
     pub(super) fn watch(&self) -> StateWatch {
@@ -122,7 +133,10 @@ impl Shared {
             if let Some(wire) = &guarded.wire {
                 return Ok(Arc::clone(wire));
             }
+            let before = guarded.links();
             guarded.wire = Some(Arc::clone(&wire));
+            let now = guarded.links();
+            guarded.state.note_links(before, now);
         }
         self.show();
         let carrier = Carrier { shared: Arc::downgrade(self), wire: Arc::clone(&wire) };
@@ -161,7 +175,11 @@ impl Shared {
             let before = guarded.links();
             let result = change(&mut guarded, &mut after);
             after.include(guarded.state.registry.take_aftermath());
-            (result, guarded.links() != before)
+            let now = guarded.links();
+            if now != before {
+                guarded.state.note_links(before, now);
+            }
+            (result, now != before)
         };
         if is_news {
             self.show();

@@ -12,7 +12,7 @@ const LONGEST_DELAY: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
 
 #[derive(Debug, Default)]
 pub(super) struct Faults {
-    interrupted_since: Option<Instant>,
+    is_interrupted: bool,
     interruptions: u64,
     delay: Duration,
     to_drop: usize,
@@ -22,15 +22,14 @@ pub(super) struct Faults {
 impl Faults {
     /// `false` if it was interrupted before.
     pub(super) fn interrupt(&mut self) -> bool {
-        let is_new = self.interrupted_since.is_none();
-        self.interrupted_since.get_or_insert_with(Instant::now);
+        let is_new = !std::mem::replace(&mut self.is_interrupted, true);
         self.interruptions += u64::from(is_new);
         is_new
     }
 
     /// `false` if it was not interrupted.
     pub(super) fn resume(&mut self) -> bool {
-        self.interrupted_since.take().is_some()
+        std::mem::take(&mut self.is_interrupted)
     }
 
     pub(super) fn delay(&mut self, delay: Duration) {
@@ -45,13 +44,8 @@ impl Faults {
         self.to_fail = Some((messages, kind));
     }
 
-    /// For how long it has been interrupted, if it is.
-    pub(super) fn interrupted_for(&self) -> Option<Duration> {
-        self.interrupted_since.map(|since| since.elapsed())
-    }
-
     pub(super) fn is_interrupted(&self) -> bool {
-        self.interrupted_since.is_some()
+        self.is_interrupted
     }
 
     /// How often it was interrupted and resumed.

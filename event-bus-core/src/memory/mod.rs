@@ -21,7 +21,8 @@ use state::State;
 
 /// Carries messages within one process. Clones are the same transport.
 ///
-/// For tests, examples, and services that run without a server. It needs a Tokio runtime with its time driver; if
+/// For tests, examples, and services that run without a server. It needs a Tokio runtime with its time driver
+/// (`enable_time`), and panics on one without; a runtime that stands still carries nothing, of which the state knows nothing. If
 /// the runtime that first used it ends, its subscriptions end with
 /// [`Notice::Stopped`](crate::Notice::Stopped) and the next use starts afresh.
 ///

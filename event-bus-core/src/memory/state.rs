@@ -28,6 +28,9 @@ pub(super) struct State {
     unconfirmed: Vec<oneshot::Sender<()>>,
     tapes: BTreeMap<u64, Arc<Tape>>,
     next_tape: u64,
+    /// Since when publishing, and listening, are in the state in which they are.
+    since: Option<(Instant, Instant)>,
+    last_error: Option<Arc<str>>,
 }
 
 /// A message, and the room that it takes among those that may be on their way.
@@ -152,10 +155,13 @@ impl State {
     }
 
     /// The receiver hears when everything published from then on goes to `inbox`.
-    pub(super) fn join(&mut self, topic: &Topic, inbox: Inbox) -> oneshot::Receiver<()> {
+    pub(super) fn join(&mut self, topic: &Topic, inbox: Inbox, after: &mut After) -> oneshot::Receiver<()> {
         let (confirmed, confirmation) = oneshot::channel();
-        self.registry.join(topic, inbox);
-        self.unconfirmed.push(confirmed);
+        if self.registry.join(topic, inbox) {
+            after.confirmed.push(confirmed); // from here on it is told whatever happens
+        } else {
+            self.unconfirmed.push(confirmed);
+        }
         confirmation
     }
 
@@ -238,8 +244,9 @@ impl State {
         }
     }
 
-    /// Nothing arrives any more, and nobody is confirmed. Returns who listened.
+    /// What is due arrives, and then nothing any more, and nobody is confirmed. Returns who listened.
     pub(super) fn end(&mut self, after: &mut After) -> Vec<Inbox> {
+        while matches!(self.arrive(after), Step::Again) {}
         after.over.extend(self.on_the_way.drain(..));
         after.never_confirmed.append(&mut self.unconfirmed);
         self.registry.inboxes().cloned().collect()
@@ -267,13 +274,27 @@ impl State {
         (link, if is_interrupted { LinkState::Interrupted } else { link })
     }
 
+    /// The states were others, and have just become these.
+    pub(super) fn note_links(&mut self, before: (LinkState, LinkState), now: (LinkState, LinkState)) {
+        let moment = Instant::now();
+        let (publisher, listener) = self.since.unwrap_or((moment, moment));
+        self.since = Some((
+            if before.0 == now.0 { publisher } else { moment },
+            if before.1 == now.1 { listener } else { moment },
+        ));
+        if now.1 == LinkState::Interrupted {
+            self.last_error = Some("the in-memory transport was interrupted".into());
+        }
+    }
+
     pub(super) fn health(&self, is_carrying: bool) -> Health {
         let mut health = Health::default();
         (health.publisher.state, health.listener.state) = self.links(is_carrying);
-        if let Some(interrupted_for) = self.faults.interrupted_for().filter(|_| !self.is_closed) {
-            health.listener.in_state_for = interrupted_for;
-            health.listener.last_error = Some("the in-memory transport was interrupted".into());
+        if let Some((publisher, listener)) = self.since {
+            health.publisher.in_state_for = publisher.elapsed();
+            health.listener.in_state_for = listener.elapsed();
         }
+        health.listener.last_error.clone_from(&self.last_error);
         health.wanted = self.registry.wanted();
         health.confirmed = self.registry.confirmed();
         health.reconnects = self.faults.healed();

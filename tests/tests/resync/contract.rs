@@ -1,11 +1,13 @@
 //! What is handed out, in which order, and how often is fetched.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use event_bus_core::transport::{Overflow, Transport};
-use event_bus_core::{ChannelKey, MemoryTransport, Message, Notice, Resync, ResyncError, Update};
+use event_bus_core::transport::{Filter, Inbox, Lease, Overflow, Transport};
+use event_bus_core::{
+    ChannelKey, EventBus, MemoryTransport, Message, Notice, Receipt, Resync, ResyncError, Update,
+};
 use event_bus_tests::{Numbered, NumberedBus, within};
 use futures_util::StreamExt;
 use tokio::time::timeout;
@@ -225,4 +227,37 @@ async fn dropping_it_unsubscribes() {
     assert_eq!(bus.health().wanted, 1);
     drop(updates);
     assert_eq!(bus.health().wanted, 0);
+}
+
+/// A transport whose inboxes a test fills by hand: one of several filters is cut off, the others deliver.
+#[derive(Clone, Default)]
+struct ByHand(Arc<Mutex<Vec<Inbox>>>);
+
+impl Transport for ByHand {
+    async fn publish(&self, _: Vec<Message>) -> Vec<event_bus_core::Result<Receipt>> {
+        Vec::new()
+    }
+
+    async fn subscribe(&self, _: Filter, inbox: Inbox) -> event_bus_core::Result<Lease> {
+        self.0.lock().unwrap().push(inbox);
+        Ok(Lease::new(|| {}))
+    }
+
+    async fn close(&self) {}
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_fetched_while_one_filter_is_cut_off_whatever_the_others_tell() {
+    let transport = ByHand::default();
+    let bus: EventBus<Numbered> = EventBus::new(transport.clone());
+    let count = Arc::default();
+    let mut updates = bus.listen("k").await.unwrap().resync(counting(&count));
+    assert_eq!(told(&mut updates).await, ["snapshot 1"]);
+    let inbox = transport.0.lock().unwrap()[0].clone();
+    inbox.interrupt();
+    inbox.deliver(Arc::new(Message::new(bus.channel(&ChannelKey::new("k").unwrap()), "nonsense")));
+    assert_eq!(told(&mut updates).await, ["interrupted", "undecodable"]);
+    assert_eq!(count.load(SeqCst), 1);
+    inbox.resume();
+    assert_eq!(told(&mut updates).await, ["resumed", "snapshot 2"]);
 }
