@@ -48,6 +48,11 @@ impl<E: Event> EventBus<E> {
     {
         EventBusBuilder::new(transport)
     }
+
+    /// A bus with a codec of your own, and settings if you like. As [`EventBusBuilder::with_codec`].
+    pub fn with_codec(transport: impl Transport, codec: impl Codec<E>) -> EventBusBuilder<E> {
+        EventBusBuilder::with_codec(transport, codec)
+    }
 }
 
 impl<E: Event, B: From<EventBus<E>>> EventBusBuilder<E, B> {

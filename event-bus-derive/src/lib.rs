@@ -61,6 +61,7 @@ use syn::{DeriveInput, parse_macro_input};
 /// | `struct OrderChangedBus` | the bus. It dereferences to `EventBus<OrderChanged>`, whose methods publish, listen and wait. `Clone` (the same bus), `Debug`, `From<EventBus<OrderChanged>>` |
 /// | `OrderChangedBus::new(transport)` | the bus with the default settings |
 /// | `OrderChangedBus::builder(transport)` | an `EventBusBuilder` for a bus with other settings |
+/// | `OrderChangedBus::with_codec(transport, codec)` | the same with a codec of your own |
 /// | `OrderChangedBus::order(…)` | the channel as a value, a `ChannelHandle<OrderChanged>`: publish to it alone, listen to it, wait for an event on it |
 /// | `struct OrderChangedBlockingBus` | with core's feature `blocking`: the same bus for code without `async`, around a `BlockingEventBus<OrderChanged>`. It is made by `new(&runtime, transport)`, `connect(transport to be awaited)`, or `on(&runtime, &bus)` |
 /// | `struct OrderChannel { … }` | what `order(…)` takes: the parameters of the channel by name, so that none can be swapped. Each may be anything with `Display`. Channels without parameters have none, and their methods take nothing |
@@ -71,8 +72,8 @@ use syn::{DeriveInput, parse_macro_input};
 ///
 /// The event itself must be `Send + Sync + 'static`; type parameters get these bounds by themselves. `new`
 /// and `builder` use the codec `Json`, for which the event needs serde's `Serialize` and `Deserialize`. With
-/// another codec it needs what that codec asks for: `EventBusBuilder::with_codec(transport, codec).build()`
-/// makes any generated bus.
+/// another codec it needs what that codec asks for: `OrderChangedBus::with_codec(transport, codec).build()`
+/// makes the bus.
 ///
 /// # On the event type
 /// `#[bus(…)]` may be given in one piece or in several.

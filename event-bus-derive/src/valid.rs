@@ -14,9 +14,10 @@ use crate::template::Piece;
 const SEPARATORS: [char; 3] = ['/', '{', '}'];
 
 /// What a bus has without any channel, or a blocking one: whether there is one, only core knows.
-const TAKEN: [&str; 25] = [
+const TAKEN: [&str; 26] = [
     "new",
     "builder",
+    "with_codec",
     "connect",
     "on",
     "runtime",

@@ -60,7 +60,7 @@ fn sealed(sealing: u32, keys: &[(u32, &[u8; 32])]) -> Sealed {
 }
 
 fn bus(transport: &(impl Transport + Clone), codec: impl Codec<Numbered>) -> NumberedBus {
-    EventBusBuilder::with_codec(transport.clone(), codec).build().unwrap()
+    NumberedBus::with_codec(transport.clone(), codec).build().unwrap()
 }
 
 fn event(number: u64) -> Numbered {
@@ -140,7 +140,7 @@ async fn all_listeners_of_a_packed_or_sealed_bus_hear_its_events<T: Transport + 
 }
 
 async fn a_bus_of_many_shapes_travels_as_message_pack<T: Transport + Clone>(transport: T) {
-    let bus: ExecutionEventBus = EventBusBuilder::with_codec(transport, MessagePack).build().unwrap();
+    let bus = ExecutionEventBus::with_codec(transport, MessagePack).build().unwrap();
     let mut events = bus.graph(GraphChannel { user_id: "u", graph_id: "g" }).listen().await.unwrap();
     for event in run_events("u", "g", "r", &["fetch", "send"], Some("send")) {
         bus.publish(&event).await.unwrap();
@@ -281,8 +281,7 @@ async fn keys_change_in_three_steps_without_losing_an_event<T: Transport + Clone
 async fn the_size_rule_counts_sealed_bytes<T: Transport + Clone>(transport: T) {
     let limit = MessageLimit::new(1_000).unwrap();
     let codec = sealed(1, &[(1, &OLD)]);
-    let bus: NumberedBus =
-        EventBusBuilder::with_codec(transport, codec).message_limit(limit).build().unwrap();
+    let bus = NumberedBus::with_codec(transport, codec).message_limit(limit).build().unwrap();
     let mut events = bus.listen("k").await.unwrap();
     let around_source = Json.encode(&channel("k"), &Envelope::new(&Numbered::new("", 1))).unwrap().len();
     let exactly = Numbered::new(&"x".repeat(1_000 - SEAL_BYTES - around_source), 1);
@@ -411,7 +410,7 @@ async fn a_codec_can_be_chosen_at_run_time() {
         let codec: Arc<dyn Codec<Numbered>> =
             if is_sealed { Arc::new(sealed(1, &[(1, &NEW)])) } else { Arc::new(Json) };
         assert_eq!(codec.ignores_channel(), !is_sealed);
-        let bus: NumberedBus = EventBusBuilder::with_codec(MemoryTransport::new(), codec).build().unwrap();
+        let bus = NumberedBus::with_codec(MemoryTransport::new(), codec).build().unwrap();
         let mut events = bus.listen("s").await.unwrap();
         bus.publish(&Numbered::new("s", 1)).await.unwrap();
         let heard = within("an event", events.recv()).await.unwrap().unwrap();

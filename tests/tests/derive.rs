@@ -7,8 +7,7 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use event_bus_core::{
-    Bytes, Channel, ChannelHandle, Codec, CodecError, Envelope, ErrorKind, Event, EventBus, EventBusBuilder,
-    MemoryTransport,
+    Bytes, Channel, ChannelHandle, Codec, CodecError, Envelope, ErrorKind, Event, EventBus, MemoryTransport,
 };
 use event_bus_tests::within;
 use serde::{Deserialize, Serialize};
@@ -294,7 +293,7 @@ impl Codec<Number> for OneByte {
 
 #[tokio::test]
 async fn an_event_without_serde_travels_with_a_codec_of_its_own() {
-    let bus: NumberBus = EventBusBuilder::with_codec(MemoryTransport::new(), OneByte).build().unwrap();
+    let bus = NumberBus::with_codec(MemoryTransport::new(), OneByte).build().unwrap();
     let mut numbers = bus.number(NumberChannel { number: 7 }).listen().await.unwrap();
     bus.publish(&Number { number: 7 }).await.unwrap();
     assert_eq!(within("the number", numbers.recv()).await.unwrap().unwrap().number, 7);

@@ -26,6 +26,10 @@ pub(super) fn bus(outline: &Outline<'_>, constructors: TokenStream) -> TokenStre
 pub(super) fn constructors(outline: &Outline<'_>) -> TokenStream {
     let Outline { vis, krate, .. } = outline;
     let event = inferred_event(outline);
+    let with_codec = with_codec(
+        outline,
+        |transport, codec| quote!(#krate::EventBusBuilder::with_codec(#transport, #codec)),
+    );
     let bounds = quote! {
         Self: #krate::private::From<#krate::EventBus<#event>>
             + #krate::private::Deref<Target = #krate::EventBus<#event>>,
@@ -54,6 +58,25 @@ pub(super) fn constructors(outline: &Outline<'_>) -> TokenStream {
         {
             #krate::EventBusBuilder::new(transport)
         }
+
+        #with_codec
+    }
+}
+
+fn with_codec(outline: &Outline<'_>, body: impl Fn(&Ident, &Ident) -> TokenStream) -> TokenStream {
+    let Outline { event, vis, krate, .. } = outline;
+    let (_, type_generics, _) = outline.generics.split_for_impl();
+    let (transport, codec) = (format_ident!("transport"), format_ident!("codec"));
+    let body = body(&transport, &codec);
+    quote! {
+        /// A bus with a codec of your own, and settings if you like.
+        #[allow(dead_code, unused_variables)]
+        #vis fn with_codec(
+            #transport: impl #krate::transport::Transport,
+            #codec: impl #krate::Codec<#event #type_generics>,
+        ) -> #krate::EventBusBuilder<#event #type_generics, Self> {
+            #body
+        }
     }
 }
 
@@ -61,6 +84,7 @@ pub(super) fn constructors(outline: &Outline<'_>) -> TokenStream {
 pub(super) fn constructors_of_nothing(outline: &Outline<'_>) -> TokenStream {
     let Outline { event, vis, krate, .. } = outline;
     let (_, type_generics, _) = outline.generics.split_for_impl();
+    let with_codec = with_codec(outline, |_, _| quote!(::core::unreachable!()));
     quote! {
         #[allow(dead_code)]
         #vis fn new(_: impl #krate::transport::Transport) -> Self {
@@ -73,6 +97,8 @@ pub(super) fn constructors_of_nothing(outline: &Outline<'_>) -> TokenStream {
         ) -> #krate::EventBusBuilder<#event #type_generics, Self> {
             ::core::unreachable!()
         }
+
+        #with_codec
     }
 }
 

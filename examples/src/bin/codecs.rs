@@ -9,8 +9,7 @@ use std::time::Duration;
 use chacha20poly1305::aead::Generate;
 use event_bus_core::transport::Transport;
 use event_bus_core::{
-    Bytes, Channel, ChannelKey, Codec, Envelope, Error, EventBusBuilder, Json, MemoryTransport, Message,
-    Notice, Subscription,
+    Bytes, Channel, ChannelKey, Codec, Envelope, Error, Json, MemoryTransport, Message, Notice, Subscription,
 };
 use event_bus_examples::codecs::{KeyRing, MessagePack, Sealed};
 use event_bus_examples::{Notification, NotificationBus, NotificationPayload, UserChannel};
@@ -48,7 +47,7 @@ async fn run(transport: impl Transport + Clone) -> Result<Tally, Error> {
 }
 
 async fn pack(transport: &(impl Transport + Clone), tally: &mut Tally) -> Result<(), Error> {
-    let bus: NotificationBus = EventBusBuilder::with_codec(transport.clone(), MessagePack).build()?;
+    let bus = NotificationBus::with_codec(transport.clone(), MessagePack).build()?;
     let user = new_user();
     let mut events = listen(&bus, &user).await?;
     let event = notification(&user, "packed");
@@ -63,7 +62,7 @@ async fn pack(transport: &(impl Transport + Clone), tally: &mut Tally) -> Result
 
 async fn seal(transport: &(impl Transport + Clone), tally: &mut Tally) -> Result<(), Error> {
     let bus = |keys| -> Result<NotificationBus, Error> {
-        EventBusBuilder::with_codec(transport.clone(), Sealed::new(keys)).build()
+        NotificationBus::with_codec(transport.clone(), Sealed::new(keys)).build()
     };
     // In earnest they come from where you keep your secrets.
     let [old, new, other] = [(); 3].map(|()| <[u8; 32]>::generate());

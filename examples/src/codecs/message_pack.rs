@@ -14,10 +14,9 @@ use serde::{Deserialize, Serialize};
 /// read those from publishers that you do not trust.
 ///
 /// ```
-/// # use event_bus_core::{Error, EventBusBuilder, MemoryTransport};
+/// # use event_bus_core::{Error, MemoryTransport};
 /// # use event_bus_examples::{CredentialsChangedBus, codecs::MessagePack};
-/// let bus: CredentialsChangedBus =
-///     EventBusBuilder::with_codec(MemoryTransport::new(), MessagePack).build()?;
+/// let bus = CredentialsChangedBus::with_codec(MemoryTransport::new(), MessagePack).build()?;
 /// # Ok::<(), Error>(())
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -23,12 +23,11 @@ use event_bus_core::{Bytes, Channel, Codec, CodecError, Envelope, Error, ErrorKi
 /// - All who hold a key can write as each other. Keys are wiped from memory when the codec is dropped, events are not.
 ///
 /// ```
-/// # use event_bus_core::{Error, EventBusBuilder, MemoryTransport};
+/// # use event_bus_core::{Error, MemoryTransport};
 /// # use event_bus_examples::{CredentialsChangedBus, codecs::{KeyRing, Sealed}};
 /// # let (old, new) = ([1; 32], [2; 32]);
 /// let keys = KeyRing::new(8, [(7, &old), (8, &new)])?;
-/// let bus: CredentialsChangedBus =
-///     EventBusBuilder::with_codec(MemoryTransport::new(), Sealed::new(keys)).build()?;
+/// let bus = CredentialsChangedBus::with_codec(MemoryTransport::new(), Sealed::new(keys)).build()?;
 /// # Ok::<(), Error>(())
 /// ```
 #[derive(Clone, Debug)]

@@ -1,6 +1,6 @@
 //! What surrounds an event's values: keys beside it, headers, fields that nobody set.
 
-use event_bus_core::{Bytes, Channel, Codec, CodecError, Envelope, EventBus, EventBusBuilder, Json};
+use event_bus_core::{Bytes, Channel, Codec, CodecError, Envelope, EventBus, Json};
 use event_bus_examples::{CredentialsChanged, ExecutionEvent};
 use event_bus_tests::python::exact;
 
@@ -53,8 +53,7 @@ async fn headers_beside_the_payload_are_heard_by_rust_and_ignored_by_python() {
     }
 
     let mut pair = Pair::start().await;
-    let bus: EventBus<CredentialsChanged> =
-        EventBusBuilder::with_codec(pair.redis.clone(), Traced).build().unwrap();
+    let bus = EventBus::<CredentialsChanged>::with_codec(pair.redis.clone(), Traced).build().unwrap();
     let mut in_python = pair.python.listen::<CredentialsChanged>("all").await;
     let mut in_rust = bus.listen("all").await.unwrap();
     bus.publish(&event()).await.unwrap();

@@ -6,7 +6,7 @@
 use std::fmt::Display;
 
 use event_bus_core::{
-    BlockingEventBus, BlockingRuntime, Bytes, Channel, Codec, CodecError, Envelope, EventBus, EventBusBuilder,
+    BlockingEventBus, BlockingRuntime, Bytes, Channel, Codec, CodecError, Envelope, EventBus,
     MemoryTransport,
 };
 use serde::{Deserialize, Serialize};
@@ -150,7 +150,7 @@ fn everything() -> event_bus_core::Result<()> {
     let moves: MovedBlockingBus<u64, String, 3> = MovedBlockingBus::new(&runtime, MemoryTransport::new());
     moves.publish(&Moved { id: "i".into(), to: 1 })?;
 
-    let numbers: NumberBus = EventBusBuilder::with_codec(MemoryTransport::new(), OneByte).build()?;
+    let numbers = NumberBus::with_codec(MemoryTransport::new(), OneByte).build()?;
     NumberBlockingBus::on(&runtime, &numbers).publish(&Number { number: 7 })?;
 
     inner::OfWorldBlockingBus::new(&runtime, MemoryTransport::new()).publish(&inner::OfWorld { id: 7 })?;

@@ -2,7 +2,7 @@
 
 #![deny(warnings, missing_docs, missing_debug_implementations, unreachable_pub, clippy::all)]
 
-use event_bus_core::{Bytes, Channel, Codec, CodecError, Envelope, EventBus, EventBusBuilder, MemoryTransport};
+use event_bus_core::{Bytes, Channel, Codec, CodecError, Envelope, EventBus, MemoryTransport};
 
 #[derive(Debug, EventBus)]
 #[bus(name = "numbers", channel(number = "{number}"))]
@@ -32,7 +32,7 @@ impl Codec<Number> for OneByte {
 }
 
 async fn everything() -> event_bus_core::Result<()> {
-    let bus: NumberBus = EventBusBuilder::with_codec(MemoryTransport::new(), OneByte).build()?;
+    let bus = NumberBus::with_codec(MemoryTransport::new(), OneByte).build()?;
     bus.publish(&Number { number: 7 }).await?;
     println!("{:?}", Silence { number: 7 });
     bus.number(NumberChannel { number: 7 }).listen().await.map(drop)
