@@ -71,9 +71,8 @@ pub(super) struct After {
     never_confirmed: Vec<oneshot::Sender<()>>,
     /// Their subscriptions end as soon as somebody says so; until then they would be counted as listeners.
     overflowed: Vec<Inbox>,
-    over: Vec<Frame>,
-    unheard: Option<Parcel>,
-    unsent: Option<Parcel>,
+    /// Messages that are done with, and who was to get them.
+    over: Vec<(Parcel, Vec<Inbox>)>,
 }
 
 impl Parcel {
@@ -100,7 +99,7 @@ impl State {
                 failed(kind)
             }
             Some(kind) => {
-                after.unsent = Some(parcel);
+                after.over.push((parcel, Vec::new()));
                 failed(kind)
             }
         }
@@ -111,7 +110,7 @@ impl State {
         let (topics, to) = self.route(parcel.message.channel().as_str());
         let is_lost = self.faults.loses();
         if to.is_empty() {
-            after.unheard = Some(parcel);
+            after.over.push((parcel, to));
         } else {
             self.dispatch(Cargo::Message { parcel, to, is_lost });
         }
@@ -186,24 +185,32 @@ impl State {
             Some(next) if next.due > Instant::now() => return Step::WaitUntil(next.due),
             Some(_) => {}
         }
-        let Some(Frame { due, cargo }) = self.on_the_way.pop_front() else { return Step::Wait };
-        let (parcel, to, is_lost) = match cargo {
-            Cargo::Message { parcel, to, is_lost } => (parcel, to, is_lost),
-            Cargo::Fence(fence) => {
-                after.confirmed.push(fence);
-                return Step::Again;
-            }
-        };
-        for inbox in &to {
-            if is_lost {
-                inbox.interrupt_into(&mut after.of_arrivals);
-                inbox.resume_into(&mut after.of_arrivals);
-            } else if !inbox.deliver_into(Arc::clone(&parcel.message), &mut after.of_arrivals) {
-                after.overflowed.push(inbox.clone());
+        match self.on_the_way.pop_front().map(|frame| frame.cargo) {
+            None => return Step::Wait,
+            Some(Cargo::Fence(fence)) => after.confirmed.push(fence),
+            Some(Cargo::Message { parcel, to, is_lost }) => {
+                for inbox in &to {
+                    if is_lost {
+                        inbox.interrupt_into(&mut after.of_arrivals);
+                        inbox.resume_into(&mut after.of_arrivals);
+                    } else if !inbox.deliver_into(Arc::clone(&parcel.message), &mut after.of_arrivals) {
+                        after.overflowed.push(inbox.clone());
+                    }
+                }
+                after.over.push((parcel, to));
             }
         }
-        after.over.push(Frame { due, cargo: Cargo::Message { parcel, to, is_lost } });
         Step::Again
+    }
+
+    /// What is on its way never arrives.
+    fn lose_all(&mut self, after: &mut After) {
+        for frame in self.on_the_way.drain(..) {
+            match frame.cargo {
+                Cargo::Message { parcel, to, .. } => after.over.push((parcel, to)),
+                Cargo::Fence(fence) => after.never_confirmed.push(fence),
+            }
+        }
     }
 
     /// What is due arrives first: it was published before, and so the order is the same whoever runs when.
@@ -212,7 +219,7 @@ impl State {
         if self.is_closed || !self.faults.interrupt() {
             return;
         }
-        after.over.extend(self.on_the_way.drain(..));
+        self.lose_all(after);
         self.registry.cut_off(ENDPOINT);
         self.settle();
     }
@@ -247,7 +254,7 @@ impl State {
     /// What is due arrives, and then nothing any more, and nobody is confirmed. Returns who listened.
     pub(super) fn end(&mut self, after: &mut After) -> Vec<Inbox> {
         while matches!(self.arrive(after), Step::Again) {}
-        after.over.extend(self.on_the_way.drain(..));
+        self.lose_all(after);
         after.never_confirmed.append(&mut self.unconfirmed);
         self.registry.inboxes().cloned().collect()
     }
@@ -314,7 +321,7 @@ impl After {
             let _ = confirmed.send(()); // a listen that was dropped meanwhile has taken everything back
         }
         self.overflowed.iter().for_each(|inbox| inbox.end(End::Overflowed));
-        drop((self.never_confirmed, self.over, self.unheard, self.unsent));
+        drop((self.never_confirmed, self.over));
     }
 }
 

@@ -4,7 +4,7 @@
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote};
 
-use crate::expand::bus::inferred_event;
+use crate::expand::generics::inferred_event;
 use crate::expand::wrapper::Wrapper;
 use crate::model::Outline;
 

@@ -3,8 +3,8 @@
 
 use proc_macro2::{Ident, TokenStream};
 use quote::{format_ident, quote};
-use syn::GenericParam;
 
+use crate::expand::generics::inferred_event;
 use crate::expand::wrapper::Wrapper;
 use crate::model::Outline;
 
@@ -100,16 +100,4 @@ pub(super) fn constructors_of_nothing(outline: &Outline<'_>) -> TokenStream {
 
         #with_codec
     }
-}
-
-/// A type parameter that the compiler infers to be the event. Were the event itself named in the bounds, one that
-/// the codec `Json` can't encode would not compile, not even on a bus with a codec of its own.
-pub(super) fn inferred_event(outline: &Outline<'_>) -> Ident {
-    // Constants too: one name space for all parameters.
-    let is_taken = outline.generics.params.iter().any(|parameter| match parameter {
-        GenericParam::Type(parameter) => parameter.ident == "E",
-        GenericParam::Const(parameter) => parameter.ident == "E",
-        GenericParam::Lifetime(_) => false,
-    });
-    format_ident!("{}", if is_taken { "__E" } else { "E" })
 }

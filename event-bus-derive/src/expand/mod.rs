@@ -4,13 +4,14 @@
 mod blocking;
 mod bus;
 mod channel;
+mod generics;
 mod keys;
 mod wrapper;
 
 use proc_macro2::TokenStream;
 use quote::quote;
-use syn::{Generics, parse_quote};
 
+use crate::expand::generics::sendable;
 use crate::model::{Model, Outline};
 
 pub(crate) fn expand(model: &Model<'_>) -> TokenStream {
@@ -67,18 +68,4 @@ fn items(
         #blocking_bus
         #(#holders)*
     }
-}
-
-/// With the bounds of an event on every type parameter, as the standard derives put their own on them.
-fn sendable(generics: &Generics) -> Generics {
-    let mut sendable = generics.clone();
-    for parameter in sendable.lifetimes_mut() {
-        parameter.bounds.push(parse_quote!('static)); // refused, and here to be refused once only
-    }
-    for parameter in sendable.type_params_mut() {
-        parameter.bounds.push(parse_quote!(::core::marker::Send));
-        parameter.bounds.push(parse_quote!(::core::marker::Sync));
-        parameter.bounds.push(parse_quote!('static));
-    }
-    sendable
 }

@@ -4,7 +4,8 @@
 use proc_macro2::{Ident, TokenStream};
 use quote::quote;
 
-use crate::expand::{channel, sendable};
+use crate::expand::channel;
+use crate::expand::generics::sendable;
 use crate::model::Outline;
 
 pub(super) struct Wrapper<'a> {

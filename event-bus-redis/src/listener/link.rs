@@ -1,4 +1,4 @@
-//! One dedicated listening connection: sends what the actor asks for, and turns what the server pushes into
+//! One dedicated listening connection: sends what the task asks for, and turns what the server pushes into
 //! words of ours. It knows nothing of listeners.
 
 use std::convert::Infallible;
@@ -29,7 +29,7 @@ impl Link {
         // Owned by this connection alone: when its driver ends, for whatever reason, the closure is dropped.
         let config = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(config.connect_timeout))
-            .set_response_timeout(None) // a busy connection is slow, not dead: the actor judges by all it hears
+            .set_response_timeout(None) // a busy connection is slow, not dead: the task judges by all it hears
             .set_push_sender(move |push| -> Result<(), Infallible> {
                 line.hear(push);
                 Ok(())

@@ -84,7 +84,7 @@ enum Phase {
     Closed,
 }
 
-/// What the actor has to do next.
+/// What the task has to do next.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Step {
     Connect(Epoch),

@@ -48,7 +48,7 @@ fn ready<F: Future>(future: F) -> F::Output {
 enum Move {
     Listen(u8),
     DropOne(usize),
-    /// The actor carries out its next step, and the server does its part.
+    /// The task carries out its next step, and the server does its part.
     Go,
     /// The same, but the server denies every subscription to this channel.
     GoDenying(u8),
@@ -75,7 +75,7 @@ fn moves() -> impl Strategy<Value = Vec<Move>> {
     proptest::collection::vec(one, 1..120)
 }
 
-/// The server and the actor of the play.
+/// The server and the task of the play.
 struct Play {
     state: Arc<Mutex<State>>,
     bus: EventBus<Number>,
