@@ -344,8 +344,10 @@ async fn a_wait_during_which_the_server_stops_answering_does_not_say_that_nothin
     let error = events.wait(Duration::from_millis(400)).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Missed, "{error}");
     assert!(started.elapsed() < Duration::from_secs(1), "the deadline is hard: {:?}", started.elapsed());
+    let started = Instant::now();
     let error = bus.wait_for_event("other", Duration::from_millis(400)).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NotSubscribed, "{error}");
+    assert!(started.elapsed() < Duration::from_secs(1), "it includes subscribing: {:?}", started.elapsed());
     server.resume();
     within("answers again", async {
         while !matches!(events.wait(Duration::from_millis(400)).await, Ok(None)) {}
@@ -507,5 +509,31 @@ async fn closing_never_fails_though_the_server_is_gone_or_stands_still() {
         while let Some(item) = within("the end", events.recv()).await {
             assert!(matches!(item, Err(Notice::Interrupted)), "{item:?}");
         }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_filter_that_is_added_while_the_server_stands_still_ends_in_time_and_leaves_the_others() {
+    let server = RedisServer::start();
+    let config = RedisConfig::from_url(server.url()).unwrap();
+    let config = config.response_timeout(Duration::from_secs(3)).listen_timeout(Duration::from_secs(1));
+    let bus = NumberedBus::new(RedisTransport::connect(config).await.unwrap());
+    let _other = bus.listen("known").await.unwrap();
+    let mut events = bus.listen("k").await.unwrap();
+    server.pause();
+    let started = Instant::now();
+    let dropped = tokio::time::timeout(Duration::from_millis(50), events.add("dropped")).await;
+    assert!(dropped.is_err(), "nothing can be confirmed");
+    // Confirmed for somebody else already: it stands, and the lost connection is told.
+    events.add("known").await.unwrap();
+    assert_eq!(events.add("new").await.unwrap_err().kind(), ErrorKind::NotSubscribed);
+    assert!(started.elapsed() < Duration::from_secs(6), "{:?}", started.elapsed());
+    eventually("noticed", || bus.state().listener == LinkState::Interrupted).await;
+    server.resume();
+    expect_interruption(&mut events).await;
+    assert_eq!(events.filters().map(ToString::to_string).collect::<Vec<_>>(), ["k", "known"]);
+    for (number, key) in (0..).zip(["k", "known"]) {
+        within("published", async { while bus.publish_to(key, &event(number)).await.is_err() {} }).await;
+        assert_eq!(item(&mut events).await.unwrap(), number);
     }
 }

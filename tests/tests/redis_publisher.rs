@@ -221,3 +221,37 @@ async fn publishing_that_never_fails_returns_in_time_while_redis_is_dead() {
     bus.publish_event(&event(3), "k").await;
     assert_eq!(bus.unpublished(), 2, "it publishes again");
 }
+
+#[tokio::test]
+async fn a_batch_of_a_hundred_goes_out_together() {
+    let server = RedisServer::start();
+    let bus = NumberedBus::new(RedisTransport::connect(server.url()).await.unwrap());
+    let reads = || {
+        let stats: String = redis::from_redis_value(server.command(&["INFO", "stats"])).unwrap();
+        let reads = stats.lines().find_map(|line| line.strip_prefix("total_reads_processed:"));
+        reads.unwrap().trim().parse::<u64>().unwrap()
+    };
+    let before = reads();
+    let results = bus.publish_batch((0..100).map(event)).await;
+    assert!(results.iter().all(Result::is_ok));
+    let read = reads() - before;
+    assert!(read <= 10, "the server read {read} times, asking for this included");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_batch_during_which_the_server_is_killed_tells_of_each_event_what_is_true() {
+    let mut server = RedisServer::start();
+    let bus = NumberedBus::new(RedisTransport::connect(config(&server)).await.unwrap());
+    let mut batch = bus.publish_batch_to("k", (0..5_000).map(event)).unwrap();
+    let mut outcomes = Vec::new();
+    while let Some(outcome) = within("an outcome", batch.next()).await {
+        outcomes.push(outcome.err().map(|error| error.kind()));
+        if outcomes.len() == 2_000 {
+            server.kill();
+        }
+    }
+    assert_eq!(outcomes.len(), 5_000);
+    assert!(outcomes[..2_000].iter().all(Option::is_none), "they were published before");
+    let is_told = |kind: &ErrorKind| matches!(kind, ErrorKind::NotSent | ErrorKind::OutcomeUnknown);
+    assert!(outcomes[2_000..].iter().all(|kind| kind.as_ref().is_some_and(is_told)), "{:?}", outcomes.last());
+}

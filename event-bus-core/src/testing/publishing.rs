@@ -140,7 +140,8 @@ pub async fn a_batch_ends_where_its_iterator_does<T: Transport + Clone>(transpor
     assert_eq!(results.len(), 2);
 }
 
-/// However long the iterator is, a batch never reads far ahead of the results that it gives.
+/// However long the iterator is, a batch never reads far ahead of the results that it gives: not 1,000 events, and not
+/// more than a mebibyte and the event that passes it.
 pub async fn a_batch_is_read_piece_by_piece<T: Transport + Clone>(transport: T) {
     let bus = bus(transport);
     let read = std::cell::Cell::new(0_usize);
@@ -152,6 +153,17 @@ pub async fn a_batch_is_read_piece_by_piece<T: Transport + Clone>(transport: T) 
     for given in 0..5_000 {
         within("a result", endless.next()).await.expect("an endless batch").expect("published");
         assert!(read.get() <= given + 1_000, "{} events were read for {given} results", read.get());
+    }
+    drop(endless);
+    read.set(0);
+    let large = (0..).map(|number| {
+        read.set(read.get() + 1);
+        Numbered { source: "x".repeat(100 * 1024), number }
+    });
+    let mut endless = bus.publish_batch_to("k", large).expect("a right key");
+    for given in 0..40 {
+        within("a result", endless.next()).await.expect("an endless batch").expect("published");
+        assert!(read.get() <= given + 11, "{} large events were read for {given} results", read.get());
     }
 }
 
