@@ -84,6 +84,24 @@ impl<E: Event> EventBus<E> {
     /// # Cancel safety
     /// Dropping the future once it has been polled leaves open whether the event was published. Other
     /// publishes are not disturbed.
+    ///
+    /// # Examples
+    /// ```
+    /// # use std::time::Duration;
+    /// # use event_bus_core::{EventBus, KeyPattern, MemoryTransport};
+    /// # #[derive(serde::Serialize, serde::Deserialize, EventBus)]
+    /// # #[bus(name = "pings", channel(ping = "{n}"))]
+    /// # struct Ping { n: u64 }
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), event_bus_core::Error> {
+    /// let bus = PingBus::new(MemoryTransport::new());
+    /// match bus.publish(&Ping { n: 1 }).await {
+    ///     Ok(receipts) => println!("{} on {}", receipts.len(), receipts[0].channel),
+    ///     Err(error) if error.is_retryable() => println!("surely not published: {error}"),
+    ///     Err(error) if error.outcome_unknown() => println!("published or not: {error}"),
+    ///     Err(error) => return Err(error),
+    /// }
+    /// # Ok(()) }
+    /// ```
     pub async fn publish(&self, event: &E) -> Result<Vec<Receipt>> {
         self.send(self.encode(None, event)?).await
     }
@@ -114,6 +132,26 @@ impl<E: Event> EventBus<E> {
     ///
     /// # Cancel safety
     /// Dropping the future leaves nothing behind.
+    ///
+    /// # Examples
+    /// ```
+    /// # use std::time::Duration;
+    /// # use event_bus_core::{EventBus, KeyPattern, MemoryTransport};
+    /// # #[derive(serde::Serialize, serde::Deserialize, EventBus)]
+    /// # #[bus(name = "pings", channel(ping = "{n}"))]
+    /// # struct Ping { n: u64 }
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), event_bus_core::Error> {
+    /// let bus = PingBus::new(MemoryTransport::new());
+    /// let mut one = bus.listen("7").await?;
+    /// let mut all = bus.listen(KeyPattern::any()).await?;
+    /// bus.publish(&Ping { n: 7 }).await?;
+    /// for pings in [&mut one, &mut all] {
+    ///     if let Some(Ok(ping)) = pings.recv().await {
+    ///         assert_eq!((ping.n, ping.channel().key()), (7, "7"));
+    ///     }
+    /// }
+    /// # Ok(()) }
+    /// ```
     #[doc(alias = "subscribe")]
     pub async fn listen<F>(&self, filter: F) -> Result<Subscription<E>>
     where
@@ -138,6 +176,24 @@ impl<E: Event> EventBus<E> {
     ///
     /// # Cancel safety
     /// Dropping the future leaves nothing behind.
+    ///
+    /// # Examples
+    /// ```
+    /// # use std::time::Duration;
+    /// # use event_bus_core::{EventBus, KeyPattern, MemoryTransport};
+    /// # #[derive(serde::Serialize, serde::Deserialize, EventBus)]
+    /// # #[bus(name = "pings", channel(ping = "{n}"))]
+    /// # struct Ping { n: u64 }
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), event_bus_core::Error> {
+    /// let bus = PingBus::new(MemoryTransport::new());
+    /// assert!(bus.wait("7", Duration::from_millis(200)).await?.is_none()); // nobody publishes
+    ///
+    /// let mut answers = bus.listen("7").await?;
+    /// bus.publish(&Ping { n: 7 }).await?; // or whatever makes somebody else publish
+    /// let answer = answers.wait(Duration::from_secs(5)).await?;
+    /// assert_eq!(answer.map(|ping| ping.n), Some(7));
+    /// # Ok(()) }
+    /// ```
     pub async fn wait<F>(&self, filter: F, timeout: Duration) -> Result<Option<Delivery<E>>>
     where
         F: TryInto<ChannelFilter>,
