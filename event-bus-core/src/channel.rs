@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use crate::glob;
 use crate::key_error::{KeyError, MAX_KEY_BYTES, Subject, check_glob, check_text, forbid};
+use crate::shape::Shape;
 
 /// The name of a bus: the part of a channel before the first `/`.
 ///
@@ -32,7 +33,7 @@ impl BusName {
         let name = name.as_ref();
         let subject = Subject::BusName;
         check_text(subject, name, Self::MAX_BYTES)?;
-        forbid(subject, name, &['/', '{', '}', '*', '?', '[', ']', '\\'])?;
+        forbid(subject, name, |c| "/{}*?[]\\".contains(c))?;
         Ok(Self(name.into()))
     }
 
@@ -95,7 +96,7 @@ impl ChannelKey {
     pub fn new(key: impl AsRef<str>) -> Result<Self, KeyError> {
         let key = key.as_ref();
         check_text(Subject::Key, key, Self::MAX_BYTES)?;
-        forbid(Subject::Key, key, &['*'])?;
+        forbid(Subject::Key, key, |c| c == '*')?;
         Ok(Self(key.into()))
     }
 
@@ -117,8 +118,14 @@ impl ChannelKey {
 /// assert!(pattern.matches(&ChannelKey::new("user-1/graph-1")?));
 /// # Ok::<(), event_bus_core::KeyError>(())
 /// ```
+///
+/// A channel that leaves parameters [open](crate::Any) has a pattern too. It matches less than its text says:
+/// each `*` stands for one value, and so for nothing that holds a `/`.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct KeyPattern(Arc<str>);
+pub struct KeyPattern {
+    text: Arc<str>,
+    shape: Option<Arc<Shape>>,
+}
 
 impl KeyPattern {
     /// The longest pattern, in bytes.
@@ -133,25 +140,41 @@ impl KeyPattern {
         let pattern = pattern.as_ref();
         check_text(Subject::Pattern, pattern, Self::MAX_BYTES)?;
         check_glob(pattern)?;
-        Ok(Self(pattern.into()))
+        Ok(Self { text: pattern.into(), shape: None })
+    }
+
+    /// The pattern for the keys of `shape`, and no others.
+    pub(crate) fn shaped(shape: Shape) -> Result<Self, KeyError> {
+        let text = shape.glob();
+        check_text(Subject::Pattern, &text, Self::MAX_BYTES)?;
+        Ok(Self { text: text.into(), shape: Some(Arc::new(shape)) })
     }
 
     /// The pattern that every key of the bus matches.
     #[must_use]
     pub fn any() -> Self {
-        Self("*".into())
+        Self { text: "*".into(), shape: None }
     }
 
-    /// Whether `key` matches, by the rules of the Redis server.
+    /// Whether `key` matches, by the rules of the Redis server and, if this is the pattern of a channel with open
+    /// parameters, those of its values.
     #[must_use]
     pub fn matches(&self, key: &ChannelKey) -> bool {
-        glob::matches(self.0.as_bytes(), key.0.as_bytes())
+        match &self.shape {
+            Some(shape) => shape.split(&key.0).is_some(),
+            None => glob::matches(self.text.as_bytes(), key.0.as_bytes()),
+        }
     }
 
     /// The pattern as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        &self.0
+        &self.text
+    }
+
+    /// What a key must be besides matching the text.
+    pub(crate) fn shape(&self) -> Option<&Arc<Shape>> {
+        self.shape.as_ref()
     }
 }
 
@@ -264,19 +287,19 @@ macro_rules! text_traits {
     ($($name:ident),*) => {$(
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(&self.0)
+                f.write_str(self.as_str())
             }
         }
 
         impl fmt::Debug for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                write!(f, concat!(stringify!($name), "({:?})"), &self.0)
+                write!(f, concat!(stringify!($name), "({:?})"), self.as_str())
             }
         }
 
         impl AsRef<str> for $name {
             fn as_ref(&self) -> &str {
-                &self.0
+                self.as_str()
             }
         }
 

@@ -1,6 +1,7 @@
 //! How an event becomes bytes and back: the codec trait, and the envelope that codecs see whole.
 //! The default codec stands in `json.rs`.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
@@ -10,6 +11,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use crate::channel::Channel;
+use crate::event_type::TypeTag;
 
 /// Small texts that travel beside the payload: trace context, event id. Readers skip names they don't know.
 ///
@@ -79,11 +81,30 @@ pub trait Codec<E>: Send + Sync + 'static {
     /// A [`CodecError`] without any of the message's values in its text.
     fn decode(&self, channel: &Channel, wire: &Bytes) -> Result<Envelope<E>, CodecError>;
 
+    /// What can be told of the message in `wire` without decoding its event: listeners that want some types of events
+    /// skip the others by it, and one of an unknown type is told from one that is broken. `tag` says where the
+    /// [event](crate::Event::TYPE_TAG) has its type.
+    ///
+    /// `None` if that can't be told, which is right for every message, and the default.
+    fn peek<'a>(&self, channel: &Channel, wire: &'a Bytes, tag: TypeTag) -> Option<Peek<'a>> {
+        let _ = (channel, wire, tag);
+        None
+    }
+
     /// Whether [`encode`](Self::encode) gives the same bytes for every channel, so that an event for
     /// several channels is encoded once. `false` unless overridden.
     fn ignores_channel(&self) -> bool {
         false
     }
+}
+
+/// What can be told of a message without decoding its event, from [`Codec::peek`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Peek<'a> {
+    /// What its type is called.
+    pub event_type: Cow<'a, str>,
+    /// What travels beside the event.
+    pub headers: Headers,
 }
 
 /// A codec that is chosen at run time, or shared.
@@ -95,6 +116,10 @@ impl<E, C: Codec<E> + ?Sized> Codec<E> for Arc<C> {
 
     fn decode(&self, channel: &Channel, wire: &Bytes) -> Result<Envelope<E>, CodecError> {
         (**self).decode(channel, wire)
+    }
+
+    fn peek<'a>(&self, channel: &Channel, wire: &'a Bytes, tag: TypeTag) -> Option<Peek<'a>> {
+        (**self).peek(channel, wire, tag)
     }
 
     fn ignores_channel(&self) -> bool {

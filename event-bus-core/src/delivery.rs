@@ -9,25 +9,35 @@ use bytes::Bytes;
 
 use crate::channel::Channel;
 use crate::codec::{CodecError, Envelope, Headers, SharedCodec};
+use crate::event::Event;
+use crate::event_type::{View, whole};
 use crate::message::{Decoded, Message};
 use crate::transport::Signal;
 
-/// One received event. Dereferences to it; shared with all other listeners of the same message, so cloning
-/// is cheap.
-pub struct Delivery<E> {
+/// One received event. Dereferences to it, or to its payload where a subscription was
+/// [narrowed](crate::Subscription::only) to a newtype variant. Shared with all other listeners of the same message, so
+/// cloning is cheap.
+pub struct Delivery<E, P = E> {
     envelope: Arc<Envelope<E>>,
     message: Arc<Message>,
+    /// Finds something: looked at when this was made.
+    view: View<E, P>,
 }
 
-impl<E: Send + Sync + 'static> Delivery<E> {
+impl<E: Event> Delivery<E> {
     /// What `message` is to whoever uses `codec`.
     pub(crate) fn read(message: Arc<Message>, codec: &SharedCodec<E>) -> Result<Self, Notice> {
         match message.decode(codec) {
-            Decoded::Event(envelope) => Ok(Self { envelope, message }),
+            Decoded::Event(envelope) => Ok(Self { envelope, message, view: whole }),
             Decoded::Oversized(sizes) => Err(Notice::Oversized {
                 channel: message.channel().clone(),
                 original_size_bytes: sizes.original_size_bytes,
                 max_size_bytes: sizes.max_size_bytes,
+            }),
+            Decoded::Unknown(event_type) => Err(Notice::UnknownType {
+                channel: message.channel().clone(),
+                event_type,
+                raw: message.payload().clone(),
             }),
             Decoded::Undecodable(error) => Err(Notice::Undecodable {
                 channel: message.channel().clone(),
@@ -39,13 +49,21 @@ impl<E: Send + Sync + 'static> Delivery<E> {
 }
 
 impl<E> Delivery<E> {
-    /// The event.
+    /// The same, seen through `view`; `None` if that finds nothing in it.
+    pub(crate) fn seen<P>(self, view: View<E, P>) -> Option<Delivery<E, P>> {
+        view(&self.envelope.payload)?;
+        Some(Delivery { envelope: self.envelope, message: self.message, view })
+    }
+}
+
+impl<E, P> Delivery<E, P> {
+    /// The whole event.
     #[must_use]
     pub fn event(&self) -> &E {
         &self.envelope.payload
     }
 
-    /// The event as a value of its own: moved out if this is the last listener that holds it, else cloned.
+    /// The whole event as a value of its own: moved out if this is the last listener that holds it, else cloned.
     #[must_use]
     pub fn into_event(self) -> E
     where
@@ -74,21 +92,21 @@ impl<E> Delivery<E> {
     }
 }
 
-impl<E> Deref for Delivery<E> {
-    type Target = E;
+impl<E, P> Deref for Delivery<E, P> {
+    type Target = P;
 
-    fn deref(&self) -> &E {
-        self.event()
+    fn deref(&self) -> &P {
+        (self.view)(self.event()).unwrap_or_else(|| unreachable!("an event keeps the type that it has"))
     }
 }
 
-impl<E> Clone for Delivery<E> {
+impl<E, P> Clone for Delivery<E, P> {
     fn clone(&self) -> Self {
-        Self { envelope: Arc::clone(&self.envelope), message: Arc::clone(&self.message) }
+        Self { envelope: Arc::clone(&self.envelope), message: Arc::clone(&self.message), view: self.view }
     }
 }
 
-impl<E: fmt::Debug> fmt::Debug for Delivery<E> {
+impl<E: fmt::Debug, P> fmt::Debug for Delivery<E, P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Delivery")
             .field("channel", self.channel())
@@ -126,6 +144,16 @@ pub enum Notice {
         /// The publisher's limit, in bytes.
         max_size_bytes: u64,
     },
+    /// An event of a type that this program does not know: most likely its publisher is of a newer release. Only where
+    /// the codec can tell the type; else it is [`Undecodable`](Self::Undecodable).
+    UnknownType {
+        /// The channel it came on.
+        channel: Channel,
+        /// What its type is called.
+        event_type: Arc<str>,
+        /// The message as received.
+        raw: Bytes,
+    },
     /// A message that does not decode as this bus's event.
     Undecodable {
         /// The channel it came on.
@@ -151,6 +179,17 @@ pub enum Notice {
 }
 
 impl Notice {
+    /// The one channel that it is about, if it is about a message.
+    #[must_use]
+    pub fn channel(&self) -> Option<&Channel> {
+        match self {
+            Self::Oversized { channel, .. }
+            | Self::UnknownType { channel, .. }
+            | Self::Undecodable { channel, .. } => Some(channel),
+            _ => None,
+        }
+    }
+
     /// Whether the stream ends behind this notice.
     #[must_use]
     pub fn is_final(&self) -> bool {
@@ -172,6 +211,11 @@ impl fmt::Display for Notice {
                 f,
                 "an event on {channel} was not published: its {original_size_bytes} bytes are over the limit \
                  of {max_size_bytes}"
+            ),
+            Self::UnknownType { channel, event_type, raw } => write!(
+                f,
+                "a message of {} bytes on {channel} is an event of the unknown type {event_type:?}",
+                raw.len()
             ),
             Self::Undecodable { channel, error, raw } => {
                 write!(f, "a message of {} bytes on {channel} is no event of this bus: {error}", raw.len())

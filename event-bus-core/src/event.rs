@@ -1,6 +1,8 @@
-//! The trait behind `#[derive(EventBus)]`: which bus an event belongs to, and which channels it goes to.
+//! The trait behind `#[derive(EventBus)]`: which bus an event belongs to, which channels it goes to, and of which type
+//! it is.
 
 use crate::channel::ChannelKey;
+use crate::event_type::{TypeTag, UnknownEvent};
 use crate::key_error::KeyError;
 
 /// An event type and the bus that carries it. Derive it with `#[derive(EventBus)]`, or write it:
@@ -28,6 +30,15 @@ pub trait Event: Send + Sync + 'static {
     /// The name of the bus, checked when a bus is built.
     const BUS_NAME: &'static str;
 
+    /// What the types of its events are called on the wire: one for each variant of an enum that it knows, and one
+    /// for a struct. By default the one that is called like the bus.
+    const EVENT_TYPES: &'static [&'static str] = &[Self::BUS_NAME];
+
+    /// Where a message tells the type. By default nowhere, so that every message is decoded whole.
+    ///
+    /// It must be right: a listener that wants some types only skips messages that tell another known one.
+    const TYPE_TAG: TypeTag = TypeTag::Absent;
+
     /// The keys of all channels that this event is published to by
     /// [`EventBus::publish`](crate::EventBus::publish), in the order of their declaration. None if its keys
     /// are given at each call.
@@ -35,4 +46,21 @@ pub trait Event: Send + Sync + 'static {
     /// # Errors
     /// A [`KeyError`] if a value of this event can't stand in a channel.
     fn channel_keys(&self) -> Result<Vec<ChannelKey>, KeyError>;
+
+    /// What the type of this event is called on the wire: one of [`EVENT_TYPES`](Self::EVENT_TYPES), or of a variant
+    /// that stands for unknown ones, what theirs was called.
+    fn event_type(&self) -> &str {
+        Self::EVENT_TYPES.first().copied().unwrap_or(Self::BUS_NAME)
+    }
+
+    /// The event that stands for one of an unknown type, if this type has a place for it. Else listeners get
+    /// [`Notice::UnknownType`](crate::Notice::UnknownType).
+    #[must_use]
+    fn from_unknown(unknown: UnknownEvent) -> Option<Self>
+    where
+        Self: Sized,
+    {
+        drop(unknown);
+        None
+    }
 }

@@ -80,11 +80,16 @@ impl fmt::Display for Subject {
     }
 }
 
+/// What a template value never holds, so that it ends there for sure.
+pub(crate) fn ends_value(c: char) -> bool {
+    matches!(c, '/' | '*' | '{' | '}') || c.is_control()
+}
+
 /// Refuses a template value that would change the meaning of the channel around it.
 pub(crate) fn check_parameter(name: &'static str, value: &str) -> Result<(), KeyError> {
     let subject = Subject::Parameter(name);
     check_text(subject, value, MAX_KEY_BYTES)?;
-    forbid(subject, value, &['/', '*', '{', '}'])
+    forbid(subject, value, ends_value)
 }
 
 pub(crate) fn check_text(subject: Subject, text: &str, max: usize) -> Result<(), KeyError> {
@@ -100,8 +105,12 @@ pub(crate) fn check_text(subject: Subject, text: &str, max: usize) -> Result<(),
     Err(KeyError { subject, fault })
 }
 
-pub(crate) fn forbid(subject: Subject, text: &str, forbidden: &[char]) -> Result<(), KeyError> {
-    match text.char_indices().find(|(_, c)| forbidden.contains(c)) {
+pub(crate) fn forbid(
+    subject: Subject,
+    text: &str,
+    is_forbidden: impl Fn(char) -> bool,
+) -> Result<(), KeyError> {
+    match text.char_indices().find(|(_, c)| is_forbidden(*c)) {
         Some((offset, found)) => Err(KeyError { subject, fault: Fault::Character { found, offset } }),
         None => Ok(()),
     }

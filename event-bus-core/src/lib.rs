@@ -74,6 +74,7 @@ mod delivery;
 mod environment;
 mod error;
 mod event;
+mod event_type;
 mod glob;
 mod handle;
 mod integers;
@@ -83,6 +84,7 @@ mod limit;
 mod memory;
 mod message;
 mod outgoing;
+mod parameter;
 mod passed_over;
 mod port;
 #[doc(hidden)]
@@ -91,6 +93,8 @@ mod python;
 mod receipt;
 mod resync;
 mod settings;
+mod shape;
+mod subscriber;
 mod subscription;
 mod template;
 #[cfg(feature = "testing")]
@@ -106,8 +110,10 @@ pub use bus::EventBus;
 pub use event::Event;
 #[cfg(feature = "derive")]
 pub use event_bus_derive::EventBus;
+pub use event_type::{EventType, EventTypes, TypeTag, UnknownEvent};
 pub use handle::ChannelHandle;
 pub use resync::{Resync, ResyncError, Update};
+pub use subscriber::{HandlerPanic, RunningSubscriber, Starting, Subscriber, SubscriberReport};
 pub use subscription::Subscription;
 
 // The same for code without `async`
@@ -126,9 +132,10 @@ pub use receipt::Receipt;
 // Names
 pub use channel::{BusName, Channel, ChannelFilter, ChannelKey, KeyPattern};
 pub use key_error::KeyError;
+pub use parameter::{Any, Parameter};
 
 // Rules
-pub use codec::{Codec, CodecError, Envelope, Headers};
+pub use codec::{Codec, CodecError, Envelope, Headers, Peek};
 pub use json::Json;
 pub use limit::{MessageLimit, Oversize};
 

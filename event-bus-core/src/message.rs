@@ -1,13 +1,15 @@
 //! A message on its way: channel and bytes, decoded at most once for all listeners that may share the result.
 
-use std::any::Any;
+use std::any::{Any, TypeId};
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 
 use crate::channel::Channel;
-use crate::codec::{CodecError, CodecId, Envelope, SharedCodec};
+use crate::codec::{CodecError, CodecId, Envelope, Peek, SharedCodec};
+use crate::event::Event;
+use crate::event_type::{UnknownEvent, Wanted};
 use crate::limit::{MarkerSizes, read_marker};
 
 /// Bytes on a channel, as a transport takes and hands them out.
@@ -15,6 +17,7 @@ pub struct Message {
     channel: Channel,
     payload: Bytes,
     decoded: OnceLock<Shared>,
+    peeked: OnceLock<Box<Peeked>>,
 }
 
 /// What the first reader decoded, and for whom it holds: readers of the same event type *and* codec. A cell
@@ -24,10 +27,20 @@ struct Shared {
     decoded: Box<dyn Any + Send + Sync>,
 }
 
+/// What the first reader who wanted some types only found out without decoding.
+struct Peeked {
+    codec: CodecId,
+    event: TypeId,
+    /// Which of the known types it is.
+    known: Option<&'static str>,
+}
+
 /// What a message turned out to be.
 pub(crate) enum Decoded<E> {
     Event(Arc<Envelope<E>>),
     Oversized(MarkerSizes),
+    /// It is called this, which the event type does not know and has no place for.
+    Unknown(Arc<str>),
     Undecodable(Arc<CodecError>),
 }
 
@@ -35,7 +48,7 @@ impl Message {
     /// `payload` for, or from, `channel`.
     #[must_use]
     pub fn new(channel: Channel, payload: impl Into<Bytes>) -> Self {
-        Self { channel, payload: payload.into(), decoded: OnceLock::new() }
+        Self { channel, payload: payload.into(), decoded: OnceLock::new(), peeked: OnceLock::new() }
     }
 
     /// The channel.
@@ -50,7 +63,7 @@ impl Message {
         &self.payload
     }
 
-    pub(crate) fn decode<E: Send + Sync + 'static>(&self, codec: &SharedCodec<E>) -> Decoded<E> {
+    pub(crate) fn decode<E: Event>(&self, codec: &SharedCodec<E>) -> Decoded<E> {
         let shared = self
             .decoded
             .get_or_init(|| Shared { codec: codec.id(), decoded: Box::new(self.decode_afresh(codec)) });
@@ -60,14 +73,50 @@ impl Message {
         }
     }
 
-    fn decode_afresh<E: 'static>(&self, codec: &SharedCodec<E>) -> Decoded<E> {
+    fn decode_afresh<E: Event>(&self, codec: &SharedCodec<E>) -> Decoded<E> {
         if let Some(sizes) = read_marker(&self.payload) {
             return Decoded::Oversized(sizes);
         }
-        match codec.decode(&self.channel, &self.payload) {
-            Ok(envelope) => Decoded::Event(Arc::new(envelope)),
-            Err(error) => Decoded::Undecodable(Arc::new(error)),
+        let error = match codec.decode(&self.channel, &self.payload) {
+            Ok(envelope) => return Decoded::Event(Arc::new(envelope)),
+            Err(error) => error,
+        };
+        let Some(Peek { event_type, headers }) = self.peek(codec) else {
+            return Decoded::Undecodable(Arc::new(error));
+        };
+        if E::EVENT_TYPES.contains(&&*event_type) {
+            return Decoded::Undecodable(Arc::new(error));
         }
+        match E::from_unknown(UnknownEvent::new(&*event_type, self.payload.clone())) {
+            Some(payload) => Decoded::Event(Arc::new(Envelope { payload, headers })),
+            None => Decoded::Unknown(event_type.into()),
+        }
+    }
+
+    /// Whether this is an event of a known type that is none of those `wanted`, as far as can be told without
+    /// decoding it.
+    pub(crate) fn is_unwanted<E: Event>(&self, wanted: &Wanted, codec: &SharedCodec<E>) -> bool {
+        if self.decoded.get().is_some() {
+            return false; // looking at what was decoded costs less
+        }
+        let peeked = self.peeked.get_or_init(|| Box::new(self.peek_known(codec)));
+        let known = if peeked.codec == codec.id() && peeked.event == TypeId::of::<E>() {
+            peeked.known
+        } else {
+            self.peek_known(codec).known
+        };
+        known.is_some_and(|event_type| !wanted.takes(event_type, E::EVENT_TYPES))
+    }
+
+    fn peek_known<E: Event>(&self, codec: &SharedCodec<E>) -> Peeked {
+        let peek = self.peek(codec).filter(|_| read_marker(&self.payload).is_none());
+        let known =
+            peek.and_then(|peek| E::EVENT_TYPES.iter().copied().find(|known| *known == peek.event_type));
+        Peeked { codec: codec.id(), event: TypeId::of::<E>(), known }
+    }
+
+    fn peek<E: Event>(&self, codec: &SharedCodec<E>) -> Option<Peek<'_>> {
+        codec.peek(&self.channel, &self.payload, E::TYPE_TAG)
     }
 }
 
@@ -76,6 +125,7 @@ impl<E> Clone for Decoded<E> {
         match self {
             Self::Event(envelope) => Self::Event(Arc::clone(envelope)),
             Self::Oversized(sizes) => Self::Oversized(*sizes),
+            Self::Unknown(event_type) => Self::Unknown(Arc::clone(event_type)),
             Self::Undecodable(error) => Self::Undecodable(Arc::clone(error)),
         }
     }
@@ -94,8 +144,21 @@ impl fmt::Debug for Message {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::channel::ChannelKey;
     use crate::codec::Codec;
+    use crate::key_error::KeyError;
     use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+
+    #[derive(Debug, PartialEq)]
+    struct Number(usize);
+
+    impl Event for Number {
+        const BUS_NAME: &'static str = "numbers";
+
+        fn channel_keys(&self) -> Result<Vec<ChannelKey>, KeyError> {
+            Ok(Vec::new())
+        }
+    }
 
     /// Reads a message as its length plus a key, and counts how often it was asked.
     struct Counting {
@@ -103,23 +166,23 @@ mod tests {
         calls: AtomicUsize,
     }
 
-    impl Codec<usize> for Counting {
-        fn encode(&self, _: &Channel, _: &Envelope<&usize>) -> Result<Bytes, CodecError> {
+    impl Codec<Number> for Counting {
+        fn encode(&self, _: &Channel, _: &Envelope<&Number>) -> Result<Bytes, CodecError> {
             Err(CodecError::new("not needed here"))
         }
 
-        fn decode(&self, _: &Channel, wire: &Bytes) -> Result<Envelope<usize>, CodecError> {
+        fn decode(&self, _: &Channel, wire: &Bytes) -> Result<Envelope<Number>, CodecError> {
             self.calls.fetch_add(1, SeqCst);
-            Ok(Envelope::new(wire.len() + self.key))
+            Ok(Envelope::new(Number(wire.len() + self.key)))
         }
     }
 
-    fn counting(key: usize) -> (Arc<Counting>, SharedCodec<usize>) {
+    fn counting(key: usize) -> (Arc<Counting>, SharedCodec<Number>) {
         let codec = Arc::new(Counting { key, calls: AtomicUsize::new(0) });
         (Arc::clone(&codec), SharedCodec::of_its_own(codec))
     }
 
-    fn event(message: &Message, codec: &SharedCodec<usize>) -> Arc<Envelope<usize>> {
+    fn event(message: &Message, codec: &SharedCodec<Number>) -> Arc<Envelope<Number>> {
         match message.decode(codec) {
             Decoded::Event(envelope) => envelope,
             _ => panic!("not an event"),
@@ -139,8 +202,8 @@ mod tests {
     fn another_codec_never_gets_what_the_first_one_decoded() {
         let message = Message::new(Channel::from_full_name("b/k"), "12345");
         let ((_, one), (_, other)) = (counting(0), counting(10));
-        assert_eq!(event(&message, &one).payload, 5);
-        assert_eq!(event(&message, &other).payload, 15);
+        assert_eq!(event(&message, &one).payload, Number(5));
+        assert_eq!(event(&message, &other).payload, Number(15));
     }
 
     #[test]

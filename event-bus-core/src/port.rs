@@ -52,9 +52,16 @@ impl Port {
 
     /// Delivers `filter` to `inbox`, which has been [admitted](Self::admit), until the lease is dropped.
     pub(crate) async fn subscribe(&self, filter: &ChannelFilter, inbox: &Inbox) -> Result<Lease> {
-        let filter = self.full_filter(filter)?;
+        let full = self.full_filter(filter)?;
         self.refuse_if_closed()?;
-        let lease = self.transport.subscribe(filter, inbox.clone()).await?;
+        let inbox = match filter {
+            ChannelFilter::Pattern(pattern) => {
+                pattern.shape().map(|shape| inbox.narrowed(&self.name, Arc::clone(shape)))
+            }
+            ChannelFilter::Key(_) => None,
+        }
+        .unwrap_or_else(|| inbox.clone());
+        let lease = self.transport.subscribe(full, inbox).await?;
         self.refuse_if_closed()?;
         Ok(lease)
     }

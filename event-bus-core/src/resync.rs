@@ -11,6 +11,7 @@ use futures_core::Stream;
 use tokio::task::coop;
 
 use crate::delivery::{Delivery, Notice};
+use crate::event::Event;
 use crate::subscription::Subscription;
 
 /// Follows a state; from [`Subscription::resync`].
@@ -20,21 +21,21 @@ use crate::subscription::Subscription;
 ///
 /// Dropping it unsubscribes.
 #[must_use = "it fetches and hears nothing unless it is read"]
-pub struct Resync<E, F, Fut> {
-    events: Subscription<E>,
+pub struct Resync<E, F, Fut, P = E> {
+    events: Subscription<E, P>,
     fetch: F,
     /// Kept here, so that a read that is dropped does not lose it.
     fetching: Option<Pin<Box<Fut>>>,
     stage: Stage,
     /// What stands behind the gap whose snapshot is due.
-    next: Option<Item<E>>,
+    next: Option<Item<E, P>>,
 }
 
 /// What a subscription gave, its end included.
-type Item<E> = Option<Result<Delivery<E>, Notice>>;
+type Item<E, P> = Option<Result<Delivery<E, P>, Notice>>;
 
 /// What is made of it.
-type Read<S, E, X> = Option<Result<Update<S, E>, ResyncError<X>>>;
+type Read<S, E, P, X> = Option<Result<Update<S, E, P>, ResyncError<X>>>;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
@@ -52,11 +53,11 @@ enum Stage {
 
 /// One step in following a state.
 #[derive(Debug)]
-pub enum Update<S, E> {
+pub enum Update<S, E, P = E> {
     /// The state: it replaces what you hold.
     Snapshot(S),
     /// A change: apply it to what you hold.
-    Event(Delivery<E>),
+    Event(Delivery<E, P>),
     /// Something was missed here, or is being missed: what you hold may be out of date until the next
     /// [`Snapshot`](Self::Snapshot). Only [`Notice`]s that are not final.
     Stale(Notice),
@@ -71,7 +72,7 @@ pub enum ResyncError<X> {
     Ended(Notice),
 }
 
-impl<E: Send + Sync + 'static> Subscription<E> {
+impl<E: Event, P> Subscription<E, P> {
     /// Follows a state of which this subscription tells the changes: a snapshot first, then each change, and a new
     /// snapshot after whatever was missed. `fetch` gets the whole state, from a database or a service.
     ///
@@ -144,7 +145,7 @@ impl<E: Send + Sync + 'static> Subscription<E> {
     /// assert_eq!(orders[&7], "paid");
     /// # Ok(()) }
     /// ```
-    pub fn resync<S, X, F, Fut>(self, fetch: F) -> Resync<E, F, Fut>
+    pub fn resync<S, X, F, Fut>(self, fetch: F) -> Resync<E, F, Fut, P>
     where
         F: FnMut() -> Fut,
         Fut: Future<Output = Result<S, X>>,
@@ -153,9 +154,9 @@ impl<E: Send + Sync + 'static> Subscription<E> {
     }
 }
 
-impl<E, F, Fut, S, X> Resync<E, F, Fut>
+impl<E, P, F, Fut, S, X> Resync<E, F, Fut, P>
 where
-    E: Send + Sync + 'static,
+    E: Event,
     F: FnMut() -> Fut,
     Fut: Future<Output = Result<S, X>>,
 {
@@ -167,11 +168,11 @@ where
     ///
     /// # Cancel safety
     /// Dropping the future loses nothing: a fetch that has begun is kept and goes on with the next call.
-    pub async fn recv(&mut self) -> Option<Result<Update<S, E>, ResyncError<X>>> {
+    pub async fn recv(&mut self) -> Option<Result<Update<S, E, P>, ResyncError<X>>> {
         std::future::poll_fn(|cx| self.poll_recv(cx)).await
     }
 
-    fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Read<S, E, X>> {
+    fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Read<S, E, P, X>> {
         loop {
             if let Some(fetching) = &mut self.fetching {
                 let fetched = ready!(fetching.as_mut().poll(cx));
@@ -200,7 +201,7 @@ where
         self.fetching = Some(Box::pin((self.fetch)()));
     }
 
-    fn conclude(&mut self, fetched: Result<S, X>) -> Result<Update<S, E>, ResyncError<X>> {
+    fn conclude(&mut self, fetched: Result<S, X>) -> Result<Update<S, E, P>, ResyncError<X>> {
         if fetched.is_ok() {
             self.stage = Stage::Whole;
         } else if self.events.has_ended() {
@@ -209,7 +210,7 @@ where
         fetched.map(Update::Snapshot).map_err(ResyncError::Fetch)
     }
 
-    fn poll_item(&mut self, cx: &mut Context<'_>) -> Poll<Item<E>> {
+    fn poll_item(&mut self, cx: &mut Context<'_>) -> Poll<Item<E, P>> {
         match self.next.take() {
             Some(item) => Poll::Ready(item),
             None => self.events.poll_recv(cx),
@@ -228,17 +229,17 @@ impl Stage {
     }
 }
 
-fn into_update<S, E, X>(item: Result<Delivery<E>, Notice>) -> Result<Update<S, E>, ResyncError<X>> {
+fn into_update<S, E, P, X>(item: Result<Delivery<E, P>, Notice>) -> Result<Update<S, E, P>, ResyncError<X>> {
     item.map(Update::Event).map_err(ResyncError::Ended)
 }
 
-impl<E, F, Fut, S, X> Stream for Resync<E, F, Fut>
+impl<E, P, F, Fut, S, X> Stream for Resync<E, F, Fut, P>
 where
-    E: Send + Sync + 'static,
+    E: Event,
     F: FnMut() -> Fut,
     Fut: Future<Output = Result<S, X>>,
 {
-    type Item = Result<Update<S, E>, ResyncError<X>>;
+    type Item = Result<Update<S, E, P>, ResyncError<X>>;
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         self.get_mut().poll_recv(cx)
@@ -246,9 +247,9 @@ where
 }
 
 /// The future is pinned where it stands, and nothing else needs to be.
-impl<E, F, Fut> Unpin for Resync<E, F, Fut> {}
+impl<E, F, Fut, P> Unpin for Resync<E, F, Fut, P> {}
 
-impl<E, F, Fut> fmt::Debug for Resync<E, F, Fut> {
+impl<E, F, Fut, P> fmt::Debug for Resync<E, F, Fut, P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Resync")
             .field("events", &self.events)

@@ -16,6 +16,9 @@ use crate::codec::SharedCodec;
 use crate::deadline::Deadline;
 use crate::delivery::{Delivery, Notice};
 use crate::error::{Error, ErrorKind, Result};
+use crate::event::Event;
+use crate::event_type::{Chosen, EventTypes, View, Wanted, whole};
+use crate::message::Message;
 use crate::passed_over::{MOST_KEPT, PassedOver};
 use crate::port::Port;
 use crate::transport::{End, Inbox, Item, LeaseKey};
@@ -30,32 +33,85 @@ use crate::transport::{End, Inbox, Item, LeaseKey};
 /// comes once.
 ///
 /// Dropping it unsubscribes, anywhere: inside or outside a runtime, and while one shuts down.
+///
+/// [`only`](Self::only) narrows it to some types of events; `P` is what is then seen of them.
 #[must_use = "a subscription that is dropped hears nothing"]
-pub struct Subscription<E> {
+pub struct Subscription<E, P = E> {
+    ear: Ear,
+    codec: SharedCodec<E>,
+    view: View<E, P>,
+    /// All types, if there are none.
+    wanted: Option<Wanted>,
+}
+
+/// What ends when the subscription is dropped.
+struct Ear {
     port: Arc<Port>,
     filters: Vec<(ChannelFilter, LeaseKey)>,
     inbox: Inbox,
-    codec: SharedCodec<E>,
     /// Notices that a wait came upon; the next reads get them first.
     passed_over: PassedOver,
 }
 
 /// What came first.
-enum Either<E, T> {
-    Event(Result<Delivery<E>>),
+enum Either<E, P, T> {
+    Event(Result<Delivery<E, P>>),
     Other(T),
 }
 
-impl<E: Send + Sync + 'static> Subscription<E> {
+impl<E: Event> Subscription<E> {
     /// Without a filter it hears nothing yet.
     pub(crate) fn new(port: Arc<Port>, inbox: Inbox, codec: SharedCodec<E>) -> Result<Self> {
         port.admit(&inbox)?;
-        Ok(Self { port, filters: Vec::new(), inbox, codec, passed_over: PassedOver::default() })
+        let ear = Ear { port, filters: Vec::new(), inbox, passed_over: PassedOver::default() };
+        Ok(Self { ear, codec, view: whole, wanted: None })
     }
 
+    /// Narrows it to one or several types of events: an [`EventType`](crate::EventType), which the derive makes of each
+    /// variant, or a tuple of them.
+    ///
+    /// Of a newtype variant the payload is seen, of all others the event; so it is for several types. Events of other
+    /// types are passed over, also unknown ones, and not even decoded where the codec can tell their type without.
+    /// Notices stay: what was missed may have been one that is wanted.
+    ///
+    /// # Examples
+    /// ```
+    /// # use event_bus_core::{EventBus, MemoryTransport};
+    /// # #[derive(serde::Serialize, serde::Deserialize)]
+    /// # struct Payment { order_id: u64, cents: u64 }
+    /// # #[derive(serde::Serialize, serde::Deserialize, EventBus)]
+    /// # #[bus(name = "orders", channel(order = "{order_id}"))]
+    /// # enum OrderEvent { Opened { order_id: u64 }, Paid(Payment), Closed { order_id: u64 } }
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), event_bus_core::Error> {
+    /// let bus = OrderEventBus::new(MemoryTransport::new());
+    /// let mut payments = bus.order(OrderChannel { order_id: 7 }).listen().await?.only(OrderEvent::PAID);
+    /// let mut ends = bus.order(OrderChannel { order_id: 7 }).listen().await?.only((OrderEvent::OPENED, OrderEvent::CLOSED));
+    ///
+    /// bus.publish(&OrderEvent::Paid(Payment { order_id: 7, cents: 950 })).await?;
+    /// bus.publish(&OrderEvent::Closed { order_id: 7 }).await?;
+    /// if let Some(Ok(payment)) = payments.recv().await {
+    ///     assert_eq!(payment.cents, 950); // a `Payment`
+    /// }
+    /// if let Some(Ok(end)) = ends.recv().await {
+    ///     assert!(matches!(*end, OrderEvent::Closed { .. })); // an `OrderEvent`
+    /// }
+    /// # Ok(()) }
+    /// ```
+    pub fn only<T: EventTypes<E>>(self, types: T) -> Subscription<E, T::Payload> {
+        let Chosen { names, view } = types.chosen();
+        Subscription { ear: self.ear, codec: self.codec, view, wanted: Some(Wanted::new(names)) }
+    }
+
+    /// Narrows it to some types, of which the event is seen.
+    pub(crate) fn only_wanted(self, wanted: Wanted) -> Self {
+        Self { wanted: Some(wanted), ..self }
+    }
+}
+
+impl<E: Event, P> Subscription<E, P> {
     /// What it listens to, in the order in which it came to.
     pub fn filters(&self) -> impl Iterator<Item = &ChannelFilter> {
-        self.filters.iter().map(|(filter, _)| filter)
+        self.ear.filters.iter().map(|(filter, _)| filter)
     }
 
     /// Listens to one more channel or pattern. Returns when the server has confirmed it. What it listens to already
@@ -94,14 +150,14 @@ impl<E: Send + Sync + 'static> Subscription<E> {
         if self.filters().any(|known| *known == filter) {
             return Ok(());
         }
-        let lease = self.port.subscribe(&filter, &self.inbox).await?;
-        if !self.filters.is_empty() {
+        let lease = self.ear.port.subscribe(&filter, &self.ear.inbox).await?;
+        if !self.ear.filters.is_empty() {
             // A publish that is under way may have passed this filter already: until it has passed the others too, none
             // of them may be removed. If that can't be known, the connection is lost, and that is told.
-            let _ = self.port.transport().fence().await;
+            let _ = self.ear.port.transport().fence().await;
         }
-        match self.inbox.keep(lease) {
-            Some(key) => self.filters.push((filter, key)),
+        match self.ear.inbox.keep(lease) {
+            Some(key) => self.ear.filters.push((filter, key)),
             None => return Err(Error::new(ErrorKind::Closed, "the subscription has ended")),
         }
         Ok(())
@@ -120,8 +176,8 @@ impl<E: Send + Sync + 'static> Subscription<E> {
     {
         let filter = filter.try_into()?;
         let Some(at) = self.filters().position(|known| *known == filter) else { return Ok(false) };
-        let (_, key) = self.filters.remove(at);
-        drop(self.inbox.release(key));
+        let (_, key) = self.ear.filters.remove(at);
+        drop(self.ear.inbox.release(key));
         Ok(true)
     }
 
@@ -150,7 +206,7 @@ impl<E: Send + Sync + 'static> Subscription<E> {
     /// }
     /// # Ok(()) }
     /// ```
-    pub async fn recv(&mut self) -> Option<Result<Delivery<E>, Notice>> {
+    pub async fn recv(&mut self) -> Option<Result<Delivery<E, P>, Notice>> {
         std::future::poll_fn(|cx| self.poll_recv(cx)).await
     }
 
@@ -169,15 +225,15 @@ impl<E: Send + Sync + 'static> Subscription<E> {
     ///
     /// # Cancel safety
     /// Dropping the future loses nothing.
-    pub async fn wait(&mut self, timeout: Duration) -> Result<Option<Delivery<E>>> {
+    pub async fn wait(&mut self, timeout: Duration) -> Result<Option<Delivery<E, P>>> {
         self.wait_until(Deadline::after(timeout)).await
     }
 
-    pub(crate) async fn wait_until(&mut self, deadline: Deadline) -> Result<Option<Delivery<E>>> {
+    pub(crate) async fn wait_until(&mut self, deadline: Deadline) -> Result<Option<Delivery<E, P>>> {
         if let Ok(event) = timeout_at(deadline.test_at(), self.first_event()).await {
             return event.map(Some);
         }
-        let port = Arc::clone(&self.port);
+        let port = Arc::clone(&self.ear.port);
         let tested = async {
             let tested = timeout_at(deadline.at(), port.transport().fence()).await;
             tokio::time::sleep_until(deadline.at()).await;
@@ -192,11 +248,11 @@ impl<E: Send + Sync + 'static> Subscription<E> {
                 format!("no event within {:?}, but one may have been missed: {why}", deadline.timeout());
             Error::new(ErrorKind::Missed, text)
         };
-        if let Some(notice) = self.passed_over.tell() {
+        if let Some(notice) = self.ear.passed_over.tell() {
             return Err(missed(notice.to_string()));
         }
         match tested {
-            _ if self.inbox.is_cut_off() => Err(missed("the connection is lost".into())),
+            _ if self.ear.inbox.is_cut_off() => Err(missed("the connection is lost".into())),
             Ok(Ok(())) => Ok(None),
             Ok(Err(error)) => Err(missed(error.to_string()).with_source(error)),
             Err(_) => Err(missed("the server does not answer".into())),
@@ -206,14 +262,14 @@ impl<E: Send + Sync + 'static> Subscription<E> {
     /// Ends now, with what is queued unread.
     #[cfg(feature = "blocking")]
     pub(crate) fn abandon(&mut self) {
-        self.inbox.abandon();
+        self.ear.inbox.abandon();
     }
 
-    async fn first_event(&mut self) -> Result<Delivery<E>> {
+    async fn first_event(&mut self) -> Result<Delivery<E, P>> {
         std::future::poll_fn(|cx| self.poll_first_event(cx)).await
     }
 
-    async fn first_event_unless<T>(&mut self, other: impl Future<Output = T>) -> Either<E, T> {
+    async fn first_event_unless<T>(&mut self, other: impl Future<Output = T>) -> Either<E, P, T> {
         let mut other = std::pin::pin!(other);
         std::future::poll_fn(|cx| match self.poll_first_event(cx) {
             Poll::Ready(event) => Poll::Ready(Either::Event(event)),
@@ -222,15 +278,15 @@ impl<E: Send + Sync + 'static> Subscription<E> {
         .await
     }
 
-    fn poll_first_event(&mut self, cx: &mut Context<'_>) -> Poll<Result<Delivery<E>>> {
+    fn poll_first_event(&mut self, cx: &mut Context<'_>) -> Poll<Result<Delivery<E, P>>> {
         loop {
             match ready!(self.poll_inbox(cx)) {
                 Some(Ok(delivery)) => return Poll::Ready(Ok(delivery)),
-                Some(Err(notice)) => self.passed_over.push(notice),
-                None => return Poll::Ready(Err(ended_while_waiting(self.passed_over.last()))),
+                Some(Err(notice)) => self.ear.passed_over.push(notice),
+                None => return Poll::Ready(Err(ended_while_waiting(self.ear.passed_over.last()))),
             }
-            if self.passed_over.is_full() && !self.passed_over.fold_oldest() {
-                let first = self.passed_over.tell().map(ToString::to_string).unwrap_or_default();
+            if self.ear.passed_over.is_full() && !self.ear.passed_over.fold_oldest() {
+                let first = self.ear.passed_over.tell().map(ToString::to_string).unwrap_or_default();
                 let text =
                     format!("more than {MOST_KEPT} notices came before the next event, the first: {first}");
                 return Poll::Ready(Err(Error::new(ErrorKind::Missed, text)));
@@ -240,48 +296,78 @@ impl<E: Send + Sync + 'static> Subscription<E> {
 
     /// Whether nothing more will be queued.
     pub(crate) fn has_ended(&self) -> bool {
-        self.inbox.has_ended()
+        self.ear.inbox.has_ended()
     }
 
-    pub(crate) fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Delivery<E>, Notice>>> {
-        match self.passed_over.pop() {
+    /// How many messages are queued and not read yet.
+    pub(crate) fn queued(&self) -> usize {
+        self.ear.inbox.queued()
+    }
+
+    pub(crate) fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Option<Read<E, P>>> {
+        match self.ear.passed_over.pop() {
             Some(notice) => Poll::Ready(Some(Err(notice))),
             None => self.poll_inbox(cx),
         }
     }
 
-    fn poll_inbox(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Delivery<E>, Notice>>> {
-        // A listener under a flood would otherwise never yield to its neighbours on the same worker.
-        let budget = ready!(coop::poll_proceed(cx));
-        let item = ready!(self.inbox.poll_next(cx));
-        budget.made_progress();
-        Poll::Ready(item.map(|item| match item {
-            Item::Message(message) => Delivery::read(message, &self.codec),
-            Item::Signal(signal) => Err(signal.into()),
-            Item::End(end) => Err(final_notice(end)),
-        }))
+    fn poll_inbox(&mut self, cx: &mut Context<'_>) -> Poll<Option<Read<E, P>>> {
+        loop {
+            // A listener under a flood would otherwise never yield to its neighbours on the same worker.
+            let budget = ready!(coop::poll_proceed(cx));
+            let item = ready!(self.ear.inbox.poll_next(cx));
+            budget.made_progress();
+            let read = match item {
+                Some(Item::Message(message)) => self.read(message),
+                Some(Item::Signal(signal)) => Some(Err(signal.into())),
+                Some(Item::End(end)) => Some(Err(final_notice(end))),
+                None => return Poll::Ready(None),
+            };
+            if read.is_some() {
+                return Poll::Ready(read);
+            }
+        }
+    }
+
+    /// What `message` is to this listener; `None` if it wants other types.
+    fn read(&self, message: Arc<Message>) -> Option<Read<E, P>> {
+        if self.wanted.as_ref().is_some_and(|wanted| message.is_unwanted(wanted, &self.codec)) {
+            return None;
+        }
+        match Delivery::read(message, &self.codec) {
+            Ok(delivery) => {
+                let takes = |wanted: &Wanted| wanted.takes(delivery.event_type(), E::EVENT_TYPES);
+                if self.wanted.as_ref().is_none_or(takes) { delivery.seen(self.view).map(Ok) } else { None }
+            }
+            Err(Notice::UnknownType { .. }) if self.wanted.is_some() => None,
+            Err(notice) => Some(Err(notice)),
+        }
     }
 }
 
-impl<E: Send + Sync + 'static> Stream for Subscription<E> {
-    type Item = Result<Delivery<E>, Notice>;
+/// What a subscription gives.
+pub(crate) type Read<E, P> = Result<Delivery<E, P>, Notice>;
+
+impl<E: Event, P> Stream for Subscription<E, P> {
+    type Item = Result<Delivery<E, P>, Notice>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         self.poll_recv(cx)
     }
 }
 
-impl<E> Drop for Subscription<E> {
+impl Drop for Ear {
     fn drop(&mut self) {
         self.inbox.abandon();
     }
 }
 
-impl<E> fmt::Debug for Subscription<E> {
+impl<E, P> fmt::Debug for Subscription<E, P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Subscription")
-            .field("filters", &self.filters.iter().map(|(filter, _)| filter).collect::<Vec<_>>())
-            .field("inbox", &self.inbox)
+            .field("filters", &self.ear.filters.iter().map(|(filter, _)| filter).collect::<Vec<_>>())
+            .field("wanted", &self.wanted)
+            .field("inbox", &self.ear.inbox)
             .finish_non_exhaustive()
     }
 }

@@ -1,62 +1,130 @@
-//! Building a channel key from a template and values, so that no value changes the meaning of the key around it.
-//! Used by generated code.
+//! The template of a channel key: keys and patterns are made from it and values, and keys split back into their
+//! values. No value changes the meaning of the key around it. Used by generated code, which keeps to the rules.
 
 use std::fmt::{Display, Write};
 
-use crate::channel::ChannelKey;
+use crate::channel::{ChannelFilter, ChannelKey, KeyPattern};
 use crate::key_error::{KeyError, check_parameter};
+use crate::shape::Shape;
 
-/// A key under construction: literals of the template stand for themselves, values are checked.
-#[derive(Debug, Default)]
-pub struct KeyBuilder {
-    key: String,
+/// A key with places for values. Between two parameters stands a character that no value can hold.
+#[derive(Clone, Copy, Debug)]
+pub struct Template {
+    parameters: &'static [&'static str],
+    pieces: &'static [Piece],
 }
 
-impl KeyBuilder {
-    /// An empty key.
+/// A piece of a template.
+#[derive(Clone, Copy, Debug)]
+pub enum Piece {
+    /// Stands for itself.
+    Literal(&'static str),
+    /// The value of the parameter of this number.
+    Parameter(usize),
+}
+
+impl Template {
+    /// The template of `pieces`, with parameters of these names.
     #[must_use]
-    pub fn new() -> Self {
-        Self::default()
+    pub const fn new(parameters: &'static [&'static str], pieces: &'static [Piece]) -> Self {
+        Self { parameters, pieces }
     }
 
-    /// Appends a literal of the template.
-    #[must_use]
-    pub fn literal(mut self, literal: &str) -> Self {
-        self.key.push_str(literal);
-        self
-    }
-
-    /// Appends the value of the parameter `name`.
+    /// The key with these values, one for each parameter.
     ///
     /// # Errors
-    /// A [`KeyError`] that names the parameter, if the value is empty, too long, or holds `/`, `*`, a brace or
-    /// a control character.
-    pub fn parameter(mut self, name: &'static str, value: &dyn Display) -> Result<Self, KeyError> {
-        let start = self.key.len();
-        let _ = write!(self.key, "{value}"); // a Display that fails leaves what it wrote, and that is checked
-        check_parameter(name, &self.key[start..])?;
-        Ok(self)
+    /// A [`KeyError`] that names the parameter if a value is empty, too long, or holds `/`, `*`, a brace or a
+    /// control character; one of the key if the whole is too long.
+    pub fn key(&self, values: &[&dyn Display]) -> Result<ChannelKey, KeyError> {
+        let mut key = String::new();
+        for piece in self.pieces {
+            match *piece {
+                Piece::Literal(text) => key.push_str(text),
+                Piece::Parameter(number) => self.append(&mut key, number, values[number])?,
+            }
+        }
+        ChannelKey::new(key)
     }
 
-    /// The key.
+    /// The key with these values; where some are open, the pattern for all keys that have the others.
     ///
     /// # Errors
-    /// A [`KeyError`] if the whole is no key, for example too long.
-    pub fn finish(self) -> Result<ChannelKey, KeyError> {
-        ChannelKey::new(self.key)
+    /// As for [`key`](Self::key).
+    pub fn filter(&self, values: &[Option<&dyn Display>]) -> Result<ChannelFilter, KeyError> {
+        match values.iter().copied().collect::<Option<Vec<_>>>() {
+            Some(values) => self.key(&values).map(ChannelFilter::Key),
+            None => self.pattern(values).map(ChannelFilter::Pattern),
+        }
     }
+
+    fn pattern(&self, values: &[Option<&dyn Display>]) -> Result<KeyPattern, KeyError> {
+        let mut shape = Shape::new();
+        for piece in self.pieces {
+            match *piece {
+                Piece::Literal(text) => shape.text(text),
+                Piece::Parameter(number) => match values[number] {
+                    None => shape.open(number),
+                    Some(value) => {
+                        let mut text = String::new();
+                        self.append(&mut text, number, value)?;
+                        shape.text(&text);
+                    }
+                },
+            }
+        }
+        KeyPattern::shaped(shape)
+    }
+
+    /// Appends the value of the parameter `number` to `key`.
+    fn append(&self, key: &mut String, number: usize, value: &dyn Display) -> Result<(), KeyError> {
+        let start = key.len();
+        let _ = write!(key, "{value}"); // a Display that fails leaves what it wrote, and that is checked
+        check_parameter(self.parameters[number], &key[start..])
+    }
+
+    /// The values that `key` was made from; `None` if it was not made from this template.
+    #[must_use]
+    pub fn parse<'k, const N: usize>(&self, key: &'k str) -> Option<[&'k str; N]> {
+        let mut shape = Shape::new();
+        for piece in self.pieces {
+            match *piece {
+                Piece::Literal(text) => shape.text(text),
+                Piece::Parameter(number) => shape.open(number),
+            }
+        }
+        let mut values = [""; N];
+        for (number, value) in shape.split(key)? {
+            *values.get_mut(number)? = value;
+        }
+        Some(values)
+    }
+}
+
+/// The keys of one event, of the channels that it goes to.
+///
+/// # Errors
+/// The first [`KeyError`].
+pub fn keys(channels: &[(&Template, &[&dyn Display])]) -> Result<Vec<ChannelKey>, KeyError> {
+    channels.iter().map(|(template, values)| template.key(values)).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    const ALL: Template = Template::new(
+        &["user_id", "graph_id"],
+        &[
+            Piece::Literal("{"),
+            Piece::Parameter(0),
+            Piece::Literal("/"),
+            Piece::Parameter(1),
+            Piece::Literal("}/all"),
+        ],
+    );
+
     fn key(user_id: &str, graph_id: &str) -> Result<String, String> {
-        let key = KeyBuilder::new()
-            .literal("{")
-            .parameter("user_id", &user_id)
-            .and_then(|key| key.literal("/").parameter("graph_id", &graph_id))
-            .and_then(|key| key.literal("}/all").finish());
+        let key = ALL.key(&[&user_id, &graph_id]);
         key.map(|key| key.to_string()).map_err(|error| error.to_string())
     }
 
@@ -72,5 +140,31 @@ mod tests {
         }
         assert!(key("u", &"g".repeat(2_000)).unwrap_err().contains("at most 1024"));
         assert!(key(&"u".repeat(1_000), &"g".repeat(1_000)).unwrap_err().contains("the channel key has"));
+    }
+
+    #[test]
+    fn an_open_parameter_makes_a_pattern_in_which_all_else_stands_for_itself() {
+        let pattern = |values: [Option<&dyn Display>; 2]| match ALL.filter(&values).unwrap() {
+            ChannelFilter::Pattern(pattern) => pattern,
+            other => panic!("{other:?}"),
+        };
+        let of_user = pattern([Some(&"u[1]?"), None]);
+        assert_eq!(of_user.as_str(), "{u\\[1\\]\\?/*}/all");
+        for (key, is_matched) in [
+            ("{u[1]?/g}/all", true),
+            ("{u1x/g}/all", false),
+            ("{u[1]?/g/h}/all", false),
+            ("{u[1]?/g}/all}/all", false),
+        ] {
+            assert_eq!(of_user.matches(&ChannelKey::new(key).unwrap()), is_matched, "{key}");
+        }
+        assert_eq!(pattern([None, None]).as_str(), "{*/*}/all");
+        assert!(ALL.filter(&[None, Some(&"a/b")]).unwrap_err().to_string().contains("`graph_id` holds '/'"));
+    }
+
+    #[test]
+    fn a_key_splits_back_into_its_values() {
+        assert_eq!(ALL.parse("{user-1/graph-1}/all"), Some(["user-1", "graph-1"]));
+        assert_eq!(ALL.parse::<2>("{user-1/graph-1}/exec"), None);
     }
 }

@@ -3,16 +3,18 @@
 
 use proc_macro2::Ident;
 use syn::spanned::Spanned;
-use syn::{Data, DataEnum, DeriveInput, Fields, Generics, Visibility};
+use syn::{Data, DataEnum, DeriveInput, Fields, Generics, LitStr, Type, Visibility};
 
 use crate::attr;
 use crate::ctxt::Ctxt;
+use crate::serde_attr;
 
 pub(crate) struct Input<'a> {
     pub(crate) ident: &'a Ident,
     pub(crate) vis: &'a Visibility,
     pub(crate) generics: &'a Generics,
     pub(crate) attrs: attr::Container,
+    pub(crate) serde: serde_attr::Container,
     pub(crate) shape: Shape<'a>,
 }
 
@@ -26,6 +28,7 @@ pub(crate) enum Shape<'a> {
 pub(crate) struct Variant<'a> {
     pub(crate) ident: &'a Ident,
     pub(crate) attrs: attr::Variant,
+    pub(crate) serde: serde_attr::Variant,
     pub(crate) values: Values<'a>,
 }
 
@@ -33,9 +36,9 @@ pub(crate) struct Variant<'a> {
 pub(crate) enum Values<'a> {
     /// In fields of these names.
     Named(Vec<&'a Ident>),
-    /// In so many fields without names. In the one of a variant, the payload, may be fields with names: which,
-    /// is for the compiler to know.
-    Unnamed(usize),
+    /// In fields without names, of these types. In the one of a variant, the payload, may be fields with names:
+    /// which, is for the compiler to know.
+    Unnamed(Vec<&'a Type>),
     /// Nowhere.
     None,
 }
@@ -51,7 +54,8 @@ impl<'a> Input<'a> {
                 Shape::Union
             }
         };
-        Self { ident: &input.ident, vis: &input.vis, generics: &input.generics, attrs, shape }
+        let serde = serde_attr::Container::parse(&input.attrs);
+        Self { ident: &input.ident, vis: &input.vis, generics: &input.generics, attrs, serde, shape }
     }
 }
 
@@ -59,9 +63,26 @@ fn variants<'a>(cx: &Ctxt, data: &'a DataEnum) -> Vec<Variant<'a>> {
     let variants = data.variants.iter().map(|variant| Variant {
         ident: &variant.ident,
         attrs: attr::Variant::parse(cx, &variant.attrs),
+        serde: serde_attr::Variant::parse(&variant.attrs),
         values: Values::of(cx, &variant.fields),
     });
     variants.collect()
+}
+
+impl Input<'_> {
+    /// The variants, if it is an enum.
+    pub(crate) fn variants(&self) -> &[Variant<'_>] {
+        match &self.shape {
+            Shape::Enum(variants) => variants,
+            Shape::Struct(_) | Shape::Union => &[],
+        }
+    }
+
+    /// What the events of `variant` are called on the wire.
+    pub(crate) fn wire_name(&self, variant: &Variant<'_>) -> String {
+        let told = variant.attrs.event_type.value.as_ref().map(LitStr::value);
+        told.unwrap_or_else(|| variant.serde.name(&self.serde, variant.ident))
+    }
 }
 
 impl<'a> Values<'a> {
@@ -71,7 +92,7 @@ impl<'a> Values<'a> {
             Fields::Named(fields) => {
                 Self::Named(fields.named.iter().filter_map(|field| field.ident.as_ref()).collect())
             }
-            Fields::Unnamed(fields) => Self::Unnamed(fields.unnamed.len()),
+            Fields::Unnamed(fields) => Self::Unnamed(fields.unnamed.iter().map(|field| &field.ty).collect()),
             Fields::Unit => Self::None,
         }
     }

@@ -4,19 +4,30 @@
 use proc_macro2::{Ident, Span};
 use quote::format_ident;
 use syn::spanned::Spanned;
-use syn::{Attribute, LitStr, Meta, Path};
+use syn::{Attribute, Index, LitStr, Member, Meta, Path};
 
 use crate::ctxt::Ctxt;
 use crate::name;
 use crate::nearest::{did_you_mean, nearest};
-use crate::syntax::{items, list, text, text_of};
+use crate::syntax::{items, list, names, text, text_of, word};
 use crate::template::Template;
+
+/// What `#[bus(…)]` has on the event type.
+const ON_A_TYPE: [&str; 6] = ["name", "channel", "overlap", "field", "event_type", "crate"];
+
+/// What it has on a variant.
+const ON_A_VARIANT: [&str; 4] = ["field", "to", "event_type", "other"];
 
 /// `#[bus(…)]` on the event type.
 #[derive(Debug, Default)]
 pub(crate) struct Container {
     pub(crate) name: Once<LitStr>,
     pub(crate) channels: Vec<Channel>,
+    /// `overlap(channel, channel)`: these may come out alike.
+    pub(crate) overlaps: Vec<Vec<Ident>>,
+    pub(crate) renames: Vec<Rename>,
+    /// What the type of a struct is called on the wire.
+    pub(crate) event_type: Once<LitStr>,
     pub(crate) krate: Once<Path>,
     /// Something could not be understood, so what is missing may stand in it.
     pub(crate) is_broken: bool,
@@ -41,6 +52,12 @@ pub(crate) struct Channel {
 pub(crate) struct Variant {
     /// `field(parameter = "field of this variant")`
     pub(crate) renames: Vec<Rename>,
+    /// `to(channel)`: the channels that its events go to, all if not given.
+    pub(crate) to: Once<Vec<Ident>>,
+    /// What it is called on the wire.
+    pub(crate) event_type: Once<LitStr>,
+    /// `other`: events of unknown types land in it.
+    pub(crate) other: Once<Span>,
     /// Something could not be understood, so a rename may stand in it.
     pub(crate) is_broken: bool,
 }
@@ -48,8 +65,8 @@ pub(crate) struct Variant {
 #[derive(Debug)]
 pub(crate) struct Rename {
     pub(crate) parameter: Ident,
-    /// Its span is that of the text.
-    pub(crate) field: Ident,
+    /// The field, and if need be a field in that, and so on. Its spans are those of the text.
+    pub(crate) path: Vec<Member>,
 }
 
 impl Container {
@@ -58,13 +75,20 @@ impl Container {
         let (items, is_complete) = items(cx, bus_attributes(attrs));
         container.is_broken = !is_complete;
         for item in items {
-            match known_key(cx, &item, "a type", &["name", "channel", "crate"]) {
+            match known_key(cx, &item, "a type", &ON_A_TYPE) {
                 Some("name") => container.name.set(cx, item.span(), "name", text(cx, &item)),
-                Some("crate") => {
+                Some("channel") => container.channels.extend(channels(cx, &item)),
+                Some("overlap") => {
+                    container.overlaps.extend(names(cx, &item, "overlap(channel, channel)"));
+                }
+                Some("field") => container.renames.extend(renames(cx, &item, "field(parameter = \"field\")")),
+                Some("event_type") => {
+                    container.event_type.set(cx, item.span(), "event_type", text(cx, &item));
+                }
+                Some(_) => {
                     let path = text(cx, &item).and_then(|path| crate_path(cx, &path));
                     container.krate.set(cx, item.span(), "crate", path);
                 }
-                Some(_) => container.channels.extend(channels(cx, &item)),
                 None => container.is_broken = true,
             }
         }
@@ -75,13 +99,21 @@ impl Container {
 impl Variant {
     pub(crate) fn parse(cx: &Ctxt, attrs: &[Attribute]) -> Self {
         let (items, is_complete) = items(cx, bus_attributes(attrs));
-        let mut variant = Self { renames: Vec::new(), is_broken: !is_complete };
+        let mut variant = Self { is_broken: !is_complete, ..Self::default() };
         for item in items {
-            let written = variant.renames.len();
-            if known_key(cx, &item, "a variant", &["field"]).is_some() {
-                variant.renames.extend(renames(cx, &item));
+            match known_key(cx, &item, "a variant", &ON_A_VARIANT) {
+                Some("field") => {
+                    let renames = renames(cx, &item, "field(parameter = \"field of this variant\")");
+                    variant.is_broken |= renames.is_empty();
+                    variant.renames.extend(renames);
+                }
+                Some("to") => variant.to.set(cx, item.span(), "to", names(cx, &item, "to(channel, …)")),
+                Some("event_type") => {
+                    variant.event_type.set(cx, item.span(), "event_type", text(cx, &item));
+                }
+                Some(_) => variant.other.set(cx, item.span(), "other", word(cx, &item)),
+                None => variant.is_broken = true,
             }
-            variant.is_broken |= variant.renames.len() == written;
         }
         variant
     }
@@ -129,10 +161,12 @@ fn known_key(cx: &Ctxt, item: &Meta, place: &str, known: &[&'static str]) -> Opt
     if let Some(key) = known.iter().find(|known| **known == key) {
         return Some(key);
     }
-    let hint = match key.as_str() {
-        "field" => "it stands on a variant of an enum".to_owned(),
-        "name" | "channel" | "crate" => "it stands on the event type".to_owned(),
-        _ => did_you_mean(&key, known),
+    let hint = if ON_A_VARIANT.contains(&key.as_str()) {
+        "it stands on a variant of an enum".to_owned()
+    } else if ON_A_TYPE.contains(&key.as_str()) {
+        "it stands on the event type".to_owned()
+    } else {
+        did_you_mean(&key, known)
     };
     cx.error(path.span(), format!("unknown key `{key}` in the `#[bus(…)]` of {place}: {hint}"));
     nearest(&key, known)
@@ -163,16 +197,28 @@ fn channels(cx: &Ctxt, item: &Meta) -> Vec<Channel> {
     channels.collect()
 }
 
-fn renames(cx: &Ctxt, item: &Meta) -> Vec<Rename> {
-    let pairs = list(cx, item, "field(parameter = \"field of this variant\")").into_iter();
+fn renames(cx: &Ctxt, item: &Meta, shape: &str) -> Vec<Rename> {
+    let pairs = list(cx, item, shape).into_iter();
     let renames = pairs.filter_map(|(parameter, field)| {
         let text = text_of(cx, &field)?;
         let value = text.value();
-        let field = name::usable(value.strip_prefix("r#").unwrap_or(&value), text.span());
-        if field.is_none() {
-            cx.error(text.span(), format!("expected the name of a field of this variant, found {value:?}"));
+        let path: Option<Vec<Member>> = value.split('.').map(|name| member(name, text.span())).collect();
+        if path.is_none() {
+            let message = format!(
+                "expected the name of a field, or a path of fields such as \"run.id\" or \"0.id\", found {value:?}"
+            );
+            cx.error(text.span(), message);
         }
-        Some(Rename { parameter, field: field? })
+        Some(Rename { parameter, path: path? })
     });
     renames.collect()
+}
+
+/// A field by its name, or one without a name by its number.
+fn member(name: &str, span: Span) -> Option<Member> {
+    if !name.is_empty() && name.bytes().all(|c| c.is_ascii_digit()) {
+        let index = name.parse().ok().filter(|_| name == "0" || !name.starts_with('0'))?;
+        return Some(Member::Unnamed(Index { index, span }));
+    }
+    name::usable(name.strip_prefix("r#").unwrap_or(name), span).map(Member::Named)
 }

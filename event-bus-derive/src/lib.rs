@@ -1,6 +1,6 @@
 //! `#[derive(EventBus)]`. Use it through `event-bus-core`, which re-exports it with its documentation: the manual
 //! stands at the derive below. The files import only from those before them: `ctxt`, `name`, `nearest`, `syntax`,
-//! `template`, `attr`, `ast`, `valid`, `model`, `expand`, `fallback`.
+//! `template`, `overlap`, `serde_attr`, `attr`, `ast`, `valid`, `model`, `expand`, `fallback`.
 
 mod ast;
 mod attr;
@@ -10,6 +10,8 @@ mod fallback;
 mod model;
 mod name;
 mod nearest;
+mod overlap;
+mod serde_attr;
 mod syntax;
 mod template;
 mod valid;

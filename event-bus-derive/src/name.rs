@@ -1,6 +1,7 @@
 //! Identifiers made of what the user wrote: raw where a keyword needs it, and in `PascalCase` for types.
 //! Nothing here knows what they are used for.
 
+use heck::{ToShoutySnakeCase, ToSnakeCase, ToUpperCamelCase};
 use proc_macro2::{Ident, Span};
 use syn::ext::IdentExt;
 
@@ -25,20 +26,35 @@ pub(crate) fn plain(ident: &Ident) -> String {
     ident.unraw().to_string()
 }
 
-/// `graph_exec` as `GraphExec`.
+/// `graph_exec` as `GraphExec`, for a type.
 pub(crate) fn pascal_case(ident: &Ident) -> String {
-    let words = plain(ident);
-    let words = words.split('_').map(|word| {
-        let mut letters = word.chars();
-        letters
-            .next()
-            .map(|first| first.to_uppercase().chain(letters).collect::<String>())
-            .unwrap_or_default()
-    });
-    let name: String = words.collect();
+    that_can_begin(plain(ident).to_upper_camel_case())
+}
+
+/// `NodeDone` as `node_done`, for a part of a method's name.
+pub(crate) fn snake_case(ident: &Ident) -> String {
+    plain(ident).to_snake_case()
+}
+
+/// The constant for the events of a variant: `NODE_DONE` for `NodeDone`.
+pub(crate) fn constant(variant: &Ident) -> Ident {
+    Ident::new(&that_can_begin(plain(variant).to_shouty_snake_case()), variant.span())
+}
+
+/// The method that takes the handler for the events of a variant: `on_node_done` for `NodeDone`.
+pub(crate) fn handler(variant: &Ident) -> Ident {
+    let mut name = format!("on_{}", snake_case(variant));
+    if matches!(name.as_str(), "on_notice" | "on_panic") {
+        name.push_str("_event"); // what every subscriber has
+    }
+    Ident::new(&name, variant.span())
+}
+
+/// `_1` is a fine name of a field, `1` is none of a type.
+fn that_can_begin(name: String) -> String {
     match name.chars().next() {
         Some(first) if !first.is_ascii_digit() => name,
-        _ => format!("_{name}"), // `_1` is a fine name of a field, `1` is none of a type
+        _ => format!("_{name}"),
     }
 }
 
@@ -64,8 +80,13 @@ mod tests {
     }
 
     #[test]
-    fn types_are_named_in_pascal_case() {
-        let pascal_case = |word| super::pascal_case(&Ident::new(word, Span::call_site()));
+    fn names_follow_the_case_of_what_they_name() {
+        let ident = |word| Ident::new(word, Span::call_site());
+        let pascal_case = |word| super::pascal_case(&ident(word));
+        assert_eq!(snake_case(&ident("HTTPGet")), "http_get");
+        assert_eq!(constant(&ident("NodeDone")), "NODE_DONE");
+        assert_eq!(handler(&ident("NodeDone")), "on_node_done");
+        assert_eq!(handler(&ident("Notice")), "on_notice_event");
         assert_eq!(pascal_case("graph_exec_id"), "GraphExecId");
         assert_eq!(pascal_case("_1"), "_1");
         assert_eq!(pascal_case("__"), "_");

@@ -13,18 +13,19 @@ pub(crate) fn nearest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
 
 /// The known words, the nearest first.
 pub(crate) fn did_you_mean(word: &str, known: &[&str]) -> String {
-    if let Some(nearest) = nearest(word, known) {
-        return format!("did you mean `{nearest}`?");
-    }
-    let mut shown: Vec<String> = known.iter().take(SHOWN).map(|word| format!("`{word}`")).collect();
-    if known.len() > SHOWN {
+    let mut sorted = known.to_vec();
+    sorted.sort_by_key(|candidate| distance(word, candidate));
+    let mut shown: Vec<String> = sorted.iter().take(SHOWN).map(|word| format!("`{word}`")).collect();
+    if sorted.len() > SHOWN {
         shown.push("…".to_owned());
     }
-    match shown.as_slice() {
-        [] => "none is known here".to_owned(),
+    let known_are = match shown.as_slice() {
+        [] => return "none is known here".to_owned(),
         [only] => format!("only {only} is known here"),
         several => format!("known are {}", several.join(", ")),
-    }
+    };
+    nearest(word, known)
+        .map_or_else(|| known_are.clone(), |nearest| format!("did you mean `{nearest}`? {known_are}"))
 }
 
 /// How many letters must be put in, taken out, replaced or swapped with their neighbour to make one word of the
@@ -56,7 +57,14 @@ mod tests {
         assert_eq!(distance("chanel", "channel"), 1);
         assert_eq!(distance("feild", "field"), 1);
         assert_eq!(distance("", "field"), 5);
-        assert_eq!(did_you_mean("chanel", &["name", "channel", "crate"]), "did you mean `channel`?");
+        assert_eq!(
+            did_you_mean("chanel", &["name", "channel", "crate"]),
+            "did you mean `channel`? known are `channel`, `crate`, `name`"
+        );
+        assert_eq!(
+            did_you_mean("rate", &["name", "crate"]),
+            "did you mean `crate`? known are `crate`, `name`"
+        );
         assert_eq!(did_you_mean("user", &["name", "crate"]), "known are `name`, `crate`");
         assert_eq!(did_you_mean("x", &["field"]), "only `field` is known here");
         assert_eq!(did_you_mean("x", &[]), "none is known here");

@@ -1,7 +1,7 @@
 //! The grammar below `#[bus(…)]`: items between commas, read one by one, so that a broken one costs only itself.
 //! Which items there are is not known here.
 
-use proc_macro2::{Ident, TokenTree};
+use proc_macro2::{Ident, Span, TokenTree};
 use syn::ext::IdentExt;
 use syn::parse::{Parse, ParseStream};
 use syn::spanned::Spanned;
@@ -43,6 +43,38 @@ pub(crate) fn list(cx: &Ctxt, item: &Meta, shape: &str) -> Vec<(Ident, Expr)> {
     pairs.collect()
 }
 
+/// The names of an item such as `to(run, graph)`; `None` if there are none, which is recorded.
+pub(crate) fn names(cx: &Ctxt, item: &Meta, shape: &str) -> Option<Vec<Ident>> {
+    let expected = format!("expected `{shape}`");
+    let Meta::List(list) = item else {
+        cx.error(item.span(), expected);
+        return None;
+    };
+    let names = list.parse_args_with(|input: ParseStream<'_>| separated_by(input, Ident::parse_any));
+    let names = cx.ok(names).unwrap_or_default();
+    if names.is_empty() {
+        cx.error(item.span(), &expected);
+        return None;
+    }
+    let names = names.into_iter().filter_map(|name| {
+        let name = name.map_err(|error| syn::Error::new(error.span(), &expected));
+        cx.ok(name)
+    });
+    Some(names.collect())
+}
+
+/// Where an item stands that is a word by itself.
+pub(crate) fn word(cx: &Ctxt, item: &Meta) -> Option<Span> {
+    match item {
+        Meta::Path(path) => Some(path.span()),
+        other => {
+            let key = other.path().get_ident().map(ToString::to_string).unwrap_or_default();
+            cx.error(other.span(), format!("expected `{key}` alone"));
+            None
+        }
+    }
+}
+
 /// The text of `key = "text"`.
 pub(crate) fn text(cx: &Ctxt, item: &Meta) -> Option<LitStr> {
     match item {
@@ -81,9 +113,16 @@ impl Parse for Pair {
 
 /// What stands between commas, the broken with its error.
 fn separated<T: Parse>(input: ParseStream<'_>) -> syn::Result<Vec<syn::Result<T>>> {
+    separated_by(input, T::parse)
+}
+
+fn separated_by<T>(
+    input: ParseStream<'_>,
+    parse: fn(ParseStream<'_>) -> syn::Result<T>,
+) -> syn::Result<Vec<syn::Result<T>>> {
     let mut items = Vec::new();
     while !input.is_empty() {
-        let item = input.parse::<T>();
+        let item = parse(input);
         let is_whole = input.is_empty() || input.peek(Token![,]);
         items.push(item.and_then(|item| if is_whole { Ok(item) } else { Err(input.error("expected `,`")) }));
         while !input.is_empty() && !input.peek(Token![,]) {

@@ -12,6 +12,10 @@ use crate::name;
 pub(crate) struct Template {
     pub(crate) span: Span,
     pub(crate) pieces: Vec<Piece>,
+    /// Where each piece begins, in bytes.
+    offsets: Vec<usize>,
+    /// Characters of literals that stand in no key, with their offsets in bytes.
+    pub(crate) forbidden: Vec<(usize, char)>,
     /// It could not be read whole; that is recorded, and no more is to be said of it.
     pub(crate) is_broken: bool,
 }
@@ -26,16 +30,28 @@ impl Template {
     /// Reads `text`; mistakes are recorded.
     pub(crate) fn parse(cx: &Ctxt, text: &LitStr) -> Self {
         let (span, value) = (text.span(), text.value());
-        let Read { pieces, mistakes, .. } = Read::all(&value, span);
+        let Read { pieces, offsets, forbidden, mistakes, .. } = Read::all(&value, span);
         for (offset, message) in &mistakes {
             cx.error(span, format!("at byte {offset} of the template: {message}"));
         }
-        Self { span, pieces, is_broken: !mistakes.is_empty() }
+        Self { span, pieces, offsets, forbidden, is_broken: !mistakes.is_empty() }
     }
 
     /// Stands for one that is no text; that is recorded already.
     pub(crate) fn broken(span: Span) -> Self {
-        Self { span, pieces: Vec::new(), is_broken: true }
+        let (pieces, offsets, forbidden) = (Vec::new(), Vec::new(), Vec::new());
+        Self { span, pieces, offsets, forbidden, is_broken: true }
+    }
+
+    /// The pieces, each with where it begins, in bytes.
+    pub(crate) fn places(&self) -> impl Iterator<Item = (usize, &Piece)> {
+        self.offsets.iter().copied().zip(&self.pieces)
+    }
+
+    /// Where `parameter` first stands, in bytes.
+    pub(crate) fn offset_of(&self, parameter: &Ident) -> Option<usize> {
+        let is_it = |piece: &Piece| matches!(piece, Piece::Parameter(name) if name == parameter);
+        self.places().find(|(_, piece)| is_it(piece)).map(|(offset, _)| offset)
     }
 
     /// The parameters, each once, in the order in which they appear.
@@ -56,15 +72,26 @@ impl Template {
 struct Read {
     span: Span,
     pieces: Vec<Piece>,
-    /// The literal since the last parameter.
+    offsets: Vec<usize>,
+    /// The literal since the last parameter, and where it begins.
     literal: String,
+    literal_at: usize,
+    forbidden: Vec<(usize, char)>,
     /// Byte offset and message.
     mistakes: Vec<(usize, String)>,
 }
 
 impl Read {
     fn all(text: &str, span: Span) -> Self {
-        let mut read = Self { span, pieces: Vec::new(), literal: String::new(), mistakes: Vec::new() };
+        let mut read = Self {
+            span,
+            pieces: Vec::new(),
+            offsets: Vec::new(),
+            literal: String::new(),
+            literal_at: 0,
+            forbidden: Vec::new(),
+            mistakes: Vec::new(),
+        };
         let mut rest = text;
         while let Some(c) = rest.chars().next() {
             rest = &rest[read.step(c, rest, text.len() - rest.len())..];
@@ -76,7 +103,7 @@ impl Read {
     /// Reads what `rest` begins with, at `offset`; returns its length.
     fn step(&mut self, c: char, rest: &str, offset: usize) -> usize {
         if rest.starts_with("{{") || rest.starts_with("}}") {
-            self.literal.push(c);
+            self.literal(c, offset);
             return 2;
         }
         match c {
@@ -89,10 +116,20 @@ impl Read {
                 1
             }
             c => {
-                self.literal.push(c);
+                self.literal(c, offset);
                 c.len_utf8()
             }
         }
+    }
+
+    fn literal(&mut self, c: char, offset: usize) {
+        if self.literal.is_empty() {
+            self.literal_at = offset;
+        }
+        if c.is_control() || "*?[]\\".contains(c) {
+            self.forbidden.push((offset, c));
+        }
+        self.literal.push(c);
     }
 
     /// Reads the parameter whose brace stands before `inside`; returns its length with the braces.
@@ -110,6 +147,7 @@ impl Read {
             Some(ident) => {
                 self.end_literal();
                 self.pieces.push(Piece::Parameter(ident));
+                self.offsets.push(offset);
             }
             None => self.mistakes.push((offset, why_unusable(name))),
         }
@@ -119,6 +157,7 @@ impl Read {
     fn end_literal(&mut self) {
         if !self.literal.is_empty() {
             self.pieces.push(Piece::Literal(std::mem::take(&mut self.literal)));
+            self.offsets.push(self.literal_at);
         }
     }
 }

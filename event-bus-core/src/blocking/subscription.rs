@@ -8,11 +8,13 @@ use super::runtime::BlockingRuntime;
 use crate::channel::ChannelFilter;
 use crate::delivery::{Delivery, Notice};
 use crate::error::{Error, ErrorKind, Result};
+use crate::event::Event;
+use crate::event_type::EventTypes;
 use crate::subscription::Subscription;
 
 /// Listens to channels and patterns of a bus, from [`BlockingEventBus::listen`](crate::BlockingEventBus::listen).
 ///
-/// An iterator of `Result<Delivery<E>, Notice>`, which waits for each item. A [`Notice`] is not the end: it tells what
+/// An iterator of `Result<Delivery<E, P>, Notice>`, which waits for each item. A [`Notice`] is not the end: it tells what
 /// was missed, or does not decode, and the next events follow. `None` is the end, and stays. Items are queued
 /// while nobody reads, as they are in a [`Subscription`].
 ///
@@ -22,24 +24,32 @@ use crate::subscription::Subscription;
 /// [`Notice::Stopped`], which says so, and the subscription has ended. [`recv`](Self::recv) and the others return an error there,
 /// and the subscription lives on.
 #[must_use = "a subscription that is dropped hears nothing"]
-pub struct BlockingSubscription<E> {
+pub struct BlockingSubscription<E, P = E> {
     /// Before the runtime: fields are dropped in their order.
-    subscription: Subscription<E>,
+    subscription: Subscription<E, P>,
     runtime: BlockingRuntime,
     /// Read as an iterator where it could not wait.
     is_stopped: bool,
 }
 
-impl<E: Send + Sync + 'static> BlockingSubscription<E> {
+impl<E: Event> BlockingSubscription<E> {
     pub(super) fn new(runtime: BlockingRuntime, subscription: Subscription<E>) -> Self {
         Self { subscription, runtime, is_stopped: false }
     }
 
+    /// Narrows it to one or several types of events. As [`Subscription::only`].
+    pub fn only<T: EventTypes<E>>(self, types: T) -> BlockingSubscription<E, T::Payload> {
+        let Self { subscription, runtime, is_stopped } = self;
+        BlockingSubscription { subscription: subscription.only(types), runtime, is_stopped }
+    }
+}
+
+impl<E: Event, P> BlockingSubscription<E, P> {
     /// Waits for the next event or notice; `None` at the end.
     ///
     /// # Errors
     /// [`ErrorKind::CannotBlock`]; nothing is lost by it.
-    pub fn recv(&mut self) -> Result<Option<Result<Delivery<E>, Notice>>> {
+    pub fn recv(&mut self) -> Result<Option<Result<Delivery<E, P>, Notice>>> {
         if self.is_stopped {
             return Ok(None);
         }
@@ -70,7 +80,7 @@ impl<E: Send + Sync + 'static> BlockingSubscription<E> {
     /// }
     /// # Ok::<(), event_bus_core::Error>(())
     /// ```
-    pub fn recv_timeout(&mut self, timeout: Duration) -> Result<Option<Result<Delivery<E>, Notice>>> {
+    pub fn recv_timeout(&mut self, timeout: Duration) -> Result<Option<Result<Delivery<E, P>, Notice>>> {
         if self.is_stopped {
             return Ok(None);
         }
@@ -100,7 +110,7 @@ impl<E: Send + Sync + 'static> BlockingSubscription<E> {
     /// }
     /// # Ok::<(), event_bus_core::Error>(())
     /// ```
-    pub fn with_timeout(&mut self, timeout: Duration) -> TimedItems<'_, E> {
+    pub fn with_timeout(&mut self, timeout: Duration) -> TimedItems<'_, E, P> {
         TimedItems { subscription: self, timeout, is_over: false }
     }
 
@@ -108,7 +118,7 @@ impl<E: Send + Sync + 'static> BlockingSubscription<E> {
     ///
     /// # Errors
     /// As for [`Subscription::wait`]; [`ErrorKind::CannotBlock`].
-    pub fn wait(&mut self, timeout: Duration) -> Result<Option<Delivery<E>>> {
+    pub fn wait(&mut self, timeout: Duration) -> Result<Option<Delivery<E, P>>> {
         self.runtime.run(self.subscription.wait(timeout))
     }
 
@@ -143,8 +153,8 @@ impl<E: Send + Sync + 'static> BlockingSubscription<E> {
     }
 }
 
-impl<E: Send + Sync + 'static> Iterator for BlockingSubscription<E> {
-    type Item = Result<Delivery<E>, Notice>;
+impl<E: Event, P> Iterator for BlockingSubscription<E, P> {
+    type Item = Result<Delivery<E, P>, Notice>;
 
     fn next(&mut self) -> Option<Self::Item> {
         self.recv().unwrap_or_else(|error| {
@@ -156,9 +166,9 @@ impl<E: Send + Sync + 'static> Iterator for BlockingSubscription<E> {
     }
 }
 
-impl<E: Send + Sync + 'static> FusedIterator for BlockingSubscription<E> {}
+impl<E: Event, P> FusedIterator for BlockingSubscription<E, P> {}
 
-impl<E: Send + Sync + 'static> fmt::Debug for BlockingSubscription<E> {
+impl<E: Event, P> fmt::Debug for BlockingSubscription<E, P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("BlockingSubscription").field(&self.subscription).finish()
     }
@@ -167,14 +177,14 @@ impl<E: Send + Sync + 'static> fmt::Debug for BlockingSubscription<E> {
 /// The items of a subscription with a time-out for each, from
 /// [`BlockingSubscription::with_timeout`].
 #[must_use = "an iterator does nothing until it is read"]
-pub struct TimedItems<'a, E> {
-    subscription: &'a mut BlockingSubscription<E>,
+pub struct TimedItems<'a, E, P = E> {
+    subscription: &'a mut BlockingSubscription<E, P>,
     timeout: Duration,
     is_over: bool,
 }
 
-impl<E: Send + Sync + 'static> Iterator for TimedItems<'_, E> {
-    type Item = Result<Result<Delivery<E>, Notice>>;
+impl<E: Event, P> Iterator for TimedItems<'_, E, P> {
+    type Item = Result<Result<Delivery<E, P>, Notice>>;
 
     fn next(&mut self) -> Option<Self::Item> {
         if self.is_over {
@@ -189,9 +199,9 @@ impl<E: Send + Sync + 'static> Iterator for TimedItems<'_, E> {
     }
 }
 
-impl<E: Send + Sync + 'static> FusedIterator for TimedItems<'_, E> {}
+impl<E: Event, P> FusedIterator for TimedItems<'_, E, P> {}
 
-impl<E: Send + Sync + 'static> fmt::Debug for TimedItems<'_, E> {
+impl<E: Event, P> fmt::Debug for TimedItems<'_, E, P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TimedItems")
             .field("subscription", &self.subscription)

@@ -143,13 +143,12 @@ impl State {
         let mut inboxes: Vec<Inbox> = Vec::new();
         for (scope, name) in exact.chain(patterns) {
             let before = inboxes.len();
-            inboxes.extend(self.registry.listeners(scope, name).cloned());
+            let listeners = self.registry.listeners(scope, name);
+            inboxes.extend(listeners.filter(|inbox| inbox.wants(channel)).cloned());
             topics += u64::from(inboxes.len() > before);
         }
-        if topics > 1 {
-            inboxes.sort_unstable_by_key(Inbox::id);
-            inboxes.dedup_by_key(|inbox| inbox.id());
-        }
+        inboxes.sort_unstable_by_key(Inbox::id);
+        inboxes.dedup_by(|inbox, earlier| inbox.is_queue_of(earlier));
         (topics, inboxes)
     }
 

@@ -12,7 +12,9 @@ use tokio::time::Instant;
 use super::aftermath::Aftermath;
 use super::hole::{Hole, Signal};
 use super::lease::Lease;
+use crate::channel::BusName;
 use crate::message::Message;
+use crate::shape::Shape;
 
 /// What happens when a message arrives for a full queue.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -51,14 +53,29 @@ pub enum End {
 
 /// The transport's end of a subscription's queue. Cloning gives another handle to the same queue.
 #[derive(Clone)]
-pub struct Inbox(Arc<Shared>);
+pub struct Inbox {
+    shared: Arc<Shared>,
+    /// Takes less than the server sends for its pattern.
+    door: Option<Arc<Door>>,
+}
 
-/// Tells inboxes apart.
+/// Tells inboxes apart. One queue may have several, each for a filter of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct InboxId(u64);
+pub struct InboxId {
+    queue: u64,
+    door: u64,
+}
+
+/// Lets only the channels of one shape into the queue.
+struct Door {
+    number: u64,
+    /// How long the bus name in front of the key is, in bytes, with its slash.
+    bus: usize,
+    shape: Arc<Shape>,
+}
 
 struct Shared {
-    id: InboxId,
+    number: u64,
     limits: InboxLimits,
     /// The last publish that it got, of those that several of its topics may match.
     last_publish: AtomicU64,
@@ -101,20 +118,43 @@ pub(crate) enum Item {
 
 impl Inbox {
     pub(crate) fn new(limits: InboxLimits) -> Self {
-        static NEXT: AtomicU64 = AtomicU64::new(0);
-        let id = InboxId(NEXT.fetch_add(1, Ordering::Relaxed));
-        Self(Arc::new(Shared { id, limits, last_publish: AtomicU64::new(0), state: Mutex::default() }))
+        let (number, last_publish) = (next_number(), AtomicU64::new(0));
+        let shared = Arc::new(Shared { number, limits, last_publish, state: Mutex::default() });
+        Self { shared, door: None }
+    }
+
+    /// The same queue, into which this handle lets only channels of `bus` whose key has this shape.
+    pub(crate) fn narrowed(&self, bus: &BusName, shape: Arc<Shape>) -> Self {
+        let door = Door { number: next_number(), bus: bus.as_str().len() + 1, shape };
+        Self { shared: Arc::clone(&self.shared), door: Some(Arc::new(door)) }
     }
 
     /// Which inbox this is.
     #[must_use]
     pub fn id(&self) -> InboxId {
-        self.0.id
+        InboxId { queue: self.shared.number, door: self.door.as_ref().map_or(0, |door| door.number) }
+    }
+
+    /// Whether both fill the same queue.
+    pub(crate) fn is_queue_of(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.shared, &other.shared)
+    }
+
+    /// Whether it takes what came on `channel`, a full name. A server's patterns may match more than what is listened
+    /// to: who routes messages of a pattern must ask.
+    #[must_use]
+    pub fn wants(&self, channel: &str) -> bool {
+        let key = |door: &Door| channel.get(door.bus..).and_then(|key| door.shape.split(key));
+        self.door.as_ref().is_none_or(|door| key(door).is_some())
     }
 
     /// Queues a message. Never blocks. What does not fit is dropped by the subscription's own policy and told to
-    /// it. `false` once the subscription has ended. Not to be called under a lock: it wakes the reader.
+    /// it. What it does not [want](Self::wants) is passed over. `false` once the subscription has ended. Not to be called
+    /// under a lock: it wakes the reader.
     pub fn deliver(&self, message: Arc<Message>) -> bool {
+        if !self.wants(message.channel().as_str()) {
+            return !self.has_ended();
+        }
         self.deliver_into(message, &mut Aftermath::default())
     }
 
@@ -132,11 +172,11 @@ impl Inbox {
 
     /// Whether it has the publish of this number already; if not, it has it now.
     pub(super) fn has_publish(&self, number: u64) -> bool {
-        self.0.last_publish.swap(number, Ordering::Relaxed) == number
+        self.shared.last_publish.swap(number, Ordering::Relaxed) == number
     }
 
     pub(crate) fn deliver_into(&self, message: Arc<Message>, aftermath: &mut Aftermath) -> bool {
-        let limits = self.0.limits;
+        let limits = self.shared.limits;
         let mut state = self.lock();
         let size = weight(&message);
         while state.end.is_none() && state.is_full_for(size, limits) {
@@ -195,6 +235,11 @@ impl Inbox {
     /// Whether it is cut off from the server right now.
     pub(crate) fn is_cut_off(&self) -> bool {
         self.lock().cut_off > 0
+    }
+
+    /// How many messages are queued.
+    pub(crate) fn queued(&self) -> usize {
+        self.lock().queue.len()
     }
 
     /// Whether it takes nothing more.
@@ -267,7 +312,7 @@ impl Inbox {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         // Nothing foreign runs under this lock, so a poisoned one is whole all the same.
-        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.shared.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -309,6 +354,11 @@ impl State {
     }
 }
 
+fn next_number() -> u64 {
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    NEXT.fetch_add(1, Ordering::Relaxed)
+}
+
 /// What a queued message costs, in bytes: payload, channel, and what holds them together.
 fn weight(message: &Message) -> usize {
     const OVERHEAD: usize = 160;
@@ -319,7 +369,7 @@ impl fmt::Debug for Inbox {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let state = self.lock();
         f.debug_struct("Inbox")
-            .field("id", &self.0.id.0)
+            .field("id", &self.shared.number)
             .field("messages", &state.queue.len())
             .field("bytes", &state.bytes)
             .field("end", &state.end)

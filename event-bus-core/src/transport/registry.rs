@@ -200,7 +200,8 @@ impl Registry {
         if may_echo {
             self.echoes.note_push(scope, name, channel);
         }
-        let mut live = entry.members.iter().filter(|member| member.standing == Standing::Live).peekable();
+        let takes = |member: &&Member| member.standing == Standing::Live && member.inbox.wants(channel);
+        let mut live = entry.members.iter().filter(takes).peekable();
         if live.peek().is_none() {
             return 0;
         }

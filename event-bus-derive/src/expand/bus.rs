@@ -5,10 +5,11 @@ use proc_macro2::{Ident, TokenStream};
 use quote::{format_ident, quote};
 
 use crate::expand::generics::inferred_event;
+use crate::expand::subscriber;
 use crate::expand::wrapper::Wrapper;
 use crate::model::Outline;
 
-pub(super) fn bus(outline: &Outline<'_>, constructors: TokenStream) -> TokenStream {
+pub(super) fn bus(outline: &Outline<'_>, constructors: &TokenStream) -> TokenStream {
     let Outline { event, bus, krate, bus_name, .. } = outline;
     let path = quote!(#krate).to_string().replace(' ', "");
     let docs = vec![
@@ -20,6 +21,8 @@ pub(super) fn bus(outline: &Outline<'_>, constructors: TokenStream) -> TokenStre
         " Clones are the same bus.".to_owned(),
     ];
     let (inner, handle) = (format_ident!("EventBus"), format_ident!("ChannelHandle"));
+    let subscriber = subscriber::method(outline);
+    let constructors = quote!(#constructors #subscriber);
     Wrapper { outline, name: bus, inner, handle, docs, constructors }.expand()
 }
 

@@ -23,11 +23,15 @@ pub(super) fn sendable(generics: &Generics) -> Generics {
 /// A type parameter that the compiler infers to be the event. Were the event itself named in the bounds, one that
 /// the codec `Json` can't encode would not compile, not even on a bus with a codec of its own.
 pub(super) fn inferred_event(outline: &Outline<'_>) -> Ident {
-    // Constants too: one name space for all parameters.
-    let is_taken = outline.generics.params.iter().any(|parameter| match parameter {
-        GenericParam::Type(parameter) => parameter.ident == "E",
-        GenericParam::Const(parameter) => parameter.ident == "E",
+    let event = format_ident!("E");
+    if is_taken(outline.generics, &event) { format_ident!("__E") } else { event }
+}
+
+/// Whether a parameter has that name. Constants too: one name space for all.
+pub(super) fn is_taken(generics: &Generics, name: &Ident) -> bool {
+    generics.params.iter().any(|parameter| match parameter {
+        GenericParam::Type(parameter) => parameter.ident == *name,
+        GenericParam::Const(parameter) => parameter.ident == *name,
         GenericParam::Lifetime(_) => false,
-    });
-    format_ident!("{}", if is_taken { "__E" } else { "E" })
+    })
 }

@@ -13,5 +13,5 @@ struct Order {
 fn main() {
     let bus = OrderBus::new(MemoryTransport::new());
     drop(bus.order(OrderChannel { customer_id: "c", order_id: 7 }));
-    drop(bus.order(OrderChannel { customer_id: None::<String>, order_id: 7 })); //~ ERROR doesn't implement `std::fmt::Display`
+    drop(bus.order(OrderChannel { customer_id: None::<String>, order_id: 7 })); //~ ERROR Option<String>` can't stand in a channel
 }

@@ -29,7 +29,7 @@ where
 }
 
 #[derive(Debug, Serialize, Deserialize, EventBus)]
-#[bus(name = "unused", channel(all = "all", unused = "{id}"))]
+#[bus(name = "unused", channel(all = "all", unused = "of/{id}"))]
 struct Unused {
     id: u64,
 }

@@ -8,7 +8,7 @@ use event_bus_core::{EventBus, MemoryTransport};
 use serde::{Deserialize, Serialize};
 
 #[derive(Debug, Serialize, Deserialize, EventBus)]
-#[bus(name = "changes", channel(changed = "{id}", all = "all"))]
+#[bus(name = "changes", channel(changed = "of/{id}", all = "all"))]
 struct Changed<T> {
     id: u64,
     value: T,

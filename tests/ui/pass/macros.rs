@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 macro_rules! event {
     ($vis:vis $event:ident($payload:ident) on $name:literal, $method:ident = $template:literal, $($field:ident: $kind:ty),*) => {
         #[derive(Debug, Serialize, Deserialize, EventBus)]
-        #[bus(name = $name, channel($method = $template, of_number = "number/{number}", all = "all"))]
+        #[bus(name = $name, channel($method = $template, of_number = "number/{number}/n", all = "all"))]
         $vis struct $event {
             number: u64,
             $($field: $kind,)*

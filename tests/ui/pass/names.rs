@@ -16,7 +16,7 @@ mod keywords {
     use serde::{Deserialize, Serialize};
 
     #[derive(Debug, Serialize, Deserialize, EventBus)]
-    #[bus(name = "hooks", channel(match = "{type}/{r}/{_1}", r#gen = "{gen}", _2 = "2/{key}/{channel}"))]
+    #[bus(name = "hooks", channel(match = "{type}/{r}/{_1}", r#gen = "{gen}", _2 = "{{2}}/{key}/{channel}"))]
     pub(crate) struct Hook {
         pub(crate) r#type: String,
         pub(crate) r: u64,

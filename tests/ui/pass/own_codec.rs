@@ -11,7 +11,7 @@ struct Number {
 }
 
 #[derive(Debug, EventBus)]
-#[bus(name = "silence", channel(silent = "{number}", all = "all"))]
+#[bus(name = "silence", channel(silent = "of/{number}", all = "all"))]
 struct Silence {
     number: u8,
 }

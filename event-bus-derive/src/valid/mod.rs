@@ -1,5 +1,7 @@
 //! The rules that a bus declaration keeps to: one rule, one function, one why.
-//! Which fields the event must have is not decided here, but in `model.rs`.
+//! Which fields the event must have is not decided here, but in `model/cases.rs`.
+
+mod types;
 
 use proc_macro2::Ident;
 use syn::LitStr;
@@ -8,19 +10,22 @@ use crate::ast::Input;
 use crate::attr::{Channel, Container};
 use crate::ctxt::Ctxt;
 use crate::name::plain;
+use crate::nearest::did_you_mean;
+use crate::overlap::common_key;
 use crate::template::Piece;
 
 /// What a parameter's value never holds, so that a literal with one of them ends it for sure.
 const SEPARATORS: [char; 3] = ['/', '{', '}'];
 
 /// What a bus has without any channel, or a blocking one: whether there is one, only core knows.
-const TAKEN: [&str; 26] = [
+const TAKEN: [&str; 27] = [
     "new",
     "builder",
     "with_codec",
     "connect",
     "on",
     "runtime",
+    "subscriber",
     "publish",
     "publish_to",
     "publish_batch",
@@ -44,7 +49,7 @@ const TAKEN: [&str; 26] = [
 ];
 
 pub(crate) fn check(cx: &Ctxt, input: &Input<'_>) {
-    let Container { name, channels, .. } = &input.attrs;
+    let Container { name, channels, overlaps, .. } = &input.attrs;
     check_name_given(cx, input);
     if let Some(name) = &name.value {
         check_bus_name(cx, name);
@@ -60,6 +65,9 @@ pub(crate) fn check(cx: &Ctxt, input: &Input<'_>) {
     check_methods_differ(cx, channels);
     check_types_differ(cx, input.ident, channels);
     check_channels_differ(cx, channels);
+    check_channels_are_apart(cx, channels, overlaps);
+    check_overlaps_are_needed(cx, &input.attrs);
+    types::check(cx, input);
 }
 
 /// Whether a bus has a method of that name already.
@@ -126,16 +134,12 @@ fn check_not_empty(cx: &Ctxt, channel: &Channel) {
 
 /// A glob character would make the key match what it does not name; a control character is in no key.
 fn check_literals(cx: &Ctxt, channel: &Channel) {
-    for piece in &channel.template.pieces {
-        if let Piece::Literal(text) = piece
-            && let Some(c) = text.chars().find(|c| c.is_control() || "*?[]\\".contains(*c))
-        {
-            let why = if c.is_control() { "a control character" } else { "a glob character" };
-            cx.error(
-                channel.template.span,
-                format!("the template holds {c:?}, {why}, which is not allowed there"),
-            );
-        }
+    for (offset, c) in &channel.template.forbidden {
+        let why = if c.is_control() { "a control character" } else { "a glob character" };
+        let message = format!(
+            "at byte {offset} of the template: the template holds {c:?}, {why}, which is not allowed there"
+        );
+        cx.error(channel.template.span, message);
     }
 }
 
@@ -146,14 +150,14 @@ fn check_parameters_are_separated(cx: &Ctxt, channel: &Channel) {
     }
     let mut previous: Option<&Ident> = None;
     let mut is_separated = true;
-    for piece in &channel.template.pieces {
+    for (offset, piece) in channel.template.places() {
         match piece {
             Piece::Literal(text) => is_separated |= text.contains(SEPARATORS),
             Piece::Parameter(name) => {
                 if let Some(before) = previous.filter(|_| !is_separated) {
                     let message = format!(
-                        "nothing separates `{{{}}}` from `{{{}}}`, so different values make the same channel: put \
-                         a `/` between them",
+                        "at byte {offset} of the template: nothing separates `{{{}}}` from `{{{}}}`, so different \
+                         values make the same channel: put a `/` between them",
                         plain(before),
                         plain(name),
                     );
@@ -197,17 +201,85 @@ fn check_types_differ(cx: &Ctxt, event: &Ident, channels: &[Channel]) {
 
 /// Every event would be delivered twice to the same channel.
 fn check_channels_differ(cx: &Ctxt, channels: &[Channel]) {
-    for (at, channel) in channels.iter().enumerate() {
-        let twin = channels[..at].iter().find(|earlier| {
-            !earlier.template.is_broken
-                && !earlier.template.pieces.is_empty()
-                && earlier.template.pieces == channel.template.pieces
-        });
-        if let Some(twin) = twin {
+    for (earlier, channel) in pairs(channels) {
+        if is_the_same(earlier, channel) {
             cx.error(
                 channel.template.span,
-                format!("the channels `{}` and `{}` are the same one", twin.method, channel.method),
+                format!("the channels `{}` and `{}` are the same one", earlier.method, channel.method),
             );
         }
     }
+}
+
+/// Whoever controls a value of one channel would reach the other: a user called `all` would hear everybody.
+fn check_channels_are_apart(cx: &Ctxt, channels: &[Channel], overlaps: &[Vec<Ident>]) {
+    for (earlier, channel) in pairs(channels) {
+        let [a, b] = [&earlier.method, &channel.method].map(plain);
+        let is_meant =
+            |names: &Vec<Ident>| [&a, &b].iter().all(|name| names.iter().any(|known| plain(known) == **name));
+        let is_told = a == b || is_the_same(earlier, channel) || overlaps.iter().any(is_meant);
+        if let Some(key) = overlap(earlier, channel).filter(|_| !is_told) {
+            let message = format!(
+                "the channels `{a}` and `{b}` can come out alike, as `{key}`: whoever chooses a value of one reaches the \
+                 other. Put a literal before each that keeps them apart, such as `{a}/` and `{b}/`, or say that it is \
+                 meant: `overlap({a}, {b})`"
+            );
+            cx.error(channel.template.span, message);
+        }
+    }
+}
+
+/// One that is not needed any more would hide the next mistake.
+fn check_overlaps_are_needed(cx: &Ctxt, attrs: &Container) {
+    let known: Vec<String> = attrs.channels.iter().map(|channel| plain(&channel.method)).collect();
+    let known: Vec<&str> = known.iter().map(String::as_str).collect();
+    for name in attrs.overlaps.iter().flatten() {
+        let text = plain(name);
+        let named = attrs.channels.iter().find(|channel| plain(&channel.method) == text);
+        let Some(channel) = named else {
+            if !attrs.is_broken {
+                cx.error(
+                    name.span(),
+                    format!("there is no channel `{text}`: {}", did_you_mean(&text, &known)),
+                );
+            }
+            continue;
+        };
+        let mut listed_with = attrs.overlaps.iter().filter(|names| names.contains(name)).flatten();
+        let is_needed = listed_with.any(|other| {
+            let others = attrs
+                .channels
+                .iter()
+                .filter(|known| known.method == *other && known.method != channel.method);
+            others.into_iter().any(|other| is_unreadable(channel, other) || overlap(channel, other).is_some())
+        });
+        if !is_needed {
+            cx.error(
+                name.span(),
+                format!("the channel `{text}` never comes out like the others: leave it out"),
+            );
+        }
+    }
+}
+
+/// A key that both can be, if both could be read.
+fn overlap(a: &Channel, b: &Channel) -> Option<String> {
+    let is_whole = !is_unreadable(a, b) && !a.template.pieces.is_empty() && !b.template.pieces.is_empty();
+    if is_whole { common_key(&a.template.pieces, &b.template.pieces) } else { None }
+}
+
+fn is_unreadable(a: &Channel, b: &Channel) -> bool {
+    a.template.is_broken || b.template.is_broken
+}
+
+fn is_the_same(a: &Channel, b: &Channel) -> bool {
+    !a.template.is_broken && !a.template.pieces.is_empty() && a.template.pieces == b.template.pieces
+}
+
+/// Each two channels, the earlier first.
+fn pairs(channels: &[Channel]) -> impl Iterator<Item = (&Channel, &Channel)> {
+    channels
+        .iter()
+        .enumerate()
+        .flat_map(|(at, channel)| channels[..at].iter().map(move |earlier| (earlier, channel)))
 }

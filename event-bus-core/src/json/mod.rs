@@ -1,15 +1,22 @@
 //! The default codec: the Python bus's `{"payload":<event>}`, compact UTF-8 JSON.
 //! Its errors never quote a value from the message.
 
-use bytes::Bytes;
-use serde::de::{DeserializeOwned, IgnoredAny, MapAccess, Visitor};
-use serde::{Deserialize, Deserializer, Serialize};
-use std::fmt;
+mod envelope;
+mod tag;
+
 use std::marker::PhantomData;
 
+use bytes::Bytes;
+use serde::Serialize;
+use serde::de::{DeserializeOwned, DeserializeSeed};
+
 use crate::channel::Channel;
-use crate::codec::{Codec, CodecError, Envelope, Headers};
+use crate::codec::{Codec, CodecError, Envelope, Headers, Peek};
+use crate::event_type::TypeTag;
 use crate::integers::too_long;
+
+use envelope::EnvelopeOf;
+use tag::TagAt;
 
 /// Compact JSON in the envelope of the AutoGPT platform: `{"payload":<event>}`, with `"headers"` behind it
 /// only if there are any. Reading ignores unknown keys beside `payload`.
@@ -40,8 +47,13 @@ impl<E: Serialize + DeserializeOwned> Codec<E> for Json {
         let text = std::str::from_utf8(wire)
             .map_err(|error| CodecError::new(format!("invalid utf-8 at byte {}", error.valid_up_to())))?;
         refuse_long_integers(wire)?;
-        let Wire(envelope) = serde_json::from_str(text).map_err(|error| CodecError::new(describe(&error)))?;
-        Ok(envelope)
+        read_envelope(text, PhantomData).map_err(|error| CodecError::new(describe(&error)))
+    }
+
+    fn peek<'a>(&self, _channel: &Channel, wire: &'a Bytes, tag: TypeTag) -> Option<Peek<'a>> {
+        let text = std::str::from_utf8(wire).ok()?;
+        let Envelope { payload, headers } = read_envelope(text, TagAt::new(tag)?).ok()?;
+        payload.map(|event_type| Peek { event_type, headers })
     }
 
     fn ignores_channel(&self) -> bool {
@@ -49,70 +61,20 @@ impl<E: Serialize + DeserializeOwned> Codec<E> for Json {
     }
 }
 
+fn read_envelope<'de, S: DeserializeSeed<'de> + Copy>(
+    text: &'de str,
+    payload: S,
+) -> serde_json::Result<Envelope<S::Value>> {
+    let mut deserializer = serde_json::Deserializer::from_str(text);
+    let envelope = EnvelopeOf(payload).deserialize(&mut deserializer)?;
+    deserializer.end()?;
+    Ok(envelope)
+}
+
 fn refuse_long_integers(wire: &[u8]) -> Result<(), CodecError> {
     match too_long(wire) {
         Some(at) => Err(CodecError::new(format!("the integer at byte {at} has more than 64 bits"))),
         None => Ok(()),
-    }
-}
-
-struct Wire<E>(Envelope<E>);
-
-impl<'de, E: Deserialize<'de>> Deserialize<'de> for Wire<E> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct EnvelopeVisitor<E>(PhantomData<E>);
-
-        impl<'de, E: Deserialize<'de>> Visitor<'de> for EnvelopeVisitor<E> {
-            type Value = Envelope<E>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object with a `payload`")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Envelope<E>, A::Error> {
-                let mut payload = None;
-                let mut headers = Headers::default();
-                while let Some(key) = map.next_key()? {
-                    match key {
-                        Key::Payload => payload = Some(map.next_value()?), // the last one wins, as in Python
-                        Key::Headers => headers = map.next_value::<LenientHeaders>()?.0,
-                        Key::Other => {
-                            map.next_value::<IgnoredAny>()?;
-                        }
-                    }
-                }
-                let payload = payload.ok_or_else(|| serde::de::Error::missing_field("payload"))?;
-                Ok(Envelope { payload, headers })
-            }
-        }
-
-        deserializer.deserialize_map(EnvelopeVisitor(PhantomData)).map(Wire)
-    }
-}
-
-#[derive(Deserialize)]
-#[serde(field_identifier, rename_all = "snake_case")]
-enum Key {
-    Payload,
-    Headers,
-    #[serde(other)]
-    Other,
-}
-
-/// Headers are ours alone: whatever else stands under that name in a foreign message must not cost the event.
-struct LenientHeaders(Headers);
-
-impl<'de> Deserialize<'de> for LenientHeaders {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let mut headers = Headers::default();
-        if let serde_json::Value::Object(map) = serde_json::Value::deserialize(deserializer)? {
-            for (name, value) in map {
-                if let serde_json::Value::String(value) = value {
-                    headers.insert(name, value);
-                }
-            }
-        }
-        Ok(Self(headers))
     }
 }
 
@@ -146,6 +108,7 @@ fn without_values(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde::Deserialize;
     use serde_json::Value;
 
     fn channel() -> Channel {
@@ -211,6 +174,38 @@ mod tests {
             assert_eq!(error, expected, "{wire}");
             assert!(!error.contains("word"));
         }
+    }
+
+    #[test]
+    fn the_type_is_found_where_the_event_has_it_and_nowhere_else() {
+        let peek = |wire: &str, tag| {
+            let wire = wire.to_owned().into();
+            let peek = Codec::<Value>::peek(&Json, &channel(), &wire, tag)?;
+            Some((peek.event_type.into_owned(), peek.headers.get("id").map(str::to_owned)))
+        };
+        let found = |name: &str| Some((name.to_owned(), None));
+        let field = TypeTag::Field("kind");
+        for (wire, tag, expected) in [
+            (r#"{"payload":{"kind":"a","b":{"kind":"c"}}}"#, field, found("a")),
+            (r#"{"payload":{"b":[{"kind":"c"}],"kind":"\u0061"}}"#, field, found("a")),
+            (r#"{"payload":{"kind":"b"},"payload":{"kind":"a"}}"#, field, found("a")),
+            (r#"{"payload":{"kind":"a","kind":"a"}}"#, field, None),
+            (r#"{"payload":{"kind":1}}"#, field, None),
+            (r#"{"payload":{"kind":{"kind":"a"}}}"#, field, None),
+            (r#"{"payload":["kind","a"]}"#, field, None),
+            (r#"{"payload":"a"}"#, field, None),
+            (r#"{"payload":{"kind":"a"}"#, field, None),
+            (r#"{"payload":{"kind":"a"}}x"#, field, None),
+            (r#"{"payload":"a"}"#, TypeTag::Variant, found("a")),
+            (r#"{"payload":{"a":{"kind":"c"}}}"#, TypeTag::Variant, found("a")),
+            (r#"{"payload":{"a":1,"b":2}}"#, TypeTag::Variant, None),
+            (r#"{"payload":{}}"#, TypeTag::Variant, None),
+            (r#"{"payload":{"kind":"a"}}"#, TypeTag::Absent, None),
+        ] {
+            assert_eq!(peek(wire, tag), expected, "{wire} {tag:?}");
+        }
+        let headed = r#"{"payload":{"kind":"a"},"headers":{"id":"7"}}"#;
+        assert_eq!(peek(headed, field), Some(("a".to_owned(), Some("7".to_owned()))));
     }
 
     #[test]

@@ -1,0 +1,137 @@
+//! The types of events: what they are called, where messages say so, and a constant for each that a listener can choose
+//! it by.
+
+use proc_macro2::{Span, TokenStream};
+use quote::{quote, quote_spanned};
+use syn::spanned::Spanned;
+
+use crate::expand::generics::sendable;
+use crate::model::{Kind, Kinds, Outline, Payload, Tag};
+
+/// The items of `impl Event` that are about types.
+pub(super) fn of_event(outline: &Outline<'_>) -> TokenStream {
+    let Outline { krate, kinds, .. } = outline;
+    let names = names(kinds);
+    let tag = match &outline.tag {
+        Tag::Absent => quote!(Absent),
+        Tag::Field(name) => quote!(Field(#name)),
+        Tag::Variant => quote!(Variant),
+    };
+    let event_type = event_type(outline);
+    let from_unknown = from_unknown(outline);
+    quote! {
+        const EVENT_TYPES: &'static [&'static str] = &[#(#names),*];
+        const TYPE_TAG: #krate::TypeTag = #krate::TypeTag::#tag;
+
+        fn event_type(&self) -> &str {
+            #event_type
+        }
+
+        #from_unknown
+    }
+}
+
+fn names(kinds: &Kinds) -> Vec<&String> {
+    match kinds {
+        Kinds::Struct(name) => vec![name],
+        Kinds::Enum(kinds) => kinds.iter().filter_map(|kind| kind.name.as_ref()).collect(),
+    }
+}
+
+fn event_type(Outline { krate, kinds, .. }: &Outline<'_>) -> TokenStream {
+    let kinds = match kinds {
+        Kinds::Struct(name) => return quote!(#name),
+        Kinds::Enum(kinds) if kinds.is_empty() => return quote!(match *self {}),
+        Kinds::Enum(kinds) => kinds,
+    };
+    let arms = kinds.iter().map(|kind| {
+        let variant = &kind.variant;
+        if let Some(name) = &kind.name {
+            return quote!(Self::#variant { .. } => #name,);
+        }
+        let name = quote_spanned!(place_for_unknown(kind)=> #krate::UnknownEvent::event_type(__unknown));
+        quote!(Self::#variant(__unknown) => #name,)
+    });
+    quote!(match self { #(#arms)* })
+}
+
+/// How an event of an unknown type lands in the variant for them.
+fn from_unknown(outline: &Outline<'_>) -> Option<TokenStream> {
+    let Kinds::Enum(kinds) = &outline.kinds else { return None };
+    let kind @ Kind { variant, .. } = kinds.iter().find(|kind| kind.name.is_none())?;
+    let krate = &outline.krate;
+    let land = quote_spanned!(place_for_unknown(kind)=> Self::#variant(__unknown));
+    Some(quote! {
+        fn from_unknown(__unknown: #krate::UnknownEvent) -> #krate::private::Option<Self> {
+            #krate::private::Option::Some(#land)
+        }
+    })
+}
+
+/// Where the compiler says it if a variant has no place for an unknown event.
+fn place_for_unknown(Kind { variant, payload, .. }: &Kind) -> Span {
+    let place = payload.as_ref().map_or_else(|| variant.span(), |payload| payload.ty.span());
+    place.resolved_at(Span::call_site())
+}
+
+/// A constant of the event for each of its types.
+pub(super) fn constants(outline: &Outline<'_>) -> Option<TokenStream> {
+    constants_with(outline, |kind| view(outline, kind))
+}
+
+/// The same, without a look at the event.
+pub(super) fn constants_of_nothing(outline: &Outline<'_>) -> Option<TokenStream> {
+    let krate = &outline.krate;
+    constants_with(outline, |_| quote!(|_| #krate::private::Option::None))
+}
+
+fn constants_with(outline: &Outline<'_>, view: impl Fn(&Kind) -> TokenStream) -> Option<TokenStream> {
+    let Outline { event, vis, krate, kinds, .. } = outline;
+    let Kinds::Enum(kinds) = kinds else { return None };
+    let generics = sendable(outline.generics);
+    let (impl_generics, type_generics, where_clause) = generics.split_for_impl();
+    let constants = kinds.iter().map(|kind| {
+        let Kind { constant, variant, name, .. } = kind;
+        let docs = match name {
+            Some(name) => format!(" The events of the type `{name}`: [`{event}::{variant}`]."),
+            None => format!(" The events of all unknown types: [`{event}::{variant}`]."),
+        };
+        let payload = seen(kind);
+        let view = view(kind);
+        let name = name.as_ref().map(|name| quote!(#name,));
+        let constructor = if name.is_some() { quote!(new) } else { quote!(unknown) };
+        quote! {
+            #[doc = #docs]
+            #[allow(dead_code, unreachable_patterns)]
+            #vis const #constant: #krate::EventType<Self, #payload> =
+                #krate::EventType::#constructor(#name #view);
+        }
+    });
+    Some(quote! {
+        #[automatically_derived]
+        impl #impl_generics #event #type_generics #where_clause {
+            #(#constants)*
+        }
+    })
+}
+
+/// The type of what a listener sees of an event of this type.
+pub(super) fn seen(kind: &Kind) -> TokenStream {
+    kind.payload.as_ref().map_or_else(|| quote!(Self), |Payload { ty, .. }| quote!(#ty))
+}
+
+/// The way to that.
+fn view(outline: &Outline<'_>, Kind { variant, payload, .. }: &Kind) -> TokenStream {
+    let krate = &outline.krate;
+    let (pattern, found) = match payload {
+        Some(Payload { is_boxed: true, .. }) => (quote!((__payload)), quote!(&**__payload)),
+        Some(_) => (quote!((__payload)), quote!(__payload)),
+        None => (quote!({ .. }), quote!(__event)),
+    };
+    quote! {
+        |__event| match __event {
+            Self::#variant #pattern => #krate::private::Option::Some(#found),
+            _ => #krate::private::Option::None,
+        }
+    }
+}

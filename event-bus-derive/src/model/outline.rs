@@ -1,0 +1,185 @@
+//! What the generated items are called and take, whatever mistakes there are: what would clash is left out.
+
+use proc_macro2::Ident;
+use quote::format_ident;
+use syn::{GenericArgument, Generics, Path, PathArguments, Type, Visibility, parse_quote};
+
+use crate::ast::{Input, Shape, Values, Variant};
+use crate::attr;
+use crate::name::{constant, handler, plain, snake_case};
+use crate::template::Piece;
+use crate::valid;
+
+pub(crate) struct Outline<'a> {
+    pub(crate) event: &'a Ident,
+    pub(crate) bus: Ident,
+    pub(crate) blocking_bus: Ident,
+    pub(crate) subscriber: Ident,
+    /// A hidden module with a type for each handler that is missing.
+    pub(crate) missing: Ident,
+    pub(crate) vis: &'a Visibility,
+    pub(crate) generics: &'a Generics,
+    pub(crate) krate: Path,
+    pub(crate) bus_name: String,
+    pub(crate) channels: Vec<Channel>,
+    pub(crate) kinds: Kinds,
+    pub(crate) tag: Tag,
+}
+
+pub(crate) struct Channel {
+    pub(crate) method: Ident,
+    /// The generated type that holds the parameters.
+    pub(crate) holder: Ident,
+    pub(crate) parameters: Vec<Ident>,
+    pub(crate) pieces: Vec<Piece>,
+}
+
+/// The types of events.
+pub(crate) enum Kinds {
+    /// A struct is one, called this.
+    Struct(String),
+    Enum(Vec<Kind>),
+}
+
+/// One type of events: a variant.
+pub(crate) struct Kind {
+    pub(crate) variant: Ident,
+    pub(crate) constant: Ident,
+    /// The method of the subscriber.
+    pub(crate) handler: Ident,
+    /// What it is called on the wire; `None` for the one that takes the unknown.
+    pub(crate) name: Option<String>,
+    /// What a newtype variant carries.
+    pub(crate) payload: Option<Payload>,
+}
+
+pub(crate) struct Payload {
+    /// Without its `Box`.
+    pub(crate) ty: Type,
+    pub(crate) is_boxed: bool,
+}
+
+/// Where a message tells the type of its event.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Tag {
+    Absent,
+    Field(String),
+    Variant,
+}
+
+impl<'a> Outline<'a> {
+    pub(crate) fn of(input: &Input<'a>) -> Self {
+        let declared = &input.attrs.channels;
+        let clean = declared.iter().enumerate().filter(|(at, channel)| {
+            let clashes = |earlier: &attr::Channel| earlier.holder() == channel.holder();
+            let is_free = !valid::is_taken(&channel.method) && channel.holder() != *input.ident;
+            is_free && !declared[..*at].iter().any(clashes)
+        });
+        let beside =
+            |suffix: &str| format_ident!("{}{suffix}", plain(input.ident), span = input.ident.span());
+        Self {
+            event: input.ident,
+            bus: beside("Bus"),
+            blocking_bus: beside("BlockingBus"),
+            subscriber: beside("Subscriber"),
+            missing: format_ident!("__{}_subscriber", snake_case(input.ident), span = input.ident.span()),
+            vis: input.vis,
+            generics: input.generics,
+            krate: input.attrs.krate.value.clone().unwrap_or_else(|| parse_quote!(::event_bus_core)),
+            bus_name: input.attrs.name.value.as_ref().map(syn::LitStr::value).unwrap_or_default(),
+            channels: clean.map(|(_, channel)| Channel::of(channel)).collect(),
+            kinds: Kinds::of(input),
+            tag: tag(input),
+        }
+    }
+}
+
+impl Channel {
+    fn of(channel: &attr::Channel) -> Self {
+        Self {
+            method: channel.method.clone(),
+            holder: channel.holder(),
+            parameters: channel.template.parameters().into_iter().cloned().collect(),
+            pieces: channel.template.pieces.clone(),
+        }
+    }
+
+    /// For the generated docs: `user-1/<graph_id>`.
+    pub(crate) fn shown(&self) -> String {
+        let pieces = self.pieces.iter().map(|piece| match piece {
+            Piece::Literal(text) => text.clone(),
+            Piece::Parameter(name) => format!("<{}>", plain(name)),
+        });
+        pieces.collect()
+    }
+}
+
+impl Kinds {
+    fn of(input: &Input<'_>) -> Self {
+        match &input.shape {
+            Shape::Struct(_) | Shape::Union => {
+                let told = input.attrs.event_type.value.as_ref().map(syn::LitStr::value);
+                Self::Struct(told.unwrap_or_else(|| input.serde.name(input.ident)))
+            }
+            Shape::Enum(variants) => {
+                let mut kinds: Vec<Kind> = Vec::new();
+                for kind in variants.iter().map(|variant| Kind::of(input, variant)) {
+                    let clashes =
+                        |earlier: &Kind| earlier.handler == kind.handler || earlier.constant == kind.constant;
+                    if !kinds.iter().any(clashes) {
+                        kinds.push(kind);
+                    }
+                }
+                Self::Enum(kinds)
+            }
+        }
+    }
+}
+
+impl Kind {
+    fn of(input: &Input<'_>, variant: &Variant<'_>) -> Self {
+        let payload = match &variant.values {
+            Values::Unnamed(types) if types.len() == 1 => Some(Payload::of(types[0])),
+            _ => None,
+        };
+        Self {
+            variant: variant.ident.clone(),
+            constant: constant(variant.ident),
+            handler: handler(variant.ident),
+            name: (!variant.attrs.other.is_given).then(|| input.wire_name(variant)),
+            payload,
+        }
+    }
+}
+
+impl Payload {
+    fn of(ty: &Type) -> Self {
+        let boxed = match ty {
+            Type::Path(path) if path.qself.is_none() => path.path.segments.last(),
+            _ => None,
+        };
+        if let Some(boxed) = boxed.filter(|segment| segment.ident == "Box")
+            && let PathArguments::AngleBracketed(arguments) = &boxed.arguments
+            && let (Some(GenericArgument::Type(inner)), 1) = (arguments.args.first(), arguments.args.len())
+        {
+            return Self { ty: inner.clone(), is_boxed: true };
+        }
+        Self { ty: ty.clone(), is_boxed: false }
+    }
+}
+
+/// Where messages tell the type. Nowhere if serde's attributes hide it, or somebody knew better than they: then what
+/// stands there can't be relied on.
+fn tag(input: &Input<'_>) -> Tag {
+    let hides_nothing = |variant: &Variant<'_>| {
+        let from_serde = variant.serde.name(&input.serde, variant.ident);
+        variant.attrs.other.is_given
+            || (variant.serde.obstacle.is_none() && input.wire_name(variant) == from_serde)
+    };
+    match &input.shape {
+        Shape::Enum(variants) if input.serde.obstacle.is_none() && variants.iter().all(hides_nothing) => {
+            input.serde.tag.clone().map_or(Tag::Variant, Tag::Field)
+        }
+        _ => Tag::Absent,
+    }
+}
