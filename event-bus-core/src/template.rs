@@ -111,6 +111,7 @@ pub fn keys(channels: &[(&Template, &[&dyn Display])]) -> Result<Vec<ChannelKey>
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     const ALL: Template = Template::new(
         &["user_id", "graph_id"],
@@ -160,6 +161,76 @@ mod tests {
         }
         assert_eq!(pattern([None, None]).as_str(), "{*/*}/all");
         assert!(ALL.filter(&[None, Some(&"a/b")]).unwrap_err().to_string().contains("`graph_id` holds '/'"));
+    }
+
+    /// Templates as the derive lets them through: between two parameters stands what no value holds.
+    fn templates() -> impl Strategy<Value = Template> {
+        let literal = || prop::sample::select(vec!["a", "-", "a-", "b"]);
+        let separator = prop::sample::select(vec!["/", "}{", "}/a{", "a/", "/-", "{"]);
+        let part = (prop::option::of(literal()), 0..3_usize, prop::option::of(literal()), separator);
+        prop::collection::vec(part, 1..5).prop_map(|parts| {
+            let mut pieces = Vec::new();
+            let last = parts.len() - 1;
+            for (at, (before, parameter, behind, separator)) in parts.into_iter().enumerate() {
+                pieces.extend(before.map(Piece::Literal));
+                pieces.push(Piece::Parameter(parameter));
+                pieces.extend(behind.map(Piece::Literal));
+                pieces.extend((at < last).then_some(Piece::Literal(separator)));
+            }
+            Template::new(&["x", "y", "z"], pieces.leak())
+        })
+    }
+
+    /// Values that look like what stands around them.
+    fn values() -> impl Strategy<Value = [String; 3]> {
+        prop::array::uniform3("[-ab?é\\[\\]\\\\. ]{1,4}")
+    }
+
+    /// The values of the parameters that the template has.
+    fn used(template: &Template, values: &[String; 3]) -> [String; 3] {
+        let is_used = |number| {
+            template.pieces.iter().any(|piece| matches!(piece, Piece::Parameter(used) if *used == number))
+        };
+        [0, 1, 2].map(|number| if is_used(number) { values[number].clone() } else { String::new() })
+    }
+
+    fn displayed(values: &[String; 3]) -> [&dyn Display; 3] {
+        values.each_ref().map(|value| value as &dyn Display)
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+        #[test]
+        fn a_key_parses_back_to_exactly_what_it_was_made_from(template in templates(), values in values()) {
+            let key = template.key(&displayed(&values)).unwrap();
+            let parsed = template.parse::<3>(key.as_str()).map(|values| values.map(str::to_owned));
+            prop_assert_eq!(parsed, Some(used(&template, &values)), "{}", key);
+        }
+
+        #[test]
+        fn nobody_reaches_the_channel_of_other_values(
+            template in templates(),
+            mine in values(),
+            yours in values(),
+            open in prop::array::uniform3(any::<bool>()),
+        ) {
+            let key = template.key(&displayed(&yours)).unwrap();
+            let (mine_used, yours_used) = (used(&template, &mine), used(&template, &yours));
+            prop_assert_eq!(template.key(&displayed(&mine)).unwrap() == key, mine_used == yours_used);
+
+            let given = displayed(&mine);
+            let is_mine = (0..3).all(|at| open[at] || mine_used[at] == yours_used[at]);
+            let given = [0, 1, 2].map(|at| (!open[at]).then_some(given[at]));
+            match template.filter(&given).unwrap() {
+                ChannelFilter::Pattern(pattern) => {
+                    prop_assert_eq!(pattern.matches(&key), is_mine, "{:?} {:?}", pattern, key);
+                    let is_sent = KeyPattern::new(pattern.as_str()).unwrap().matches(&key);
+                    prop_assert!(is_sent || !is_mine, "the server does not send {key:?} for {pattern:?}");
+                }
+                ChannelFilter::Key(own) => prop_assert_eq!(own == key, is_mine),
+            }
+        }
     }
 
     #[test]

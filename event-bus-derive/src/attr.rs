@@ -4,7 +4,7 @@
 use proc_macro2::{Ident, Span};
 use quote::format_ident;
 use syn::spanned::Spanned;
-use syn::{Attribute, Index, LitStr, Member, Meta, Path};
+use syn::{Attribute, Expr, ExprCast, Index, LitStr, Member, Meta, Path, Type};
 
 use crate::ctxt::Ctxt;
 use crate::name;
@@ -40,11 +40,13 @@ pub(crate) struct Once<T> {
     pub(crate) is_given: bool,
 }
 
-/// One `channel(method = "template")`.
+/// One `channel(method = "template")`, or `channel(method = "template" as Type)`.
 #[derive(Debug)]
 pub(crate) struct Channel {
     pub(crate) method: Ident,
     pub(crate) template: Template,
+    /// What the type of its parameters is to be called.
+    pub(crate) holder_name: Option<Ident>,
 }
 
 /// `#[bus(…)]` on a variant.
@@ -122,7 +124,9 @@ impl Variant {
 impl Channel {
     /// The generated type that holds the parameters.
     pub(crate) fn holder(&self) -> Ident {
-        format_ident!("{}Channel", name::pascal_case(&self.method), span = self.method.span())
+        let by_method =
+            || format_ident!("{}Channel", name::pascal_case(&self.method), span = self.method.span());
+        self.holder_name.clone().unwrap_or_else(by_method)
     }
 }
 
@@ -182,7 +186,8 @@ fn crate_path(cx: &Ctxt, text: &LitStr) -> Option<Path> {
 
 fn channels(cx: &Ctxt, item: &Meta) -> Vec<Channel> {
     let pairs = list(cx, item, "channel(method = \"key template\")").into_iter();
-    let channels = pairs.filter_map(|(method, template)| {
+    let channels = pairs.filter_map(|(method, value)| {
+        let (template, holder_name) = named_type(cx, value);
         let template = text_of(cx, &template).map(|text| Template::parse(cx, &text));
         let Some(usable) = name::usable(&name::plain(&method), method.span()) else {
             cx.error(
@@ -192,9 +197,22 @@ fn channels(cx: &Ctxt, item: &Meta) -> Vec<Channel> {
             return None;
         };
         let template = template.unwrap_or_else(|| Template::broken(method.span()));
-        Some(Channel { method: usable, template })
+        Some(Channel { method: usable, template, holder_name })
     });
     channels.collect()
+}
+
+/// `template as Type` in its parts.
+fn named_type(cx: &Ctxt, value: Expr) -> (Expr, Option<Ident>) {
+    let Expr::Cast(ExprCast { expr, ty, .. }) = value else { return (value, None) };
+    let name = match &*ty {
+        Type::Path(path) if path.qself.is_none() => path.path.get_ident().cloned(),
+        _ => None,
+    };
+    if name.is_none() {
+        cx.error(ty.span(), "expected the name that the type of the parameters is to have");
+    }
+    (*expr, name)
 }
 
 fn renames(cx: &Ctxt, item: &Meta, shape: &str) -> Vec<Rename> {

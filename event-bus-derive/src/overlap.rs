@@ -111,6 +111,39 @@ mod tests {
     }
 
     #[test]
+    fn templates_without_a_common_key_never_make_the_same() {
+        let cx = Ctxt::new();
+        let tokens = ["a", "b", "/", "{x}", "{{"];
+        let texts = (0..tokens.len().pow(4)).map(|number| -> String {
+            (0..4).map(|place| tokens[number / tokens.len().pow(place) % tokens.len()]).collect()
+        });
+        let texts = texts.filter(|text| text.matches("{x}").count() <= 1);
+        let templates: Vec<Vec<Piece>> =
+            texts.map(|text| Template::parse(&cx, &LitStr::new(&text, Span::call_site())).pieces).collect();
+        cx.check().expect("right templates");
+        let keys = |pieces: &[Piece]| -> Vec<String> {
+            let with = |value: &str| {
+                let texts = pieces.iter().map(|piece| match piece {
+                    Piece::Literal(text) => text.clone(),
+                    Piece::Parameter(_) => value.to_owned(),
+                });
+                texts.collect()
+            };
+            ["a", "b", "aa", "ab", "ba", "bb", "aba", "bab", "aab", "baa"].map(with).to_vec()
+        };
+        let all: Vec<Vec<String>> = templates.iter().map(|pieces| keys(pieces)).collect();
+        let mut alike = 0;
+        for (a, a_keys) in templates.iter().zip(&all) {
+            for (b, b_keys) in templates.iter().zip(&all) {
+                let meet = a_keys.iter().any(|key| b_keys.contains(key));
+                alike += usize::from(meet);
+                assert!(!meet || common_key(a, b).is_some(), "{a:?} {b:?}");
+            }
+        }
+        assert!(alike > templates.len() * 2, "too few meet to prove anything: {alike}");
+    }
+
+    #[test]
     fn what_no_value_can_bridge_keeps_templates_apart() {
         for (a, b) in [
             ("{user}", "{user}/{graph}"),

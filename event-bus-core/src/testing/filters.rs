@@ -7,6 +7,7 @@ use super::tools::{Bus, Numbered, bus, event, next, publish_to, within};
 use crate::channel::KeyPattern;
 use crate::error::ErrorKind;
 use crate::subscription::Subscription;
+use crate::template::{Piece, Template};
 use crate::transport::Transport;
 
 /// A pattern hears the channels that it matches, or is refused as `Unsupported`.
@@ -24,6 +25,45 @@ pub async fn patterns_hear_what_matches<T: Transport + Clone>(transport: T) {
         publish_to(&bus, key, number).await;
     }
     assert_eq!([next(&mut events).await, next(&mut events).await, next(&mut events).await], [0, 2, 4]);
+}
+
+/// A channel with an open parameter hears every value of it, and nothing that its pattern matches besides. The same
+/// pattern without that limit can stand beside it.
+pub async fn an_open_parameter_hears_one_value_and_no_more<T: Transport + Clone>(transport: T) {
+    const PIECES: &[Piece] = &[Piece::Parameter(0), Piece::Literal("/"), Piece::Parameter(1)];
+    let template = Template::new(&["source", "number"], PIECES);
+    let supported = transport.capabilities().patterns;
+    let bus = bus(transport);
+    let filter = template.filter(&[Some(&"s"), None]).expect("a right value");
+    let listening = bus.listen(filter.clone()).await;
+    if !supported {
+        let error = listening.expect_err("no patterns here");
+        assert_eq!(error.kind(), ErrorKind::Unsupported);
+        return;
+    }
+    let mut events = listening.expect("listening");
+    let send = async |numbers: std::ops::Range<u64>| {
+        for (number, key) in numbers.zip(["s/1", "s/1/x", "s/", "s", "s/{1}", "t/1", "s/2"]) {
+            publish_to(&bus, key, number).await;
+        }
+    };
+    send(0..7).await;
+    assert_eq!([next(&mut events).await, next(&mut events).await], [0, 6]);
+
+    events.add(KeyPattern::new("s/*").expect("a pattern")).await.expect("listening");
+    send(10..17).await;
+    let mut heard = Vec::new();
+    while heard.last() != Some(&16) {
+        heard.push(next(&mut events).await);
+    }
+    assert_eq!(heard, [10, 11, 12, 14, 16], "each once");
+
+    events.remove(KeyPattern::new("s/*").expect("a pattern")).expect("a right filter");
+    assert_eq!(events.filters().collect::<Vec<_>>(), [&filter]);
+    publish_to(&bus, "s/3", 20).await; // may still come for the pattern that was removed
+    assert_eq!(next(&mut events).await, 20);
+    send(30..37).await;
+    assert_eq!([next(&mut events).await, next(&mut events).await], [30, 36]);
 }
 
 /// `listen` takes text for a key, in which a `*` is refused; `listen_events` and `wait_for_event` take it for a

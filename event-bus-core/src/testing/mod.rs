@@ -61,6 +61,7 @@ macro_rules! transport_conformance {
             a_subscription_is_a_stream
             an_event_goes_to_every_channel_of_its_type
             an_event_that_several_filters_match_comes_once
+            an_open_parameter_hears_one_value_and_no_more
             an_oversized_event_is_told_to_publisher_and_listeners
             buses_share_a_transport_and_each_closes_only_its_own
             cancelled_publishes_disturb_no_other

@@ -61,6 +61,7 @@ pub(crate) fn check(cx: &Ctxt, input: &Input<'_>) {
         check_not_empty(cx, channel);
         check_literals(cx, channel);
         check_parameters_are_separated(cx, channel);
+        check_has_a_type_to_name(cx, channel);
     }
     check_methods_differ(cx, channels);
     check_types_differ(cx, input.ident, channels);
@@ -167,6 +168,18 @@ fn check_parameters_are_separated(cx: &Ctxt, channel: &Channel) {
                 is_separated = false;
             }
         }
+    }
+}
+
+/// A channel without parameters has no type for them.
+fn check_has_a_type_to_name(cx: &Ctxt, channel: &Channel) {
+    let Some(name) = &channel.holder_name else { return };
+    if channel.template.parameters().is_empty() && !channel.template.is_broken {
+        let method = &channel.method;
+        cx.error(
+            name.span(),
+            format!("the channel `{method}` has no parameters, and so no type: leave out `as {name}`"),
+        );
     }
 }
 

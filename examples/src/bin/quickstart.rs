@@ -1,4 +1,5 @@
-//! The main job: a worker publishes the events of a few agent runs, and a monitor elsewhere hears them.
+//! The main job: a worker publishes the events of a few agent runs, and a monitor elsewhere hears them, each type of
+//! event in its own handler.
 //!
 //! In memory by default; on Redis with `REDIS_URL=redis://127.0.0.1`.
 
@@ -7,11 +8,16 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use event_bus_core::transport::Transport;
-use event_bus_core::{Error, MemoryTransport, Subscription};
-use event_bus_examples::{ExecutionEvent, ExecutionEventBus, GraphChannel, run_events};
+use event_bus_core::{Any, Error, MemoryTransport, Notice};
+use event_bus_examples::{
+    ExecutionEvent, ExecutionEventBus, ExecutionStatus, GraphChannel, RunChannel, run_events,
+};
 use event_bus_redis::RedisTransport;
+use tokio::sync::mpsc;
+use tokio::time::timeout;
 
 const GRAPH: &str = "newsletter";
+const PATIENCE: Duration = Duration::from_secs(10);
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -27,7 +33,7 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn choose_transport_and_run() -> Result<(usize, usize), Error> {
+async fn choose_transport_and_run() -> Result<(u64, u64), Error> {
     if let Ok(url) = env::var("REDIS_URL") {
         println!("on the redis of REDIS_URL");
         run(RedisTransport::connect(url).await?).await
@@ -37,27 +43,54 @@ async fn choose_transport_and_run() -> Result<(usize, usize), Error> {
     }
 }
 
-async fn run(transport: impl Transport + Clone) -> Result<(usize, usize), Error> {
+async fn run(transport: impl Transport + Clone) -> Result<(u64, u64), Error> {
     // A user of our own, so that two quickstarts on one Redis don't hear each other.
     let user = format!("user-{}", fastrand::u32(..));
 
-    // The monitor listens to everything that happens to one graph. From here on nothing is missed.
+    // The monitor handles everything that happens to one graph. From here on nothing is missed unseen.
     let bus = ExecutionEventBus::new(transport.clone());
     let graph = bus.graph(GraphChannel { user_id: &user, graph_id: GRAPH });
-    let events = graph.listen().await?;
     println!("monitor: listening to {}/{}", bus.name(), graph.key()?);
-    #[expect(clippy::disallowed_methods, reason = "awaited below; it ends with the third run")]
-    let monitor = tokio::spawn(watch(events));
+    let (ended, mut ends) = mpsc::channel(3);
+    let monitor = bus
+        .subscriber()
+        .on_graph_execution_update(move |run| {
+            println!("monitor: {} is {:?}", run.id, run.status);
+            let ended = ended.clone();
+            async move {
+                if run.status.is_final() {
+                    let _ = ended.send(()).await; // nobody waits for more than three
+                }
+            }
+        })
+        .on_node_execution_update(async |node| {
+            println!("monitor: {}   node {} is {:?}", node.graph_exec_id, node.node_id, node.status);
+        })
+        .on_notice(async |notice: Notice| println!("monitor: {notice}")) // what was missed, and where
+        .start([graph])
+        .await?;
 
-    // The worker has a bus of its own on the same connections, and never meets the monitor.
+    // Somebody waits for a run to fail: on the channels of all runs of the graph, for one type of event alone.
+    let runs = bus.run(RunChannel { user_id: &user, graph_id: GRAPH, id: Any });
+    let mut runs = runs.listen().await?.only(ExecutionEvent::GRAPH_EXECUTION_UPDATE);
+
+    // The worker has a bus of its own on the same connections, and never meets the others.
     let published = work(&ExecutionEventBus::new(transport), &user).await?;
 
-    let heard = tokio::time::timeout(Duration::from_secs(10), monitor).await;
-    Ok((published, heard.ok().and_then(Result::ok).unwrap_or(0)))
+    while let Some(run) = runs.wait(PATIENCE).await? {
+        if run.status == ExecutionStatus::Failed {
+            println!("watcher: {} failed", run.id);
+            break;
+        }
+    }
+    for _ in 0..3 {
+        let _ = timeout(PATIENCE, ends.recv()).await;
+    }
+    Ok((published, monitor.shutdown(PATIENCE).await.handled))
 }
 
 /// Publishes three runs, of which one fails.
-async fn work(bus: &ExecutionEventBus, user: &str) -> Result<usize, Error> {
+async fn work(bus: &ExecutionEventBus, user: &str) -> Result<u64, Error> {
     let mut published = 0;
     for (run, failing) in [("run-1", None), ("run-2", Some("summarize")), ("run-3", None)] {
         for event in run_events(user, GRAPH, run, &["fetch", "summarize", "send"], failing) {
@@ -67,31 +100,4 @@ async fn work(bus: &ExecutionEventBus, user: &str) -> Result<usize, Error> {
         }
     }
     Ok(published)
-}
-
-/// Prints what it hears until three runs have ended, and returns how many events that were.
-async fn watch(mut events: Subscription<ExecutionEvent>) -> usize {
-    let (mut heard, mut ended) = (0, 0);
-    while ended < 3 {
-        match events.recv().await {
-            Some(Ok(event)) => {
-                heard += 1;
-                match &*event {
-                    ExecutionEvent::GraphExecutionUpdate(run) => {
-                        println!("monitor: {} is {:?}", run.id, run.status);
-                        ended += usize::from(run.status.is_final());
-                    }
-                    ExecutionEvent::NodeExecutionUpdate(node) => {
-                        println!(
-                            "monitor: {}   node {} is {:?}",
-                            node.graph_exec_id, node.node_id, node.status
-                        );
-                    }
-                }
-            }
-            Some(Err(notice)) => println!("monitor: {notice}"), // what was missed, and where
-            None => break,
-        }
-    }
-    heard
 }

@@ -40,6 +40,12 @@ enum Job {
 struct Number(u64);
 
 #[derive(Debug, Serialize, Deserialize, EventBus)]
+#[bus(name = "more_numbers", channel(number = "{n}" as MoreNumbers))] // beside `NumberChannel`
+struct More {
+    n: u64,
+}
+
+#[derive(Debug, Serialize, Deserialize, EventBus)]
 #[serde(untagged)]
 #[bus(name = "choices", channel(choice = "{UserId}/{OnLeft}"), field(UserId = "0", OnLeft = "1"))]
 #[allow(non_snake_case)]
@@ -80,6 +86,10 @@ async fn everything() -> event_bus_core::Result<()> {
     let numbers = NumberBus::new(MemoryTransport::new());
     let running = numbers.subscriber().on_event(async |number| println!("{}", number.0)).ignore_notices();
     drop(running.start([numbers.number(NumberChannel { n: 1 })]).await?);
+
+    let more = MoreBus::new(MemoryTransport::new());
+    more.publish(&More { n: 7 }).await?;
+    drop((more.number(MoreNumbers { n: 7 }), MoreNumbers::parse("7")));
 
     let choices = ChoiceBus::<u64, char>::new(MemoryTransport::new());
     choices.publish(&Choice::Left(1, 'a')).await?;
