@@ -54,23 +54,30 @@ use syn::{DeriveInput, parse_macro_input};
 /// # Ok(()) }
 /// ```
 ///
+/// Contents: [what is generated](#what-is-generated) ·
+/// [on the event type](#on-the-event-type) · [channels](#channels) · [open parameters](#open-parameters) ·
+/// [templates and their rules](#templates-and-their-rules) · [fields](#fields) · [on a variant](#on-a-variant-of-an-enum) ·
+/// [types of events](#types-of-events) · [subscribers](#subscribers) · [mistakes](#mistakes)
+///
 /// # What is generated
 /// For an event `OrderChanged` with a channel `order`, all with the visibility of the event:
 ///
 /// | item | what it is |
 /// |---|---|
-/// | `impl Event for OrderChanged` | the bus name, and the keys of the channels that one event goes to |
+/// | `impl Event for OrderChanged` | the bus name, the keys of the channels that one event goes to, and what the types of its events are called |
 /// | `struct OrderChangedBus` | the bus. It dereferences to `EventBus<OrderChanged>`, whose methods publish, listen and wait. `Clone` (the same bus), `Debug`, `From<EventBus<OrderChanged>>` |
 /// | `OrderChangedBus::new(transport)` | the bus with the default settings |
 /// | `OrderChangedBus::builder(transport)` | an `EventBusBuilder` for a bus with other settings |
 /// | `OrderChangedBus::with_codec(transport, codec)` | the same with a codec of your own |
 /// | `OrderChangedBus::order(…)` | the channel as a value, a `ChannelHandle<OrderChanged>`: publish to it alone, listen to it, wait for an event on it |
+/// | `OrderChangedBus::subscriber()` | an `OrderChangedSubscriber`: handlers, one for each type of events |
+/// | `struct OrderChannel { … }` | what `order(…)` takes: the parameters of the channel by name, so that none can be swapped. Each may be anything with `Display`, or `Any`. Channels without parameters have none, and their methods take nothing |
+/// | `OrderChannel::parse(key)` | the parameters in a key of that channel |
+/// | `OrderEvent::PAID` | for each variant of an enum a constant, by which a listener chooses its events |
 /// | `struct OrderChangedBlockingBus` | with core's feature `blocking`: the same bus for code without `async`, around a `BlockingEventBus<OrderChanged>`. It is made by `new(&runtime, transport)`, `connect(transport to be awaited)`, or `on(&runtime, &bus)` |
-/// | `struct OrderChannel { … }` | what `order(…)` takes: the parameters of the channel by name, so that none can be swapped. Each may be anything with `Display`. Channels without parameters have none, and their methods take nothing |
 ///
-/// The parameter types stand beside the event, so two events of one module can't both have a channel `order`
-/// with parameters: give one of them a module of its own. The name of the blocking bus is taken whether core has the
-/// feature or not, since another crate may turn it on: an event can't be called `…Blocking`.
+/// The name of the blocking bus is taken whether core has the feature or not, since another crate may turn it on: an
+/// event can't be called `…Blocking`.
 ///
 /// The event itself must be `Send + Sync + 'static`; type parameters get these bounds by themselves. `new`
 /// and `builder` use the codec `Json`, for which the event needs serde's `Serialize` and `Deserialize`. With
@@ -83,12 +90,78 @@ use syn::{DeriveInput, parse_macro_input};
 /// | key | value |
 /// |---|---|
 /// | `name = "orders"` | The bus name, the part of every channel before the first `/`. Required. At most 128 bytes, without `/`, braces, control characters and the glob characters `*`, `?`, `[`, `]`, `\`. |
-/// | `channel(order = "{customer_id}/{order_id}")` | A channel: the method of the bus that names it, and the template of its key. Several may stand in one `channel(…)`, or in several. Without any, an event is published by `publish_to`, with a key at each call. |
+/// | `channel(order = "{customer_id}/{order_id}")` | A [channel](#channels): the method of the bus that names it, and the template of its key. Several may stand in one `channel(…)`, or in several. |
+/// | `overlap(sender, receiver)` | These channels [may come out alike](#templates-and-their-rules). |
+/// | `field(customer_id = "customer.id")` | Where a parameter [comes from](#fields), if not from the field of its name. |
+/// | `event_type = "order_changed"` | What a struct's [type](#types-of-events) is called, where serde's attributes hide it. |
 /// | `crate = "my_facade::event_bus_core"` | The path of `event-bus-core`, where it is not `::event_bus_core`: for a crate that re-exports it, or one that was renamed in `Cargo.toml`. |
 ///
-/// An event is published to its channels in the order of their declaration. Where two of them come out alike
-/// (a letter to its own sender, under `user/{sender}` and `user/{receiver}`), they are one channel, and it
-/// gets the event once.
+/// # Channels
+/// An event is published to its channels in the order of their declaration, in one round trip where the transport
+/// can. Without any channel it is published by `publish_to`, with a key at each call:
+///
+/// ```
+/// use event_bus_core::{EventBus, MemoryTransport};
+/// use serde::{Deserialize, Serialize};
+///
+/// #[derive(Serialize, Deserialize, EventBus)]
+/// #[bus(name = "ticks", channel(all = "all"))] // one channel without parameters
+/// struct Tick;
+///
+/// #[derive(Serialize, Deserialize, EventBus)]
+/// #[bus(name = "notes")] // none: keys are given
+/// struct Note(String);
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), event_bus_core::Error> {
+/// let ticks = TickBus::new(MemoryTransport::new());
+/// let mut hears = ticks.all().listen().await?;
+/// ticks.publish(&Tick).await?;
+///
+/// let notes = NoteBus::new(MemoryTransport::new());
+/// let mut on_desk = notes.listen("desk/7").await?;
+/// notes.publish_to("desk/7", &Note("call back".into())).await?;
+/// # drop((hears.recv().await, on_desk.recv().await));
+/// # Ok(()) }
+/// ```
+///
+/// The type of a channel's parameters stands beside the event. Two events of one module that both have a channel
+/// `order` with parameters would both have an `OrderChannel`: call one otherwise.
+///
+/// ```
+/// # use event_bus_core::{EventBus, MemoryTransport};
+/// # use serde::{Deserialize, Serialize};
+/// #[derive(Serialize, Deserialize, EventBus)]
+/// #[bus(name = "orders", channel(order = "{order_id}"))]
+/// struct OrderChanged {
+///     order_id: u64,
+/// }
+///
+/// #[derive(Serialize, Deserialize, EventBus)]
+/// #[bus(name = "invoices", channel(order = "{order_id}" as InvoicesOfOrder))]
+/// struct InvoiceSent {
+///     order_id: u64,
+/// }
+///
+/// let invoices = InvoiceSentBus::new(MemoryTransport::new());
+/// let of_order = invoices.order(InvoicesOfOrder { order_id: 42 });
+/// # drop((of_order, OrderChannel { order_id: 42 }));
+/// ```
+///
+/// ```compile_fail
+/// # use event_bus_core::EventBus;
+/// # use serde::{Deserialize, Serialize};
+/// #[derive(Serialize, Deserialize, EventBus)]
+/// #[bus(name = "orders", channel(order = "{order_id}"))]
+/// struct OrderChanged {
+///     order_id: u64,
+/// }
+///
+/// #[derive(Serialize, Deserialize, EventBus)]
+/// #[bus(name = "invoices", channel(order = "{order_id}"))] // a second `OrderChannel`
+/// struct InvoiceSent {
+///     order_id: u64,
+/// }
+/// ```
 ///
 /// A channel can't be called like a method that every bus has:
 ///
@@ -101,65 +174,65 @@ use syn::{DeriveInput, parse_macro_input};
 /// }
 /// ```
 ///
-/// # On a variant of an enum
-/// Every variant must have every parameter: in fields of its own, or in the fields of its one payload (boxed
-/// or not), which must be visible where the event is. Where one is called otherwise,
-/// `field(parameter = "field")` says how:
+/// # Open parameters
+/// `Any` in the place of a value listens to the channel with every value, on a transport that has patterns. What is
+/// heard is what the template makes, with one value in each open place, and nothing else:
 ///
 /// ```
-/// use event_bus_core::{Event, EventBus};
-/// use serde::{Deserialize, Serialize};
+/// # use event_bus_core::{Any, EventBus, MemoryTransport};
+/// # use serde::{Deserialize, Serialize};
+/// # #[derive(Serialize, Deserialize, EventBus)]
+/// # #[bus(name = "orders", channel(order = "{customer_id}/{order_id}", customer = "{customer_id}"))]
+/// # struct OrderChanged { customer_id: String, order_id: u64 }
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), event_bus_core::Error> {
+/// # let bus = OrderChangedBus::new(MemoryTransport::new());
+/// let of_customer = bus.order(OrderChannel { customer_id: "c-7", order_id: Any });
+/// assert_eq!(of_customer.pattern()?.as_str(), "c-7/*");
 ///
-/// #[derive(Debug, Serialize, Deserialize, EventBus)]
-/// #[bus(name = "execution", channel(run = "{graph_id}/{run_id}"))]
-/// enum Execution {
-///     Started { graph_id: String, run_id: u64 },
-///     #[bus(field(run_id = "id"))] // this variant calls the run `id`
-///     Changed(Box<Run>),
+/// let mut changes = of_customer.listen().await?;
+/// bus.publish(&OrderChanged { customer_id: "c-7".into(), order_id: 42 }).await?;
+/// if let Some(Ok(change)) = changes.recv().await {
+///     let channel = OrderChannel::parse(change.channel().key());
+///     assert_eq!(channel.map(|channel| channel.order_id), Some("42"));
 /// }
-///
-/// #[derive(Debug, Serialize, Deserialize)]
-/// struct Run {
-///     graph_id: String,
-///     id: u64,
-/// }
-///
-/// let changed = Execution::Changed(Box::new(Run { graph_id: "g-1".into(), id: 42 }));
-/// assert_eq!(changed.channel_keys()?[0].as_str(), "g-1/42");
-/// # Ok::<(), event_bus_core::KeyError>(())
+/// # Ok(()) }
 /// ```
 ///
-/// A variant that lacks a parameter does not compile, since nobody could say where its events go:
+/// A channel with an open parameter is a `ChannelHandle<OrderChanged, KeyPattern>`. Nobody can publish to it:
 ///
-/// ```compile_fail
-/// # use event_bus_core::EventBus;
-/// #[derive(EventBus)]
-/// #[bus(name = "execution", channel(run = "{run_id}"))]
-/// enum Execution {
-///     Started { run_id: u64 },
-///     Cleared, // the channels need `run_id` of every variant
-/// }
+/// ```compile_fail,E0599
+/// # use event_bus_core::{Any, EventBus, MemoryTransport};
+/// # use serde::{Deserialize, Serialize};
+/// # #[derive(Serialize, Deserialize, EventBus)]
+/// # #[bus(name = "orders", channel(order = "{order_id}"))]
+/// # struct OrderChanged { order_id: u64 }
+/// # async fn publish() {
+/// # let bus = OrderChangedBus::new(MemoryTransport::new());
+/// let every_order = bus.order(OrderChannel { order_id: Any });
+/// every_order.publish(&OrderChanged { order_id: 42 }).await; // to which?
+/// # }
 /// ```
 ///
-/// # Templates
+/// # Templates and their rules
 /// The template of a key is text with parameters in braces. A parameter is the name of a field whose type has
 /// `Display`; a raw identifier stands without its `r#`, so `{type}` is the field `r#type`. A brace that
 /// stands for itself is doubled, as in `format!`: `"{{{user_id}/{graph_id}}}/all"` gives `{u-1/g-2}/all`.
 /// (Braces in a channel are Redis Cluster's hash tag: channels with the same text in the first pair share a
 /// slot.)
 ///
-/// ## Why templates have rules
 /// **Whoever controls a value must not reach another's channel.** Were `/` allowed in values of
 /// `{user_id}/{item_id}`, then item `c` of user `a/b` and item `b/c` of user `a` would share a channel. So
 /// different values never make the same key, and a key always splits back into exactly the values in it:
 ///
 /// - A value that is empty, or holds `/`, `*`, a brace or a control character, is refused when the event is
 ///   published or the handle is used, with an error of the kind `InvalidKey` that names the parameter. Values
-///   are never escaped: a key means the same to every program that reads it.
+///   are never escaped in a key: it means the same to every program that reads it.
 /// - Between two parameters stands at least one of the characters that no value can hold: `/`, `{` or `}`.
 ///   Otherwise the event does not compile.
 /// - The text of a template has no glob character and no control character, and is not empty: a key names one
 ///   channel.
+/// - No two channels of an event can come out alike. Otherwise the event does not compile, unless it says that this is
+///   meant.
 ///
 /// ```compile_fail
 /// # use event_bus_core::EventBus;
@@ -168,6 +241,15 @@ use syn::{DeriveInput, parse_macro_input};
 /// struct Shared {
 ///     user_id: String, // "a"   or "a-b"
 ///     file_id: String, // "b-c" or "c", and both are `a-b-c`
+/// }
+/// ```
+///
+/// ```compile_fail
+/// # use event_bus_core::EventBus;
+/// #[derive(EventBus)]
+/// #[bus(name = "news", channel(all = "all", user = "{user_id}"))] // a user called `all` would hear everybody:
+/// struct News {
+///     user_id: String, // `user = "user/{user_id}"` keeps them apart
 /// }
 /// ```
 ///
@@ -189,13 +271,268 @@ use syn::{DeriveInput, parse_macro_input};
 /// # Ok(()) }
 /// ```
 ///
+/// Where channels that come out alike are one channel and meant to be, say so. An event whose channels do gets
+/// there once:
+///
+/// ```
+/// use event_bus_core::{EventBus, MemoryTransport};
+/// use serde::{Deserialize, Serialize};
+///
+/// #[derive(Debug, Serialize, Deserialize, EventBus)]
+/// #[bus(
+///     name = "letters",
+///     channel(sender = "user/{sender}", receiver = "user/{receiver}"),
+///     overlap(sender, receiver), // to whom it is from, and to whom it is for
+/// )]
+/// struct Letter {
+///     sender: u64,
+///     receiver: u64,
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), event_bus_core::Error> {
+/// let bus = LetterBus::new(MemoryTransport::new());
+/// assert_eq!(bus.publish(&Letter { sender: 1, receiver: 2 }).await?.len(), 2);
+/// assert_eq!(bus.publish(&Letter { sender: 1, receiver: 1 }).await?.len(), 1);
+/// # Ok(()) }
+/// ```
+///
 /// What the rules can't see:
 ///
-/// - **A literal that is a value elsewhere.** With the channels `all = "all"` and `user = "{user_id}"`, a
-///   user who is called `all` hears everybody. Give such channels literals that keep them apart:
-///   `user/{user_id}`.
+/// - **Another event type on a bus of the same name.** Each derive sees one event.
 /// - **A `Display` that is the same for different values**, such as one that rounds. Use types that show all
 ///   they are.
+///
+/// # Fields
+/// A parameter is taken from the field of its name: of a struct or variant from its own, of a newtype from its
+/// payload's, boxed or not, which must be visible where the event is. `field(parameter = "path")` takes it from elsewhere:
+/// another field, a field of a field, one without a name by its number. On the event type it holds for all its variants,
+/// on a variant for that.
+///
+/// ```
+/// use event_bus_core::{Event, EventBus};
+/// use serde::{Deserialize, Serialize};
+///
+/// #[derive(Debug, Serialize, Deserialize, EventBus)]
+/// #[bus(name = "execution", channel(run = "{user_id}/{run_id}"), field(user_id = "meta.user_id"))]
+/// enum Execution {
+///     Started { meta: Meta, run_id: u64 },
+///     #[bus(field(run_id = "id"))] // its payload calls the run `id`
+///     Changed(Box<Run>),
+///     #[bus(field(user_id = "0.user_id", run_id = "1"))]
+///     Ended(Meta, u64),
+/// }
+///
+/// #[derive(Debug, Serialize, Deserialize)]
+/// struct Meta {
+///     user_id: String,
+/// }
+///
+/// #[derive(Debug, Serialize, Deserialize)]
+/// struct Run {
+///     meta: Meta,
+///     id: u64,
+/// }
+///
+/// let meta = || Meta { user_id: "u-1".into() };
+/// for event in [
+///     Execution::Started { meta: meta(), run_id: 42 },
+///     Execution::Changed(Box::new(Run { meta: meta(), id: 42 })),
+///     Execution::Ended(meta(), 42),
+/// ] {
+///     assert_eq!(event.channel_keys()?[0].as_str(), "u-1/42");
+/// }
+/// # Ok::<(), event_bus_core::KeyError>(())
+/// ```
+///
+/// A variant that lacks a parameter does not compile, since nobody could say where its events go:
+///
+/// ```compile_fail
+/// # use event_bus_core::EventBus;
+/// #[derive(EventBus)]
+/// #[bus(name = "execution", channel(run = "{run_id}"))]
+/// enum Execution {
+///     Started { run_id: u64 },
+///     Cleared, // the channels need `run_id` of every variant
+/// }
+/// ```
+///
+/// # On a variant of an enum
+///
+/// | key | value |
+/// |---|---|
+/// | `field(run_id = "id")` | Where a parameter [comes from](#fields) in this variant. |
+/// | `to(all)` | The channels that its events go to; all of the bus if not given. |
+/// | `event_type = "run_changed"` | What its [type](#types-of-events) is called on the wire, where serde's attributes hide it. |
+/// | `other` | Events of [unknown types](#types-of-events) land in this variant, which holds an `UnknownEvent`. |
+///
+/// ```
+/// use event_bus_core::{Event, EventBus};
+/// use serde::{Deserialize, Serialize};
+///
+/// #[derive(Debug, Serialize, Deserialize, EventBus)]
+/// #[bus(name = "execution", channel(run = "run/{run_id}", all = "all"))]
+/// enum Execution {
+///     Started { run_id: u64 },
+///     #[bus(to(all))] // it is about no run
+///     Paused,
+/// }
+///
+/// assert_eq!(Execution::Started { run_id: 42 }.channel_keys()?.len(), 2);
+/// assert_eq!(Execution::Paused.channel_keys()?[0].as_str(), "all");
+/// # Ok::<(), event_bus_core::KeyError>(())
+/// ```
+///
+/// ```compile_fail
+/// # use event_bus_core::EventBus;
+/// #[derive(EventBus)]
+/// #[bus(name = "execution", channel(all = "all"))]
+/// enum Execution {
+///     #[bus(to(everybody))] // there is no channel `everybody`
+///     Paused,
+/// }
+/// ```
+///
+/// # Types of events
+/// Each variant of an enum is a type of events, called what serde calls it: by its name, `rename` and `rename_all`. A
+/// struct is one type. `event_type()` and `EVENT_TYPES` of the trait `Event` tell it. A listener chooses some by the
+/// constants of the event; of a newtype variant it sees the payload, without its `Box`:
+///
+/// ```
+/// use event_bus_core::{Event, EventBus, MemoryTransport};
+/// use serde::{Deserialize, Serialize};
+///
+/// #[derive(Debug, Serialize, Deserialize, EventBus)]
+/// #[serde(tag = "type", rename_all = "snake_case")]
+/// #[bus(name = "orders", channel(order = "{order_id}"))]
+/// enum OrderEvent {
+///     Opened { order_id: u64 },
+///     PaymentReceived(Box<Payment>),
+/// }
+///
+/// #[derive(Debug, Serialize, Deserialize)]
+/// struct Payment {
+///     order_id: u64,
+///     cents: u64,
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), event_bus_core::Error> {
+/// assert_eq!(OrderEvent::EVENT_TYPES, ["opened", "payment_received"]);
+///
+/// let bus = OrderEventBus::new(MemoryTransport::new());
+/// let order = bus.order(OrderChannel { order_id: 7 });
+/// let mut payments = order.listen().await?.only(OrderEvent::PAYMENT_RECEIVED);
+/// bus.publish(&OrderEvent::Opened { order_id: 7 }).await?; // passed over, and not even decoded
+/// bus.publish(&OrderEvent::PaymentReceived(Box::new(Payment { order_id: 7, cents: 950 }))).await?;
+/// if let Some(Ok(payment)) = payments.recv().await {
+///     assert_eq!((payment.cents, payment.event().event_type()), (950, "payment_received"));
+/// }
+/// # Ok(()) }
+/// ```
+///
+/// A message of a type that this program does not know, since its publisher is of a newer release, is
+/// `Notice::UnknownType`, with the message as received. With a variant marked `other` it is an event:
+///
+/// ```
+/// # use event_bus_core::{EventBus, MemoryTransport, UnknownEvent};
+/// # use serde::{Deserialize, Serialize};
+/// #[derive(Debug, Serialize, Deserialize, EventBus)]
+/// #[serde(tag = "type", rename_all = "snake_case")]
+/// #[bus(name = "orders", channel(order = "{order_id}"))]
+/// enum OrderEvent {
+///     Opened { order_id: u64 },
+///     #[serde(skip)] // serde can't read it: it is made of what serde could not read
+///     #[bus(other)]
+///     Unknown(UnknownEvent),
+/// }
+/// # mod newer {
+/// # use event_bus_core::EventBus;
+/// # #[derive(serde::Serialize, serde::Deserialize, EventBus)]
+/// # #[serde(tag = "type", rename_all = "snake_case")]
+/// # #[bus(name = "orders", channel(order = "{order_id}"))]
+/// # pub enum NewerOrderEvent { Shipped { order_id: u64 } }
+/// # }
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), event_bus_core::Error> {
+/// # let transport = MemoryTransport::new();
+/// # let newer = newer::NewerOrderEventBus::new(transport.clone());
+/// let bus = OrderEventBus::new(transport);
+/// let mut events = bus.order(OrderChannel { order_id: 7 }).listen().await?;
+/// # newer.publish(&newer::NewerOrderEvent::Shipped { order_id: 7 }).await?;
+/// if let Some(Ok(event)) = events.recv().await
+///     && let OrderEvent::Unknown(unknown) = &*event
+/// {
+///     assert_eq!(unknown.event_type(), "shipped");
+/// }
+/// # Ok(()) }
+/// ```
+///
+/// Where serde's attributes hide the name on the wire (`untagged`, `from`, `into`, `try_from`, `remote`, `alias`, `other`,
+/// `rename` or `rename_all` that differ for writing and reading), `event_type` must tell it. Messages are then decoded
+/// whole before they are passed over, and those of unknown types are `Notice::Undecodable`.
+///
+/// ```compile_fail
+/// # use event_bus_core::EventBus;
+/// # use serde::{Deserialize, Serialize};
+/// #[derive(Serialize, Deserialize, EventBus)]
+/// #[bus(name = "orders")]
+/// enum OrderEvent {
+///     #[serde(alias = "Begun")] // hides what `Opened` is called: `#[bus(event_type = "Opened")]` tells it
+///     Opened { order_id: u64 },
+/// }
+/// ```
+///
+/// What the derive can't see is an `impl Serialize` that is written by hand. Give each variant its `event_type` there.
+///
+/// # Subscribers
+/// `bus.subscriber()` takes a handler for each type of events, `on_` and the variant's name, and one for notices. A
+/// struct's events have one, `on_event`. How they run is told at `Subscriber` of core: in order per channel, so many at
+/// once, notices in their place, panics contained.
+///
+/// ```
+/// # use event_bus_core::{EventBus, MemoryTransport, Notice};
+/// # use serde::{Deserialize, Serialize};
+/// # use std::time::Duration;
+/// # #[derive(Debug, Serialize, Deserialize, EventBus)]
+/// # #[bus(name = "orders", channel(order = "{order_id}"))]
+/// # enum OrderEvent { Opened { order_id: u64 }, Paid(Payment), Closed { order_id: u64 } }
+/// # #[derive(Debug, Serialize, Deserialize)]
+/// # struct Payment { order_id: u64, cents: u64 }
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), event_bus_core::Error> {
+/// # let bus = OrderEventBus::new(MemoryTransport::new());
+/// let running = bus
+///     .subscriber()
+///     .on_paid(async |payment| println!("{} cents", payment.cents))
+///     .on_notice(async |notice: Notice| println!("missed something: {notice}"))
+///     .ignore_rest() // no handler for `Opened` and `Closed`
+///     .start([bus.order(OrderChannel { order_id: 7 })])
+///     .await?;
+///
+/// bus.publish(&OrderEvent::Paid(Payment { order_id: 7, cents: 950 })).await?;
+/// let report = running.shutdown(Duration::from_secs(10)).await;
+/// println!("{} events handled", report.handled);
+/// # Ok(()) }
+/// ```
+///
+/// A handler that is forgotten is a compile error, until `ignore_rest()` or `ignore_notices()` says that it is left out:
+///
+/// ```compile_fail,E0277
+/// # use event_bus_core::{EventBus, MemoryTransport};
+/// # use serde::{Deserialize, Serialize};
+/// # #[derive(Debug, Serialize, Deserialize, EventBus)]
+/// # #[bus(name = "orders", channel(order = "{order_id}"))]
+/// # enum OrderEvent { Opened { order_id: u64 }, Closed { order_id: u64 } }
+/// # async fn start() {
+/// # let bus = OrderEventBus::new(MemoryTransport::new());
+/// bus.subscriber()
+///     .on_opened(async |_| {})
+///     .on_notice(async |_| {})
+///     .start(["7"]) // the subscriber has no handler `on_closed`
+///     .await;
+/// # }
+/// ```
+///
+/// The handlers of variants called `Notice` and `Panic` are `on_notice_event` and `on_panic_event`, since every
+/// subscriber has an `on_notice` and an `on_panic`.
 ///
 /// # Mistakes
 /// All mistakes of an event are reported in one compile. The bus is generated in spite of them, without what

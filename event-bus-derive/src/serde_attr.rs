@@ -11,6 +11,8 @@ use crate::name::plain;
 /// `#[serde(…)]` on the event type.
 #[derive(Debug, Default)]
 pub(crate) struct Container {
+    /// Serde's own derives have something to go by; else the impls may be written by hand.
+    pub(crate) is_given: bool,
     pub(crate) tag: Option<String>,
     rename: Option<String>,
     rename_all: Option<Rule>,
@@ -37,7 +39,8 @@ pub(crate) struct Obstacle {
 
 impl Container {
     pub(crate) fn parse(attrs: &[Attribute]) -> Self {
-        let mut container = Self::default();
+        let is_given = attrs.iter().any(is_serde);
+        let mut container = Self { is_given, ..Self::default() };
         for item in items(attrs) {
             let Ok(item) = item.map_err(|obstacle| container.obstacle = Some(obstacle)) else { continue };
             match key(&item).as_str() {
@@ -100,9 +103,13 @@ impl Obstacle {
     }
 }
 
+fn is_serde(attr: &Attribute) -> bool {
+    attr.path().is_ident("serde")
+}
+
 fn items(attrs: &[Attribute]) -> Vec<Result<Meta, Obstacle>> {
     let mut items = Vec::new();
-    for attr in attrs.iter().filter(|attr| attr.path().is_ident("serde")) {
+    for attr in attrs.iter().filter(|attr| is_serde(attr)) {
         match attr.parse_args_with(Punctuated::<Meta, Token![,]>::parse_terminated) {
             Ok(read) => items.extend(read.into_iter().map(Ok)),
             Err(_) => items.push(Err(Obstacle { span: attr.span(), attribute: "…".to_owned() })),

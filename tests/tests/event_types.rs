@@ -232,6 +232,38 @@ async fn an_alias_is_heard_by_whoever_wants_its_type() {
     assert_eq!(*within("it", closed.recv()).await.unwrap().unwrap(), Told::Closed { order_id: 7 });
 }
 
+/// Written and read by hand, in a form that could be taken for serde's.
+#[derive(Clone, Debug, PartialEq, EventBus)]
+#[bus(name = "jobs", channel(job = "all"))]
+enum ByHand {
+    #[bus(event_type = "Paid")]
+    Paid,
+    #[bus(event_type = "Closed")]
+    Closed,
+}
+
+impl Serialize for ByHand {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        json!({ "Closed": *self == Self::Closed }).serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for ByHand {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        let is_closed = Value::deserialize(deserializer)?["Closed"] == true;
+        Ok(if is_closed { Self::Closed } else { Self::Paid })
+    }
+}
+
+#[tokio::test]
+async fn what_is_written_by_hand_is_decoded_if_its_names_are_told() {
+    let bus = ByHandBus::new(MemoryTransport::new());
+    let mut paid = bus.job().listen().await.unwrap().only(ByHand::PAID);
+    bus.publish(&ByHand::Closed).await.unwrap();
+    bus.publish(&ByHand::Paid).await.unwrap();
+    assert_eq!(*within("it", paid.recv()).await.unwrap().unwrap(), ByHand::Paid);
+}
+
 async fn publish_raw(transport: &impl Transport, channel: &str, wire: impl Into<Bytes>) {
     let message = Message::new(Channel::from_full_name(channel), wire);
     assert!(transport.publish(vec![message]).await.iter().all(Result::is_ok));
@@ -239,15 +271,12 @@ async fn publish_raw(transport: &impl Transport, channel: &str, wire: impl Into<
 
 /// As serde writes it, if `kind` is the type and `fields` the event.
 fn tagged(tag: TypeTag, kind: &str, fields: &Value) -> String {
-    let payload = match tag {
-        TypeTag::Variant => json!({ kind: fields }),
-        _ => {
-            let mut fields = fields.clone();
-            fields["kind"] = kind.into();
-            fields["of"] = fields.clone();
-            fields
-        }
-    };
+    let mut payload = json!({ kind: fields });
+    if tag != TypeTag::Variant {
+        payload = fields.clone();
+        payload["of"] = fields.clone();
+        payload["kind"] = kind.into();
+    }
     json!({ "payload": payload }).to_string()
 }
 

@@ -172,9 +172,9 @@ impl Payload {
 /// stands there can't be relied on.
 fn tag(input: &Input<'_>) -> Tag {
     let hides_nothing = |variant: &Variant<'_>| {
-        let from_serde = variant.serde.name(&input.serde, variant.ident);
-        variant.attrs.other.is_given
-            || (variant.serde.obstacle.is_none() && input.wire_name(variant) == from_serde)
+        let is_serdes = input.wire_name(variant) == variant.serde.name(&input.serde, variant.ident);
+        let is_told_for_nothing = !variant.attrs.event_type.is_given || (input.serde.is_given && is_serdes);
+        variant.attrs.other.is_given || (variant.serde.obstacle.is_none() && is_told_for_nothing)
     };
     match &input.shape {
         Shape::Enum(variants) if input.serde.obstacle.is_none() && variants.iter().all(hides_nothing) => {
