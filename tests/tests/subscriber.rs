@@ -281,6 +281,7 @@ async fn a_shutdown_lets_running_handlers_finish_and_starts_no_more() {
         publish(&bus, source, number).await;
     }
     eventually("as many run as may", || gate.inside() == 2).await;
+    #[expect(clippy::disallowed_methods, reason = "awaited below")]
     let ending = tokio::spawn(running.shutdown(Duration::from_secs(20)));
     until_nobody_listens(&bus).await;
     gate.permits.add_permits(5);
