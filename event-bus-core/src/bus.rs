@@ -213,7 +213,7 @@ impl<E: Event> EventBus<E> {
     /// [recorded](crate::MemoryTransport::record), or kept. Whether its channel belongs to this bus is not looked at.
     ///
     /// # Errors
-    /// The [`Notice`] that a listener would get in place of an event: `Oversized` or `Undecodable`.
+    /// The [`Notice`] that a listener would get in place of an event: `Oversized`, `UnknownType` or `Undecodable`.
     pub fn read(&self, message: Arc<Message>) -> Result<Delivery<E>, Notice> {
         Delivery::read(message, &self.0.codec)
     }

@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::glob;
-use crate::key_error::{KeyError, MAX_KEY_BYTES, Subject, check_glob, check_text, forbid};
+use crate::key_error::{KeyError, MAX_KEY_BYTES, Subject, check_glob, check_length, check_text, forbid};
 use crate::shape::Shape;
 
 /// The name of a bus: the part of a channel before the first `/`.
@@ -145,8 +145,8 @@ impl KeyPattern {
 
     /// The pattern for the keys of `shape`, and no others.
     pub(crate) fn shaped(shape: Shape) -> Result<Self, KeyError> {
-        let text = shape.glob();
-        check_text(Subject::Pattern, &text, Self::MAX_BYTES)?;
+        check_length(Subject::Pattern, shape.text_bytes(), Self::MAX_BYTES)?;
+        let text = shape.glob(); // longer only by what it escapes
         Ok(Self { text: text.into(), shape: Some(Arc::new(shape)) })
     }
 
@@ -161,12 +161,13 @@ impl KeyPattern {
     #[must_use]
     pub fn matches(&self, key: &ChannelKey) -> bool {
         match &self.shape {
-            Some(shape) => shape.split(&key.0).is_some(),
+            Some(shape) => shape.matches(&key.0),
             None => glob::matches(self.text.as_bytes(), key.0.as_bytes()),
         }
     }
 
-    /// The pattern as text.
+    /// The pattern as text. That of a channel with open parameters says less than the pattern knows: one made of the
+    /// text alone matches more.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.text
@@ -291,12 +292,6 @@ macro_rules! text_traits {
             }
         }
 
-        impl fmt::Debug for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                write!(f, concat!(stringify!($name), "({:?})"), self.as_str())
-            }
-        }
-
         impl AsRef<str> for $name {
             fn as_ref(&self) -> &str {
                 self.as_str()
@@ -304,6 +299,23 @@ macro_rules! text_traits {
         }
 
     )*};
+}
+
+macro_rules! debug_as_text {
+    ($($name:ident),*) => {$(
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, concat!(stringify!($name), "({:?})"), self.as_str())
+            }
+        }
+    )*};
+}
+
+impl fmt::Debug for KeyPattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let open = if self.shape.is_some() { ", each `*` one value" } else { "" };
+        write!(f, "KeyPattern({:?}{open})", self.as_str())
+    }
 }
 
 macro_rules! checked_text {
@@ -343,6 +355,7 @@ macro_rules! checked_text {
 }
 
 text_traits!(BusName, ChannelKey, KeyPattern, Channel);
+debug_as_text!(BusName, ChannelKey, Channel);
 checked_text!(BusName, ChannelKey, KeyPattern);
 
 #[cfg(test)]

@@ -10,14 +10,14 @@ use bytes::Bytes;
 use crate::channel::Channel;
 use crate::codec::{CodecError, Envelope, Headers, SharedCodec};
 use crate::event::Event;
-use crate::event_type::{View, whole};
+use crate::event_type::{Shown, View, whole};
 use crate::message::{Decoded, Message};
 use crate::transport::Signal;
 
 /// One received event. Dereferences to it, or to its payload where a subscription was
 /// [narrowed](crate::Subscription::only) to a newtype variant. Shared with all other listeners of the same message, so
 /// cloning is cheap.
-pub struct Delivery<E, P = E> {
+pub struct Delivery<E, P: ?Sized = E> {
     envelope: Arc<Envelope<E>>,
     message: Arc<Message>,
     /// Finds something: looked at when this was made.
@@ -50,13 +50,13 @@ impl<E: Event> Delivery<E> {
 
 impl<E> Delivery<E> {
     /// The same, seen through `view`; `None` if that finds nothing in it.
-    pub(crate) fn seen<P>(self, view: View<E, P>) -> Option<Delivery<E, P>> {
+    pub(crate) fn seen<P: ?Sized>(self, view: View<E, P>) -> Option<Delivery<E, P>> {
         view(&self.envelope.payload)?;
         Some(Delivery { envelope: self.envelope, message: self.message, view })
     }
 }
 
-impl<E, P> Delivery<E, P> {
+impl<E, P: ?Sized> Delivery<E, P> {
     /// The whole event.
     #[must_use]
     pub fn event(&self) -> &E {
@@ -92,7 +92,7 @@ impl<E, P> Delivery<E, P> {
     }
 }
 
-impl<E, P> Deref for Delivery<E, P> {
+impl<E, P: ?Sized> Deref for Delivery<E, P> {
     type Target = P;
 
     fn deref(&self) -> &P {
@@ -100,13 +100,13 @@ impl<E, P> Deref for Delivery<E, P> {
     }
 }
 
-impl<E, P> Clone for Delivery<E, P> {
+impl<E, P: ?Sized> Clone for Delivery<E, P> {
     fn clone(&self) -> Self {
         Self { envelope: Arc::clone(&self.envelope), message: Arc::clone(&self.message), view: self.view }
     }
 }
 
-impl<E: fmt::Debug, P> fmt::Debug for Delivery<E, P> {
+impl<E: fmt::Debug, P: ?Sized> fmt::Debug for Delivery<E, P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Delivery")
             .field("channel", self.channel())
@@ -214,8 +214,9 @@ impl fmt::Display for Notice {
             ),
             Self::UnknownType { channel, event_type, raw } => write!(
                 f,
-                "a message of {} bytes on {channel} is an event of the unknown type {event_type:?}",
-                raw.len()
+                "a message of {} bytes on {channel} is an event of an unknown type: {}",
+                raw.len(),
+                Shown(event_type)
             ),
             Self::Undecodable { channel, error, raw } => {
                 write!(f, "a message of {} bytes on {channel} is no event of this bus: {error}", raw.len())

@@ -46,11 +46,26 @@ impl UnknownEvent {
     }
 }
 
+/// The name of an unknown type for logs and errors. It is a stranger's text, and may be the whole payload: what is no
+/// short name is not shown.
+pub(crate) struct Shown<'a>(pub(crate) &'a str);
+
+impl fmt::Display for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const LONGEST: usize = 64;
+        let is_of_a_name = |c: char| c.is_ascii_alphanumeric() || "_.:-".contains(c);
+        if self.0.len() <= LONGEST && !self.0.is_empty() && self.0.chars().all(is_of_a_name) {
+            return write!(f, "`{}`", self.0);
+        }
+        write!(f, "of {} bytes that are no name", self.0.len())
+    }
+}
+
 impl fmt::Debug for UnknownEvent {
     /// The size in place of the message, which may hold secrets.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("UnknownEvent")
-            .field("event_type", &self.event_type)
+            .field("event_type", &format_args!("{}", Shown(&self.event_type)))
             .field("raw_bytes", &self.raw.len())
             .finish()
     }
@@ -59,8 +74,26 @@ impl fmt::Debug for UnknownEvent {
 /// One type of the events `E`, and how to get at what it carries: `P` is the payload of a newtype variant (without its
 /// `Box`), else the event itself.
 ///
-/// `#[derive(EventBus)]` makes a constant of each variant: `ExecutionEvent::NODE_EXECUTION_UPDATE`.
-pub struct EventType<E, P = E> {
+/// `#[derive(EventBus)]` makes a constant of each variant: `ExecutionEvent::NODE_EXECUTION_UPDATE`. An
+/// [`Event`](crate::Event) that is written by hand can have its own:
+///
+/// ```
+/// # use event_bus_core::EventType;
+/// enum Change {
+///     Renamed(String),
+///     Removed,
+/// }
+///
+/// impl Change {
+///     const RENAMED: EventType<Self, str> = EventType::new("renamed", |change| match change {
+///         Self::Renamed(name) => Some(name),
+///         Self::Removed => None,
+///     });
+/// }
+/// # assert_eq!(Change::RENAMED.name(), Some("renamed"));
+/// # drop([Change::Renamed(String::new()), Change::Removed]);
+/// ```
+pub struct EventType<E, P: ?Sized = E> {
     name: TypeName,
     view: View<E, P>,
 }
@@ -82,16 +115,16 @@ pub(crate) enum TypeName {
     Unknown,
 }
 
-impl<E, P> EventType<E, P> {
-    /// The type called `name` on the wire, whose events `view` looks into. For generated code.
-    #[doc(hidden)]
+impl<E, P: ?Sized> EventType<E, P> {
+    /// The type called `name`, one of [`Event::EVENT_TYPES`](crate::Event::EVENT_TYPES). `view` is what is seen of its
+    /// events, the same for an event each time, and `None` for events of other types.
     #[must_use]
     pub const fn new(name: &'static str, view: fn(&E) -> Option<&P>) -> Self {
         Self { name: TypeName::Known(name), view }
     }
 
-    /// The type of what is unknown. For generated code.
-    #[doc(hidden)]
+    /// The type of all events that are of none of the [known types](crate::Event::EVENT_TYPES), for what
+    /// [`Event::from_unknown`](crate::Event::from_unknown) makes.
     #[must_use]
     pub const fn unknown(view: fn(&E) -> Option<&P>) -> Self {
         Self { name: TypeName::Unknown, view }
@@ -115,15 +148,15 @@ impl<E, P> EventType<E, P> {
     }
 }
 
-impl<E, P> Clone for EventType<E, P> {
+impl<E, P: ?Sized> Clone for EventType<E, P> {
     fn clone(&self) -> Self {
         *self
     }
 }
 
-impl<E, P> Copy for EventType<E, P> {}
+impl<E, P: ?Sized> Copy for EventType<E, P> {}
 
-impl<E, P> fmt::Debug for EventType<E, P> {
+impl<E, P: ?Sized> fmt::Debug for EventType<E, P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("EventType").field(&self.name).finish()
     }
@@ -134,7 +167,7 @@ impl<E, P> fmt::Debug for EventType<E, P> {
 /// One of a newtype variant gives its payload, all others give the event.
 pub trait EventTypes<E>: sealed::Sealed {
     /// What a listener gets to see.
-    type Payload;
+    type Payload: ?Sized;
 
     /// Which types these are, and what of them is seen.
     #[doc(hidden)]
@@ -143,18 +176,18 @@ pub trait EventTypes<E>: sealed::Sealed {
 
 /// The types that a listener wants, and what it looks at.
 #[doc(hidden)]
-pub struct Chosen<E, P> {
+pub struct Chosen<E, P: ?Sized> {
     pub(crate) names: Vec<TypeName>,
     pub(crate) view: View<E, P>,
 }
 
-impl<E, P> fmt::Debug for Chosen<E, P> {
+impl<E, P: ?Sized> fmt::Debug for Chosen<E, P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Chosen").field("names", &self.names).finish_non_exhaustive()
     }
 }
 
-impl<E, P> EventTypes<E> for EventType<E, P> {
+impl<E, P: ?Sized> EventTypes<E> for EventType<E, P> {
     type Payload = P;
 
     fn chosen(self) -> Chosen<E, P> {
@@ -165,14 +198,14 @@ impl<E, P> EventTypes<E> for EventType<E, P> {
 mod sealed {
     pub trait Sealed {}
 
-    impl<E, P> Sealed for super::EventType<E, P> {}
+    impl<E, P: ?Sized> Sealed for super::EventType<E, P> {}
 }
 
 macro_rules! event_types_of_tuples {
     ($($payload:ident)*) => {
-        impl<E, $($payload),*> sealed::Sealed for ($(EventType<E, $payload>,)*) {}
+        impl<E, $($payload: ?Sized),*> sealed::Sealed for ($(EventType<E, $payload>,)*) {}
 
-        impl<E, $($payload),*> EventTypes<E> for ($(EventType<E, $payload>,)*) {
+        impl<E, $($payload: ?Sized),*> EventTypes<E> for ($(EventType<E, $payload>,)*) {
             type Payload = E;
 
             #[allow(non_snake_case)]

@@ -25,6 +25,7 @@ pub(crate) enum Subject {
 enum Fault {
     Empty,
     TooLong { bytes: usize, max: usize },
+    Unwritten,
     Character { found: char, offset: usize },
     OpenClass { offset: usize },
     OpenEscape,
@@ -41,6 +42,7 @@ impl fmt::Display for KeyError {
             Fault::TooLong { bytes, max } => {
                 write!(f, "{subject} has {bytes} bytes, at most {max} are allowed")
             }
+            Fault::Unwritten => write!(f, "{subject} can't be written: its Display failed"),
             Fault::Character { found: '*', offset } if *subject == Subject::Key => {
                 write!(
                     f,
@@ -85,6 +87,22 @@ pub(crate) fn ends_value(c: char) -> bool {
     matches!(c, '/' | '*' | '{' | '}') || c.is_control()
 }
 
+/// Refuses a template value that could not be written whole.
+pub(crate) fn check_written(name: &'static str, bytes: usize, is_whole: bool) -> Result<(), KeyError> {
+    let subject = Subject::Parameter(name);
+    if !is_whole {
+        return Err(KeyError { subject, fault: Fault::Unwritten });
+    }
+    check_length(subject, bytes, MAX_KEY_BYTES)
+}
+
+pub(crate) fn check_length(subject: Subject, bytes: usize, max: usize) -> Result<(), KeyError> {
+    if bytes > max {
+        return Err(KeyError { subject, fault: Fault::TooLong { bytes, max } });
+    }
+    Ok(())
+}
+
 /// Refuses a template value that would change the meaning of the channel around it.
 pub(crate) fn check_parameter(name: &'static str, value: &str) -> Result<(), KeyError> {
     let subject = Subject::Parameter(name);
@@ -93,10 +111,9 @@ pub(crate) fn check_parameter(name: &'static str, value: &str) -> Result<(), Key
 }
 
 pub(crate) fn check_text(subject: Subject, text: &str, max: usize) -> Result<(), KeyError> {
+    check_length(subject, text.len(), max)?;
     let fault = if text.is_empty() {
         Fault::Empty
-    } else if text.len() > max {
-        Fault::TooLong { bytes: text.len(), max }
     } else if let Some((offset, found)) = text.char_indices().find(|(_, c)| c.is_control()) {
         Fault::Character { found, offset }
     } else {

@@ -96,8 +96,10 @@ impl Message {
     /// Whether this is an event of a known type that is none of those `wanted`, as far as can be told without
     /// decoding it.
     pub(crate) fn is_unwanted<E: Event>(&self, wanted: &Wanted, codec: &SharedCodec<E>) -> bool {
-        if self.decoded.get().is_some() {
-            return false; // looking at what was decoded costs less
+        let decoded = self.decoded.get().filter(|shared| shared.codec == codec.id());
+        let decoded = decoded.and_then(|shared| shared.decoded.downcast_ref::<Decoded<E>>());
+        if matches!(decoded, Some(Decoded::Event(_))) {
+            return false; // the event itself tells, and costs less
         }
         let peeked = self.peeked.get_or_init(|| Box::new(self.peek_known(codec)));
         let known = if peeked.codec == codec.id() && peeked.event == TypeId::of::<E>() {

@@ -21,7 +21,7 @@ use crate::subscription::Subscription;
 ///
 /// Dropping it unsubscribes.
 #[must_use = "it fetches and hears nothing unless it is read"]
-pub struct Resync<E, F, Fut, P = E> {
+pub struct Resync<E, F, Fut, P: ?Sized = E> {
     events: Subscription<E, P>,
     fetch: F,
     /// Kept here, so that a read that is dropped does not lose it.
@@ -53,7 +53,7 @@ enum Stage {
 
 /// One step in following a state.
 #[derive(Debug)]
-pub enum Update<S, E, P = E> {
+pub enum Update<S, E, P: ?Sized = E> {
     /// The state: it replaces what you hold.
     Snapshot(S),
     /// A change: apply it to what you hold.
@@ -72,7 +72,7 @@ pub enum ResyncError<X> {
     Ended(Notice),
 }
 
-impl<E: Event, P> Subscription<E, P> {
+impl<E: Event, P: ?Sized> Subscription<E, P> {
     /// Follows a state of which this subscription tells the changes: a snapshot first, then each change, and a new
     /// snapshot after whatever was missed. `fetch` gets the whole state, from a database or a service.
     ///
@@ -154,7 +154,7 @@ impl<E: Event, P> Subscription<E, P> {
     }
 }
 
-impl<E, P, F, Fut, S, X> Resync<E, F, Fut, P>
+impl<E, P: ?Sized, F, Fut, S, X> Resync<E, F, Fut, P>
 where
     E: Event,
     F: FnMut() -> Fut,
@@ -229,11 +229,13 @@ impl Stage {
     }
 }
 
-fn into_update<S, E, P, X>(item: Result<Delivery<E, P>, Notice>) -> Result<Update<S, E, P>, ResyncError<X>> {
+fn into_update<S, E, P: ?Sized, X>(
+    item: Result<Delivery<E, P>, Notice>,
+) -> Result<Update<S, E, P>, ResyncError<X>> {
     item.map(Update::Event).map_err(ResyncError::Ended)
 }
 
-impl<E, P, F, Fut, S, X> Stream for Resync<E, F, Fut, P>
+impl<E, P: ?Sized, F, Fut, S, X> Stream for Resync<E, F, Fut, P>
 where
     E: Event,
     F: FnMut() -> Fut,
@@ -247,9 +249,9 @@ where
 }
 
 /// The future is pinned where it stands, and nothing else needs to be.
-impl<E, F, Fut, P> Unpin for Resync<E, F, Fut, P> {}
+impl<E, F, Fut, P: ?Sized> Unpin for Resync<E, F, Fut, P> {}
 
-impl<E, F, Fut, P> fmt::Debug for Resync<E, F, Fut, P> {
+impl<E, F, Fut, P: ?Sized> fmt::Debug for Resync<E, F, Fut, P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Resync")
             .field("events", &self.events)

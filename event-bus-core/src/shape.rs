@@ -1,11 +1,15 @@
 //! Which keys a template with open parameters stands for. A Redis glob can't say «one value»: its `*` runs over
 //! slashes too, so what the server sends for a pattern is looked at once more.
 
-use crate::key_error::ends_value;
+use crate::key_error::{MAX_KEY_BYTES, ends_value};
 
 /// A key of which some values are open.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(crate) struct Shape(Vec<Piece>);
+pub(crate) struct Shape {
+    pieces: Vec<Piece>,
+    /// A parameter stands in several places.
+    has_twins: bool,
+}
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 enum Piece {
@@ -16,26 +20,34 @@ enum Piece {
 
 impl Shape {
     pub(crate) fn new() -> Self {
-        Self(Vec::new())
+        Self { pieces: Vec::new(), has_twins: false }
     }
 
     /// Appends text that stands for itself.
     pub(crate) fn text(&mut self, text: &str) {
-        match self.0.last_mut() {
+        match self.pieces.last_mut() {
             Some(Piece::Text(before)) => before.push_str(text),
-            _ => self.0.push(Piece::Text(text.to_owned())),
+            _ => self.pieces.push(Piece::Text(text.to_owned())),
         }
     }
 
     /// Appends the open parameter `number`.
     pub(crate) fn open(&mut self, number: usize) {
-        self.0.push(Piece::Open(number));
+        self.has_twins |= self.pieces.contains(&Piece::Open(number));
+        self.pieces.push(Piece::Open(number));
+    }
+
+    /// How long its text is without any value, in bytes.
+    pub(crate) fn text_bytes(&self) -> usize {
+        let texts =
+            self.pieces.iter().map(|piece| if let Piece::Text(text) = piece { text.len() } else { 0 });
+        texts.sum()
     }
 
     /// The Redis pattern for it, which matches more than this.
     pub(crate) fn glob(&self) -> String {
         let mut glob = String::new();
-        for piece in &self.0 {
+        for piece in &self.pieces {
             match piece {
                 Piece::Open(_) => glob.push('*'),
                 Piece::Text(text) => {
@@ -51,31 +63,44 @@ impl Shape {
         glob
     }
 
-    /// The values of the open parameters in `key`, by number; `None` if it is another key. There is one way at
-    /// most: a value ends before the next character that none can hold.
+    /// Whether `key` is one of these.
+    pub(crate) fn matches(&self, key: &str) -> bool {
+        if self.has_twins { self.split(key).is_some() } else { self.walk(key, |_, _| true) }
+    }
+
+    /// The values of the open parameters in `key`, by number; `None` if it is another key.
     pub(crate) fn split<'k>(&self, key: &'k str) -> Option<Vec<(usize, &'k str)>> {
         let mut values: Vec<(usize, &str)> = Vec::new();
+        let is_whole = self.walk(key, |number, value| {
+            let is_right = values.iter().all(|(known, before)| *known != number || *before == value);
+            values.push((number, value));
+            is_right
+        });
+        is_whole.then_some(values)
+    }
+
+    /// Shows the value in each open place, as long as they are right; whether it came to the end. There is one way at
+    /// most: a value ends before the next character that none can hold.
+    fn walk<'k>(&self, key: &'k str, mut is_right: impl FnMut(usize, &'k str) -> bool) -> bool {
         let mut rest = key;
-        for (at, piece) in self.0.iter().enumerate() {
-            match piece {
-                Piece::Text(text) => rest = rest.strip_prefix(text.as_str())?,
+        for (at, piece) in self.pieces.iter().enumerate() {
+            let length = match piece {
+                Piece::Text(text) => rest.starts_with(text.as_str()).then_some(text.len()),
                 Piece::Open(number) => {
                     let run = &rest[..rest.find(ends_value).unwrap_or(rest.len())];
-                    let value = run.strip_suffix(self.behind(at)).filter(|value| !value.is_empty())?;
-                    if values.iter().any(|(known, before)| known == number && *before != value) {
-                        return None;
-                    }
-                    values.push((*number, value));
-                    rest = &rest[value.len()..];
+                    let value = run.strip_suffix(self.behind(at)).filter(|value| !value.is_empty());
+                    value.filter(|value| is_right(*number, value)).map(str::len)
                 }
-            }
+            };
+            let Some(length) = length else { return false };
+            rest = &rest[length..];
         }
-        rest.is_empty().then_some(values)
+        rest.is_empty() && key.len() <= MAX_KEY_BYTES
     }
 
     /// What belongs to the text behind the piece `at`, though a value could hold it.
     fn behind(&self, at: usize) -> &str {
-        match self.0.get(at + 1) {
+        match self.pieces.get(at + 1) {
             Some(Piece::Text(text)) => &text[..text.find(ends_value).unwrap_or(text.len())],
             _ => "",
         }

@@ -36,7 +36,7 @@ use crate::transport::{End, Inbox, Item, LeaseKey};
 ///
 /// [`only`](Self::only) narrows it to some types of events; `P` is what is then seen of them.
 #[must_use = "a subscription that is dropped hears nothing"]
-pub struct Subscription<E, P = E> {
+pub struct Subscription<E, P: ?Sized = E> {
     ear: Ear,
     codec: SharedCodec<E>,
     view: View<E, P>,
@@ -54,7 +54,7 @@ struct Ear {
 }
 
 /// What came first.
-enum Either<E, P, T> {
+enum Either<E, P: ?Sized, T> {
     Event(Result<Delivery<E, P>>),
     Other(T),
 }
@@ -108,7 +108,7 @@ impl<E: Event> Subscription<E> {
     }
 }
 
-impl<E: Event, P> Subscription<E, P> {
+impl<E: Event, P: ?Sized> Subscription<E, P> {
     /// What it listens to, in the order in which it came to.
     pub fn filters(&self) -> impl Iterator<Item = &ChannelFilter> {
         self.ear.filters.iter().map(|(filter, _)| filter)
@@ -299,9 +299,9 @@ impl<E: Event, P> Subscription<E, P> {
         self.ear.inbox.has_ended()
     }
 
-    /// How many messages are queued and not read yet.
-    pub(crate) fn queued(&self) -> usize {
-        self.ear.inbox.queued()
+    /// Unsubscribes; what is queued can still be read, and then it ends.
+    pub(crate) fn end(&self) {
+        self.ear.inbox.end(End::Closed);
     }
 
     pub(crate) fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Option<Read<E, P>>> {
@@ -348,7 +348,7 @@ impl<E: Event, P> Subscription<E, P> {
 /// What a subscription gives.
 pub(crate) type Read<E, P> = Result<Delivery<E, P>, Notice>;
 
-impl<E: Event, P> Stream for Subscription<E, P> {
+impl<E: Event, P: ?Sized> Stream for Subscription<E, P> {
     type Item = Result<Delivery<E, P>, Notice>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
@@ -362,7 +362,7 @@ impl Drop for Ear {
     }
 }
 
-impl<E, P> fmt::Debug for Subscription<E, P> {
+impl<E, P: ?Sized> fmt::Debug for Subscription<E, P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Subscription")
             .field("filters", &self.ear.filters.iter().map(|(filter, _)| filter).collect::<Vec<_>>())

@@ -1,10 +1,10 @@
 //! The template of a channel key: keys and patterns are made from it and values, and keys split back into their
 //! values. No value changes the meaning of the key around it. Used by generated code, which keeps to the rules.
 
-use std::fmt::{Display, Write};
+use std::fmt::{self, Display, Write};
 
 use crate::channel::{ChannelFilter, ChannelKey, KeyPattern};
-use crate::key_error::{KeyError, check_parameter};
+use crate::key_error::{KeyError, MAX_KEY_BYTES, check_parameter, check_written};
 use crate::shape::Shape;
 
 /// A key with places for values. Between two parameters stands a character that no value can hold.
@@ -77,9 +77,11 @@ impl Template {
 
     /// Appends the value of the parameter `number` to `key`.
     fn append(&self, key: &mut String, number: usize, value: &dyn Display) -> Result<(), KeyError> {
-        let start = key.len();
-        let _ = write!(key, "{value}"); // a Display that fails leaves what it wrote, and that is checked
-        check_parameter(self.parameters[number], &key[start..])
+        let (name, start) = (self.parameters[number], key.len());
+        let mut bounded = Bounded { text: key, left: MAX_KEY_BYTES + 1, bytes: 0 };
+        let written = write!(bounded, "{value}");
+        check_written(name, bounded.bytes, written.is_ok())?;
+        check_parameter(name, &key[start..])
     }
 
     /// The values that `key` was made from; `None` if it was not made from this template.
@@ -97,6 +99,26 @@ impl Template {
             *values.get_mut(number)? = value;
         }
         Some(values)
+    }
+}
+
+/// Keeps what can be part of a key, and counts what is too much for one.
+struct Bounded<'a> {
+    text: &'a mut String,
+    left: usize,
+    bytes: usize,
+}
+
+impl Write for Bounded<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.bytes = self.bytes.saturating_add(text.len());
+        if text.len() <= self.left {
+            self.left -= text.len();
+            self.text.push_str(text);
+        } else {
+            self.left = 0;
+        }
+        Ok(())
     }
 }
 
@@ -139,8 +161,34 @@ mod tests {
                 "{evil:?}"
             );
         }
-        assert!(key("u", &"g".repeat(2_000)).unwrap_err().contains("at most 1024"));
+        assert!(key("u", &"g".repeat(2_000)).unwrap_err().contains("has 2000 bytes, at most 1024"));
         assert!(key(&"u".repeat(1_000), &"g".repeat(1_000)).unwrap_err().contains("the channel key has"));
+    }
+
+    #[test]
+    fn a_value_that_can_not_be_written_whole_is_refused() {
+        struct Failing;
+        impl Display for Failing {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("half of")?;
+                Err(fmt::Error)
+            }
+        }
+        let error = ALL.key(&[&"u", &Failing]).unwrap_err().to_string();
+        assert_eq!(error, "the channel parameter `graph_id` can't be written: its Display failed");
+    }
+
+    #[test]
+    fn what_is_too_long_for_a_key_is_not_one_of_an_open_channel() {
+        let long = "g".repeat(1_024 - "{u/}/all".len());
+        let pattern = match ALL.filter(&[Some(&"u"), None]).unwrap() {
+            ChannelFilter::Pattern(pattern) => pattern,
+            other => panic!("{other:?}"),
+        };
+        assert!(pattern.matches(&ChannelKey::new(format!("{{u/{long}}}/all")).unwrap()));
+        assert_eq!(ALL.parse::<2>(&format!("{{u/{long}g}}/all")), None);
+        assert!(ALL.filter(&[Some(&"[".repeat(1_000)), None]).is_ok(), "escaping counts for nothing");
+        assert!(ALL.filter(&[Some(&"u".repeat(1_022)), None]).is_err());
     }
 
     #[test]

@@ -32,13 +32,17 @@ pub(crate) fn pascal_case(ident: &Ident) -> String {
 }
 
 /// `NodeDone` as `node_done`, for a part of a method's name.
-pub(crate) fn snake_case(ident: &Ident) -> String {
+fn snake_case(ident: &Ident) -> String {
     plain(ident).to_snake_case()
 }
 
-/// The constant for the events of a variant: `NODE_DONE` for `NodeDone`.
+/// The constant for the events of a variant: `NODE_DONE` for `NodeDone`, `V1_EVENT` for `V1`, which is taken.
 pub(crate) fn constant(variant: &Ident) -> Ident {
-    Ident::new(&that_can_begin(plain(variant).to_shouty_snake_case()), variant.span())
+    let mut name = that_can_begin(plain(variant).to_shouty_snake_case());
+    if name == plain(variant) {
+        name.push_str("_EVENT");
+    }
+    Ident::new(&name, variant.span())
 }
 
 /// The method that takes the handler for the events of a variant: `on_node_done` for `NodeDone`.
@@ -85,6 +89,7 @@ mod tests {
         let pascal_case = |word| super::pascal_case(&ident(word));
         assert_eq!(snake_case(&ident("HTTPGet")), "http_get");
         assert_eq!(constant(&ident("NodeDone")), "NODE_DONE");
+        assert_eq!(constant(&ident("V1")), "V1_EVENT");
         assert_eq!(handler(&ident("NodeDone")), "on_node_done");
         assert_eq!(handler(&ident("Notice")), "on_notice_event");
         assert_eq!(pascal_case("graph_exec_id"), "GraphExecId");

@@ -293,7 +293,7 @@ where
     }
     match within("a notice", events.recv()).await.unwrap().map(drop).unwrap_err() {
         notice @ Notice::UnknownType { .. } => {
-            assert!(notice.to_string().contains("\"shipped\""), "{notice}");
+            assert!(notice.to_string().contains("`shipped`"), "{notice}");
             assert!(!format!("{notice} {notice:?}").contains("swordfish"));
             assert_eq!(notice.channel().map(Channel::as_str), Some("jobs/7"));
             let Notice::UnknownType { event_type, raw, .. } = notice else { unreachable!() };
@@ -334,6 +334,66 @@ async fn a_narrowed_subscription_passes_over_unknown_types_and_is_told_of_what_i
         let notice = within("a notice", paid.recv()).await.unwrap().map(drop).unwrap_err();
         assert!(matches!(notice, Notice::Undecodable { .. }), "{notice}");
     }
+}
+
+#[tokio::test]
+async fn whoever_reads_first_a_broken_event_of_another_type_is_not_told_to_a_narrowed_subscription() {
+    let memory = MemoryTransport::new();
+    let bus = InsideBus::new(memory.clone());
+    let broken = || tagged(Inside::TYPE_TAG, "closed", &json!({ "order_id": "broken" }));
+    for whole_first in [true, false] {
+        let mut whole = bus.listen("7").await.unwrap();
+        let mut paid = bus.listen("7").await.unwrap().only(Inside::PAID);
+        publish_raw(&memory, "jobs/7", broken()).await;
+        bus.publish(&Inside::Paid(Box::new(Payment { order_id: 7, cents: 1 }))).await.unwrap();
+        if whole_first {
+            assert!(within("a notice", whole.recv()).await.unwrap().is_err());
+        }
+        assert_eq!(within("a payment", paid.recv()).await.unwrap().unwrap().cents, 1);
+        if !whole_first {
+            assert!(within("a notice", whole.recv()).await.unwrap().is_err());
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_a_stranger_calls_a_type_is_shown_only_if_it_is_a_short_name() {
+    let memory = MemoryTransport::new();
+    let bus = AroundBus::new(memory.clone());
+    let mut events = bus.listen("7").await.unwrap();
+    for name in ["password=swordfish", "swordfish is the password", &"swordfish".repeat(100_000)] {
+        publish_raw(&memory, "jobs/7", json!({ "payload": name }).to_string()).await;
+        let notice = within("a notice", events.recv()).await.unwrap().map(drop).unwrap_err();
+        assert!(matches!(&notice, Notice::UnknownType { event_type, .. } if **event_type == *name));
+        let shown = format!("{notice} {notice:?} {:?}", UnknownEvent::new(name, ""));
+        assert!(!shown.contains("swordfish") && shown.len() < 500, "{shown}");
+    }
+}
+
+/// Payloads without a size, and names that are hard to use.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, EventBus)]
+#[bus(name = "hard", channel(hard = "all"))]
+enum Hard {
+    Text(Box<str>),
+    List(Box<[u64]>),
+    V1(Payment),
+    X,
+}
+
+#[tokio::test]
+async fn payloads_may_have_no_size_and_variants_the_names_of_constants() {
+    let bus = HardBus::new(MemoryTransport::new());
+    let mut text = bus.hard().listen().await.unwrap().only(Hard::TEXT);
+    let mut list = bus.hard().listen().await.unwrap().only(Hard::LIST);
+    let mut v1 = bus.hard().listen().await.unwrap().only((Hard::V1_EVENT, Hard::X_EVENT));
+    let payment = Hard::V1(Payment { order_id: 7, cents: 1 });
+    for event in [Hard::Text("a text".into()), Hard::List([1, 2].into()), payment.clone(), Hard::X] {
+        bus.publish(&event).await.unwrap();
+    }
+    assert_eq!(&*within("a text", text.recv()).await.unwrap().unwrap(), "a text");
+    assert_eq!(&*within("a list", list.recv()).await.unwrap().unwrap(), [1, 2]);
+    assert_eq!(*within("it", v1.recv()).await.unwrap().unwrap(), payment);
+    assert_eq!(*within("it", v1.recv()).await.unwrap().unwrap(), Hard::X);
 }
 
 #[tokio::test]

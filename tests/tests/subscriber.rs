@@ -93,7 +93,7 @@ async fn each_type_goes_to_its_handler(transport: impl Transport + Clone) {
         "opened on orders/1",
         "paid 950",
         "closed Closed { order: 1 }",
-        "notice a message of 27 bytes on orders/1 is an event of the unknown type \"lost\"",
+        "notice a message of 27 bytes on orders/1 is an event of an unknown type: `lost`",
     ];
     assert_eq!(journal.until(4).await, expected);
     bus.publish(&paid(2, 3)).await.unwrap();
@@ -264,12 +264,122 @@ async fn a_panic_in_a_handler_is_reported_and_nothing_else_suffers() {
     }
     assert_eq!(journal.until(2).await, ["1", "2"]);
     let expected = [
-        "the handler of \"paid\" panicked over a message on orders/1: not 13",
-        "the handler of \"opened\" panicked over a message on orders/1: before its future",
+        "the handler of `paid` panicked over a message on orders/1: not 13",
+        "the handler of `opened` panicked over a message on orders/1: before its future",
     ];
     assert_eq!(panics.read(), expected);
     let report = running.shutdown(Duration::from_secs(20)).await;
     assert_eq!((report.handled, report.panicked), (2, 2));
+}
+
+/// Panics over some messages.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+struct Unlucky(u64);
+
+impl<'de> Deserialize<'de> for Unlucky {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let number = u64::deserialize(deserializer)?;
+        assert!(number != 13, "not {number}");
+        Ok(Self(number))
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, EventBus)]
+#[bus(name = "numbers", channel(number = "all"))]
+struct Number {
+    number: Unlucky,
+}
+
+#[tokio::test]
+async fn a_message_that_the_event_type_panics_over_is_reported_and_the_next_is_handled() {
+    let bus = NumberBus::new(MemoryTransport::new());
+    let (journal, panics) = (Journal::default(), Journal::default());
+    let (numbers, told) = (journal.clone(), panics.clone());
+    let running = bus
+        .subscriber()
+        .on_event(move |event| {
+            let journal = numbers.clone();
+            async move { journal.note(event.number.0.to_string()) }
+        })
+        .ignore_notices()
+        .on_panic(move |panic| told.note(format!("{panic}: {}", panic.message())))
+        .start([bus.number()])
+        .await
+        .unwrap();
+    for number in [1, 13, 2] {
+        bus.publish(&Number { number: Unlucky(number) }).await.unwrap();
+    }
+    assert_eq!(journal.until(2).await, ["1", "2"]);
+    assert_eq!(panics.read(), ["the event type panicked while a message was read: not 13"]);
+    let report = running.shutdown(Duration::ZERO).await;
+    assert_eq!((report.handled, report.panicked, report.unhandled), (2, 1, 0));
+}
+
+#[tokio::test]
+async fn notices_that_are_ignored_hold_up_nothing() {
+    let memory = MemoryTransport::new();
+    let bus = NumberedBus::new(memory.clone());
+    let (gate, journal) = (Gate::shut(), Journal::default());
+    let (passing, events) = (gate.clone(), journal.clone());
+    let running = bus
+        .subscriber()
+        .on_event(move |event| {
+            let (gate, journal) = (passing.clone(), events.clone());
+            async move {
+                if event.source == "stuck" {
+                    gate.pass().await;
+                }
+                journal.note(event.source.clone());
+            }
+        })
+        .ignore_notices()
+        .start([bus.source(SourceChannel { source: Any })])
+        .await
+        .unwrap();
+    publish(&bus, "stuck", 1).await;
+    eventually("it is stuck", || gate.inside() == 1).await;
+    memory.interrupt();
+    memory.resume();
+    publish(&bus, "free", 2).await;
+    assert_eq!(journal.until(1).await, ["free"]);
+    drop(running);
+}
+
+#[tokio::test]
+async fn what_was_received_and_not_handled_is_counted_and_nothing_else() {
+    let memory = MemoryTransport::new();
+    let bus = OrderEventBus::new(memory.clone());
+    let gate = Gate::shut();
+    let passing = gate.clone();
+    let running = bus
+        .subscriber()
+        .on_paid(move |_| {
+            let gate = passing.clone();
+            async move { gate.pass().await }
+        })
+        .on_notice(async |_| {})
+        .ignore_rest()
+        .concurrency(1)
+        .start(["1"])
+        .await
+        .unwrap();
+    let mut mirror = bus.listen("1").await.unwrap();
+    for number in 0..10 {
+        bus.publish(&OrderEvent::Opened { order: 1 }).await.unwrap();
+        if number < 3 {
+            bus.publish(&paid(1, number)).await.unwrap();
+        }
+    }
+    memory.interrupt();
+    memory.resume();
+    let mut received = 0;
+    while received < 15 {
+        let _ = within("what it got too", mirror.recv()).await.unwrap();
+        received += 1;
+    }
+    eventually("one runs", || gate.inside() == 1).await;
+    let report = running.shutdown(Duration::ZERO).await;
+    assert_eq!((report.handled, report.aborted, report.unhandled), (0, 1, 4), "two payments and two notices");
 }
 
 #[tokio::test]

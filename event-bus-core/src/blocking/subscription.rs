@@ -24,7 +24,7 @@ use crate::subscription::Subscription;
 /// [`Notice::Stopped`], which says so, and the subscription has ended. [`recv`](Self::recv) and the others return an error there,
 /// and the subscription lives on.
 #[must_use = "a subscription that is dropped hears nothing"]
-pub struct BlockingSubscription<E, P = E> {
+pub struct BlockingSubscription<E, P: ?Sized = E> {
     /// Before the runtime: fields are dropped in their order.
     subscription: Subscription<E, P>,
     runtime: BlockingRuntime,
@@ -44,7 +44,7 @@ impl<E: Event> BlockingSubscription<E> {
     }
 }
 
-impl<E: Event, P> BlockingSubscription<E, P> {
+impl<E: Event, P: ?Sized> BlockingSubscription<E, P> {
     /// Waits for the next event or notice; `None` at the end.
     ///
     /// # Errors
@@ -153,7 +153,7 @@ impl<E: Event, P> BlockingSubscription<E, P> {
     }
 }
 
-impl<E: Event, P> Iterator for BlockingSubscription<E, P> {
+impl<E: Event, P: ?Sized> Iterator for BlockingSubscription<E, P> {
     type Item = Result<Delivery<E, P>, Notice>;
 
     fn next(&mut self) -> Option<Self::Item> {
@@ -166,9 +166,9 @@ impl<E: Event, P> Iterator for BlockingSubscription<E, P> {
     }
 }
 
-impl<E: Event, P> FusedIterator for BlockingSubscription<E, P> {}
+impl<E: Event, P: ?Sized> FusedIterator for BlockingSubscription<E, P> {}
 
-impl<E: Event, P> fmt::Debug for BlockingSubscription<E, P> {
+impl<E: Event, P: ?Sized> fmt::Debug for BlockingSubscription<E, P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("BlockingSubscription").field(&self.subscription).finish()
     }
@@ -177,13 +177,13 @@ impl<E: Event, P> fmt::Debug for BlockingSubscription<E, P> {
 /// The items of a subscription with a time-out for each, from
 /// [`BlockingSubscription::with_timeout`].
 #[must_use = "an iterator does nothing until it is read"]
-pub struct TimedItems<'a, E, P = E> {
+pub struct TimedItems<'a, E, P: ?Sized = E> {
     subscription: &'a mut BlockingSubscription<E, P>,
     timeout: Duration,
     is_over: bool,
 }
 
-impl<E: Event, P> Iterator for TimedItems<'_, E, P> {
+impl<E: Event, P: ?Sized> Iterator for TimedItems<'_, E, P> {
     type Item = Result<Result<Delivery<E, P>, Notice>>;
 
     fn next(&mut self) -> Option<Self::Item> {
@@ -199,9 +199,9 @@ impl<E: Event, P> Iterator for TimedItems<'_, E, P> {
     }
 }
 
-impl<E: Event, P> FusedIterator for TimedItems<'_, E, P> {}
+impl<E: Event, P: ?Sized> FusedIterator for TimedItems<'_, E, P> {}
 
-impl<E: Event, P> fmt::Debug for TimedItems<'_, E, P> {
+impl<E: Event, P: ?Sized> fmt::Debug for TimedItems<'_, E, P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TimedItems")
             .field("subscription", &self.subscription)

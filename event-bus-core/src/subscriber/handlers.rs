@@ -29,7 +29,7 @@ impl<E: Event> Handlers<E> {
         Self { events: Vec::new(), notice: None, panic: Box::new(|panic| log(&panic)) }
     }
 
-    pub(super) fn set<P, H, F>(&mut self, event_type: EventType<E, P>, handler: H)
+    pub(super) fn set<P: ?Sized, H, F>(&mut self, event_type: EventType<E, P>, handler: H)
     where
         P: 'static,
         H: Fn(Delivery<E, P>) -> F + Send + Sync + 'static,
@@ -83,6 +83,10 @@ impl<E: Event> Handlers<E> {
         self.notice.as_ref().map(|handler| handler(notice))
     }
 
+    pub(super) fn handle_notices(&self) -> bool {
+        self.notice.is_some()
+    }
+
     pub(super) fn tell_panic(&self, panic: HandlerPanic) {
         let told = catch_unwind(AssertUnwindSafe(|| (self.panic)(panic)));
         if told.is_err() {
@@ -92,11 +96,7 @@ impl<E: Event> Handlers<E> {
 }
 
 fn log(panic: &HandlerPanic) {
-    tracing::error!(
-        event_type = panic.event_type(),
-        channel = panic.channel().map(tracing::field::display),
-        "{panic}"
-    );
+    tracing::error!("{panic}");
 }
 
 impl<E> fmt::Debug for Handlers<E> {

@@ -12,7 +12,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::sync::oneshot;
-use tokio::task::JoinHandle;
+use tokio::task::{JoinError, JoinHandle};
 
 use crate::bus::EventBus;
 use crate::channel::ChannelFilter;
@@ -22,6 +22,7 @@ use crate::event::Event;
 use crate::event_type::EventType;
 
 use handlers::Handlers;
+use report::Tally;
 pub use report::{HandlerPanic, SubscriberReport};
 use runner::Runner;
 
@@ -36,10 +37,11 @@ const CONCURRENCY: usize = 16;
 ///   has finished. Handlers of different channels run at the same time, up to [`concurrency`](Self::concurrency).
 /// - **Notices keep their place.** One about a message, such as [`Notice::Undecodable`], is handled in the order of its
 ///   channel. All others are handled when everything before them has been, and before anything behind them.
-/// - **Bounded.** As many events as may run wait for an earlier one of their channel; all others stay in the
-///   subscription's own queue, where its bounds and its overflow policy hold. So a handler that hangs holds up its
-///   channel, and in the end all: put a time-out into it.
-/// - **Contained.** A handler that panics is [reported](Self::on_panic) and counted, and the next event follows.
+/// - **Bounded.** As many events as may run wait for an earlier one of their channel, so at most twice
+///   [`concurrency`](Self::concurrency) events are held besides the subscription's own queue, where its bounds and its
+///   overflow policy hold. So a handler that hangs holds up its channel, and in the end all: put a time-out into it.
+/// - **Contained.** A handler that panics is [reported](Self::on_panic) and counted, and the next event follows; so it
+///   is if the event type panics while a message is read.
 #[must_use = "a subscriber hears nothing until it is started"]
 pub struct Subscriber<E> {
     bus: EventBus<E>,
@@ -59,7 +61,7 @@ impl<E: Event> Subscriber<E> {
     /// their type without.
     pub fn on<P, H, F>(mut self, event_type: EventType<E, P>, handler: H) -> Self
     where
-        P: 'static,
+        P: ?Sized + 'static,
         H: Fn(Delivery<E, P>) -> F + Send + Sync + 'static,
         F: Future<Output = ()> + Send + 'static,
     {
@@ -123,13 +125,14 @@ impl<E: Event> Subscriber<E> {
             None => events,
         };
         let (stop, stopped) = oneshot::channel();
-        let runner = Runner::new(events, self.handlers, self.concurrency);
+        let tally = Tally::default();
+        let runner = Runner::new(events, self.handlers, self.concurrency, tally.clone());
         #[expect(
             clippy::disallowed_methods,
             reason = "ends with the handle that is returned, or the subscription"
         )]
         let task = tokio::spawn(runner.run(stopped));
-        Ok(RunningSubscriber { task, stop: Some(stop), report: None })
+        Ok(RunningSubscriber { task, stop: Some(stop), tally, has_ended: false })
     }
 }
 
@@ -167,9 +170,10 @@ impl fmt::Debug for Starting {
 /// [`shutdown`](Self::shutdown) lets them finish.
 #[must_use = "a subscriber that is dropped stops"]
 pub struct RunningSubscriber {
-    task: JoinHandle<SubscriberReport>,
+    task: JoinHandle<()>,
     stop: Option<oneshot::Sender<Duration>>,
-    report: Option<SubscriberReport>,
+    tally: Tally,
+    has_ended: bool,
 }
 
 impl RunningSubscriber {
@@ -191,11 +195,23 @@ impl RunningSubscriber {
     /// # Cancel safety
     /// Dropping the future changes nothing.
     pub async fn ended(&mut self) -> SubscriberReport {
-        if self.report.is_none() {
+        if !self.has_ended {
             let ended = (&mut self.task).await;
-            self.report = Some(ended.unwrap_or_else(|_| SubscriberReport::of_the_lost()));
+            self.has_ended = true;
+            if let Err(error) = ended {
+                self.tally.write(|report| report.end = Some(Notice::Stopped { reason: why(&error).into() }));
+            }
         }
-        self.report.clone().unwrap_or_default()
+        self.tally.report()
+    }
+}
+
+/// Why the task of a subscriber is gone.
+fn why(error: &JoinError) -> &'static str {
+    if error.is_panic() {
+        "an event panicked while the subscriber dropped it"
+    } else {
+        "the runtime that ran the subscriber has ended"
     }
 }
 
@@ -207,6 +223,6 @@ impl Drop for RunningSubscriber {
 
 impl fmt::Debug for RunningSubscriber {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RunningSubscriber").field("report", &self.report).finish_non_exhaustive()
+        f.debug_struct("RunningSubscriber").field("report", &self.tally.report()).finish_non_exhaustive()
     }
 }

@@ -1,21 +1,22 @@
-//! What a subscriber tells of its work: a handler that panicked, and the sum at the end.
+//! What a subscriber tells of its work: what panicked, and the sum at the end.
 
 use std::any::Any;
 use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::channel::Channel;
 use crate::delivery::Notice;
+use crate::event_type::Shown;
 
 /// What a subscriber did, from [`RunningSubscriber::shutdown`](super::RunningSubscriber::shutdown).
 ///
-/// Events that were handled, panicked, were aborted or unhandled add up to those received; so do notices, which are
-/// counted among them.
+/// The numbers add up to the events and notices that it received and had a handler for.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct SubscriberReport {
     /// How many handlers finished.
     pub handled: u64,
-    /// How many handlers panicked.
+    /// How many handlers panicked; also how many messages could not be read since the event type panicked over them.
     pub panicked: u64,
     /// How many handlers were ended because they ran longer than the shutdown allowed.
     pub aborted: u64,
@@ -25,43 +26,67 @@ pub struct SubscriberReport {
     pub end: Option<Notice>,
 }
 
-impl SubscriberReport {
-    /// Of a subscriber whose task is gone, with all that it had counted.
-    pub(super) fn of_the_lost() -> Self {
-        let end = Some(Notice::Stopped { reason: "the runtime that ran the subscriber has ended".into() });
-        Self { end, ..Self::default() }
+/// The report as it grows: it outlives the task that writes it.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Tally(Arc<Mutex<SubscriberReport>>);
+
+impl Tally {
+    pub(super) fn write<T>(&self, change: impl FnOnce(&mut SubscriberReport) -> T) -> T {
+        change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(super) fn report(&self) -> SubscriberReport {
+        self.write(|report| report.clone())
     }
 }
 
-/// A handler that panicked.
+/// A handler that panicked, or an event type that panicked while a message was read.
 #[derive(Clone)]
 pub struct HandlerPanic {
-    channel: Option<Channel>,
-    event_type: Option<String>,
+    about: About,
     message: String,
 }
 
+/// What was being done.
+#[derive(Clone, Debug)]
+pub(super) enum About {
+    Event(Channel, String),
+    /// A notice, about a message or not.
+    Notice(Option<Channel>),
+    Reading,
+}
+
+impl About {
+    pub(super) fn channel(&self) -> Option<&Channel> {
+        match self {
+            Self::Event(channel, _) => Some(channel),
+            Self::Notice(channel) => channel.as_ref(),
+            Self::Reading => None,
+        }
+    }
+}
+
 impl HandlerPanic {
-    pub(super) fn new(
-        channel: Option<Channel>,
-        event_type: Option<String>,
-        panic: &(dyn Any + Send),
-    ) -> Self {
+    pub(super) fn new(about: About, panic: &(dyn Any + Send)) -> Self {
         let text = panic.downcast_ref::<&str>().copied();
         let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-        Self { channel, event_type, message: text.unwrap_or("a panic without a text").to_owned() }
+        Self { about, message: text.unwrap_or("a panic without a text").to_owned() }
     }
 
-    /// The channel of the message that it handled; `None` for a notice that is about no message.
+    /// The channel of the message that it handled; `None` for a notice that is about no message, and for a message that
+    /// could not be read.
     #[must_use]
     pub fn channel(&self) -> Option<&Channel> {
-        self.channel.as_ref()
+        self.about.channel()
     }
 
-    /// The type of the event that it handled; `None` for a notice.
+    /// The type of the event that it handled; `None` for a notice, and for a message that could not be read.
     #[must_use]
     pub fn event_type(&self) -> Option<&str> {
-        self.event_type.as_deref()
+        match &self.about {
+            About::Event(_, event_type) => Some(event_type),
+            About::Notice(_) | About::Reading => None,
+        }
     }
 
     /// What the panic says. It may quote the event.
@@ -73,13 +98,15 @@ impl HandlerPanic {
 
 impl fmt::Display for HandlerPanic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.event_type {
-            Some(event_type) => write!(f, "the handler of {event_type:?} panicked")?,
-            None => f.write_str("the handler of notices panicked")?,
-        }
-        match &self.channel {
-            Some(channel) => write!(f, " over a message on {channel}"),
-            None => Ok(()),
+        match &self.about {
+            About::Event(channel, event_type) => {
+                write!(f, "the handler of {} panicked over a message on {channel}", Shown(event_type))
+            }
+            About::Notice(Some(channel)) => {
+                write!(f, "the handler of notices panicked over one about {channel}")
+            }
+            About::Notice(None) => f.write_str("the handler of notices panicked"),
+            About::Reading => f.write_str("the event type panicked while a message was read"),
         }
     }
 }

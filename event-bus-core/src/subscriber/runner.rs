@@ -2,9 +2,10 @@
 //! also if they panic over it.
 
 use std::collections::{HashMap, VecDeque};
-use std::future::Future;
+use std::future::{Future, poll_fn};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::sync::oneshot;
@@ -17,7 +18,7 @@ use crate::event::Event;
 use crate::subscription::{Read, Subscription};
 
 use super::handlers::{Handlers, Work};
-use super::report::{HandlerPanic, SubscriberReport};
+use super::report::{About, HandlerPanic, Tally};
 
 pub(super) struct Runner<E: Event> {
     /// Until it has ended, or this was asked to stop.
@@ -35,14 +36,7 @@ pub(super) struct Runner<E: Event> {
     barrier: Option<Notice>,
     /// A notice is being handled for which everything else waits.
     is_barred: bool,
-    report: SubscriberReport,
-}
-
-/// What a handler is about.
-struct About {
-    /// The channel that it holds up; all, if there is none.
-    channel: Option<Channel>,
-    event_type: Option<String>,
+    tally: Tally,
 }
 
 /// Something on a channel that is to be handled.
@@ -54,11 +48,21 @@ enum Item<E> {
 enum Step<E> {
     Stop(Duration),
     Finished(Finished),
-    Read(Option<Read<E, E>>),
+    Read(Received<E>),
 }
 
+type Finished = Result<(Id, ()), JoinError>;
+
+/// What a read gave: an item or the end; nothing if the event type panicked over it.
+type Received<E> = Option<Option<Read<E, E>>>;
+
 impl<E: Event> Runner<E> {
-    pub(super) fn new(events: Subscription<E>, handlers: Handlers<E>, concurrency: usize) -> Self {
+    pub(super) fn new(
+        events: Subscription<E>,
+        handlers: Handlers<E>,
+        concurrency: usize,
+        tally: Tally,
+    ) -> Self {
         Self {
             events: Some(events),
             handlers,
@@ -69,25 +73,25 @@ impl<E: Event> Runner<E> {
             waiting: 0,
             barrier: None,
             is_barred: false,
-            report: SubscriberReport::default(),
+            tally,
         }
     }
 
     /// Until the subscription has ended and all is handled, or `stop` says how long the running handlers have.
-    pub(super) async fn run(mut self, stop: oneshot::Receiver<Duration>) -> SubscriberReport {
+    pub(super) async fn run(mut self, stop: oneshot::Receiver<Duration>) {
         let mut stop = Some(stop);
         while self.events.is_some() || !self.running.is_empty() {
-            match std::future::poll_fn(|cx| self.poll_step(cx, &mut stop)).await {
+            match poll_fn(|cx| self.poll_step(cx, &mut stop)).await {
                 Step::Stop(grace) => return self.stop(grace).await,
                 Step::Finished(finished) => self.finish(finished),
-                Step::Read(Some(Ok(delivery))) => {
+                Step::Read(Some(Some(Ok(delivery)))) => {
                     self.enter(delivery.channel().clone(), Item::Event(delivery));
                 }
-                Step::Read(Some(Err(notice))) => self.take_notice(notice),
-                Step::Read(None) => self.events = None,
+                Step::Read(Some(Some(Err(notice)))) => self.take_notice(notice),
+                Step::Read(Some(None)) => self.events = None,
+                Step::Read(None) => {}
             }
         }
-        self.report
     }
 
     fn poll_step(
@@ -103,11 +107,7 @@ impl<E: Event> Runner<E> {
         if let Poll::Ready(Some(finished)) = self.running.poll_join_next_with_id(cx) {
             return Poll::Ready(Step::Finished(finished));
         }
-        let has_room = self.has_room();
-        match &mut self.events {
-            Some(events) if has_room => events.poll_recv(cx).map(Step::Read),
-            _ => Poll::Pending,
-        }
+        if self.has_room() { self.poll_read(cx).map(Step::Read) } else { Poll::Pending }
     }
 
     fn has_room(&self) -> bool {
@@ -115,9 +115,25 @@ impl<E: Event> Runner<E> {
         !is_held_up && self.running.len() < self.concurrency && self.waiting < self.concurrency
     }
 
+    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Received<E>> {
+        let Some(events) = &mut self.events else { return Poll::Pending };
+        // The message is out of the queue before it is decoded, and the next read takes the next one.
+        let read = catch_unwind(AssertUnwindSafe(|| events.poll_recv(cx)));
+        match read {
+            Ok(read) => Poll::Ready(Some(ready!(read))),
+            Err(panic) => {
+                self.tell_panic(About::Reading, &*panic);
+                Poll::Ready(None)
+            }
+        }
+    }
+
     fn take_notice(&mut self, notice: Notice) {
         if notice.is_final() {
-            self.report.end = Some(notice.clone());
+            self.tally.write(|report| report.end = Some(notice.clone()));
+        }
+        if !self.handlers.handle_notices() {
+            return; // nothing is held up by what nobody hears
         }
         if let Some(channel) = notice.channel().cloned() {
             return self.enter(channel, Item::Notice(notice));
@@ -143,15 +159,26 @@ impl<E: Event> Runner<E> {
 
     /// Starts the handler for `item`; `false` if there is none.
     fn start(&mut self, channel: &Channel, item: Item<E>) -> bool {
-        let (event_type, work) = match item {
+        let work = catch_unwind(AssertUnwindSafe(|| match item {
             Item::Event(delivery) => {
-                (Some(delivery.event_type().to_owned()), self.handlers.for_event(delivery))
+                let about = About::Event(channel.clone(), delivery.event_type().to_owned());
+                Some((self.handlers.for_event(delivery)?, about))
             }
-            Item::Notice(notice) => (None, self.handlers.for_notice(notice)),
-        };
-        let Some(work) = work else { return false };
-        self.spawn(work, About { channel: Some(channel.clone()), event_type });
-        true
+            Item::Notice(notice) => {
+                Some((self.handlers.for_notice(notice)?, About::Notice(Some(channel.clone()))))
+            }
+        }));
+        match work {
+            Ok(Some((work, about))) => {
+                self.spawn(work, about);
+                true
+            }
+            Ok(None) => false,
+            Err(panic) => {
+                self.tell_panic(About::Reading, &*panic);
+                false
+            }
+        }
     }
 
     fn spawn(&mut self, work: Work, about: About) {
@@ -170,16 +197,19 @@ impl<E: Event> Runner<E> {
     /// Counts a handler that is done, and tells if it panicked. Which channel it held up.
     fn account(&mut self, finished: Finished) -> Option<Channel> {
         let id = finished.as_ref().map_or_else(JoinError::id, |(id, ())| *id);
-        let About { channel, event_type } = self.about.remove(&id)?;
+        let about = self.about.remove(&id)?;
+        let channel = about.channel().cloned();
         match finished.map_err(JoinError::try_into_panic) {
-            Ok(_) => self.report.handled += 1,
-            Err(Ok(panic)) => {
-                self.report.panicked += 1;
-                self.handlers.tell_panic(HandlerPanic::new(channel.clone(), event_type, &*panic));
-            }
-            Err(Err(_)) => self.report.aborted += 1,
+            Ok(_) => self.tally.write(|report| report.handled += 1),
+            Err(Ok(panic)) => self.tell_panic(about, &*panic),
+            Err(Err(_)) => self.tally.write(|report| report.aborted += 1),
         }
         channel
+    }
+
+    fn tell_panic(&self, about: About, panic: &(dyn std::any::Any + Send)) {
+        self.tally.write(|report| report.panicked += 1);
+        self.handlers.tell_panic(HandlerPanic::new(about, panic));
     }
 
     /// The next one of `channel`.
@@ -200,24 +230,35 @@ impl<E: Event> Runner<E> {
         let work = self.barrier.take().and_then(|notice| self.handlers.for_notice(notice));
         if let Some(work) = work {
             self.is_barred = true;
-            self.spawn(work, About { channel: None, event_type: None });
+            self.spawn(work, About::Notice(None));
         }
     }
 
-    async fn stop(mut self, grace: Duration) -> SubscriberReport {
-        let unread = self.events.take().map_or(0, |events| events.queued());
-        let unhandled = unread + self.waiting + usize::from(self.barrier.is_some());
-        self.report.unhandled = u64::try_from(unhandled).unwrap_or(u64::MAX);
+    async fn stop(mut self, grace: Duration) {
+        let mut unhandled = self.waiting + usize::from(self.barrier.is_some());
+        if let Some(events) = &self.events {
+            events.end();
+        }
+        while self.events.is_some() {
+            match poll_fn(|cx| self.poll_read(cx)).await {
+                Some(Some(Err(_))) if !self.handlers.handle_notices() => {}
+                Some(Some(_)) => unhandled += 1,
+                Some(None) => self.events = None,
+                None => {}
+            }
+        }
+        self.tally.write(|report| report.unhandled = u64::try_from(unhandled).unwrap_or(u64::MAX));
         let finishing = async {
             while let Some(finished) = self.running.join_next_with_id().await {
                 self.account(finished);
             }
         };
         let _ = timeout(grace, finishing).await;
+        while let Some(finished) = self.running.try_join_next_with_id() {
+            self.account(finished);
+        }
         // Not awaited: a handler that blocks its thread would keep us past the grace.
-        self.report.aborted += u64::try_from(self.running.len()).unwrap_or(u64::MAX);
-        self.report
+        let left = u64::try_from(self.running.len()).unwrap_or(u64::MAX);
+        self.tally.write(|report| report.aborted += left);
     }
 }
-
-type Finished = Result<(Id, ()), JoinError>;

@@ -144,8 +144,8 @@ impl Inbox {
     /// to: who routes messages of a pattern must ask.
     #[must_use]
     pub fn wants(&self, channel: &str) -> bool {
-        let key = |door: &Door| channel.get(door.bus..).and_then(|key| door.shape.split(key));
-        self.door.as_ref().is_none_or(|door| key(door).is_some())
+        let lets_in = |door: &Arc<Door>| channel.get(door.bus..).is_some_and(|key| door.shape.matches(key));
+        self.door.as_ref().is_none_or(lets_in)
     }
 
     /// Queues a message. Never blocks. What does not fit is dropped by the subscription's own policy and told to
@@ -235,11 +235,6 @@ impl Inbox {
     /// Whether it is cut off from the server right now.
     pub(crate) fn is_cut_off(&self) -> bool {
         self.lock().cut_off > 0
-    }
-
-    /// How many messages are queued.
-    pub(crate) fn queued(&self) -> usize {
-        self.lock().queue.len()
     }
 
     /// Whether it takes nothing more.

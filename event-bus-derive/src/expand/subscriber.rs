@@ -5,7 +5,7 @@ use proc_macro2::{Ident, TokenStream};
 use quote::{format_ident, quote};
 use syn::{GenericParam, Generics, parse_quote};
 
-use crate::expand::generics::{is_taken, sendable};
+use crate::expand::generics::sendable;
 use crate::expand::types::seen;
 use crate::model::{Kinds, Outline};
 use crate::name::pascal_case;
@@ -67,13 +67,13 @@ fn slots(outline: &Outline<'_>) -> Vec<Slot> {
     match kinds {
         Kinds::Struct(_) => slots.push(Slot {
             method: format_ident!("on_event"),
-            parameter: parameter(outline, &format_ident!("event")),
+            parameter: parameter(0, "Event"),
             missing: quote!(#krate::private::Missing),
             is_given: quote!(#krate::private::EventsAreGiven),
             docs: " Handles every event.".to_owned(),
             events: Some((quote!(#krate::private::the_only_type()), whole.clone())),
         }),
-        Kinds::Enum(kinds) => slots.extend(kinds.iter().map(|kind| {
+        Kinds::Enum(kinds) => slots.extend(kinds.iter().enumerate().map(|(number, kind)| {
             let constant = &kind.constant;
             let docs = match &kind.name {
                 Some(name) => {
@@ -85,7 +85,7 @@ fn slots(outline: &Outline<'_>) -> Vec<Slot> {
             let method = &kind.handler;
             Slot {
                 method: method.clone(),
-                parameter: parameter(outline, &kind.variant),
+                parameter: parameter(number, &pascal_case(&kind.variant)),
                 missing: quote!(#missing::#method),
                 is_given: quote!(#krate::private::IsGiven),
                 docs,
@@ -95,7 +95,7 @@ fn slots(outline: &Outline<'_>) -> Vec<Slot> {
     }
     slots.push(Slot {
         method: format_ident!("on_notice"),
-        parameter: parameter(outline, &format_ident!("_notices")),
+        parameter: parameter(slots.len(), "Notice"),
         missing: quote!(#krate::private::Missing),
         is_given: quote!(#krate::private::NoticesAreGiven),
         docs: " Handles every notice: what was missed, and what could not be read.".to_owned(),
@@ -104,9 +104,9 @@ fn slots(outline: &Outline<'_>) -> Vec<Slot> {
     slots
 }
 
-fn parameter(outline: &Outline<'_>, name: &Ident) -> Ident {
-    let parameter = format_ident!("On{}", pascal_case(name));
-    if is_taken(outline.generics, &parameter) { format_ident!("__{parameter}") } else { parameter }
+/// Numbered, and such that nobody calls a type so: it must not stand in the way of a payload's.
+fn parameter(number: usize, name: &str) -> Ident {
+    format_ident!("__On{number}{name}")
 }
 
 /// The event's generics with slots before them.

@@ -6,7 +6,7 @@ use syn::{GenericArgument, Generics, Path, PathArguments, Type, Visibility, pars
 
 use crate::ast::{Input, Shape, Values, Variant};
 use crate::attr;
-use crate::name::{constant, handler, plain, snake_case};
+use crate::name::{constant, handler, plain};
 use crate::template::Piece;
 use crate::valid;
 
@@ -82,7 +82,7 @@ impl<'a> Outline<'a> {
             bus: beside("Bus"),
             blocking_bus: beside("BlockingBus"),
             subscriber: beside("Subscriber"),
-            missing: format_ident!("__{}_subscriber", snake_case(input.ident), span = input.ident.span()),
+            missing: format_ident!("__{}_subscriber", plain(input.ident), span = input.ident.span()),
             vis: input.vis,
             generics: input.generics,
             krate: input.attrs.krate.value.clone().unwrap_or_else(|| parse_quote!(::event_bus_core)),

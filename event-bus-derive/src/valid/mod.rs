@@ -258,14 +258,14 @@ fn check_overlaps_are_needed(cx: &Ctxt, attrs: &Container) {
             }
             continue;
         };
-        let mut listed_with = attrs.overlaps.iter().filter(|names| names.contains(name)).flatten();
-        let is_needed = listed_with.any(|other| {
-            let others = attrs
-                .channels
-                .iter()
-                .filter(|known| known.method == *other && known.method != channel.method);
-            others.into_iter().any(|other| is_unreadable(channel, other) || overlap(channel, other).is_some())
+        let lists = attrs.overlaps.iter().filter(|names| names.iter().any(|other| plain(other) == text));
+        let others = lists.flatten().flat_map(|other| {
+            let is_named = move |known: &&Channel| plain(&known.method) == plain(other);
+            attrs.channels.iter().filter(is_named).filter(|known| known.method != channel.method)
         });
+        let is_needed = others
+            .into_iter()
+            .any(|other| is_unreadable(channel, other) || overlap(channel, other).is_some());
         if !is_needed {
             cx.error(
                 name.span(),

@@ -105,6 +105,46 @@ mod shadowed {
     }
 }
 
+mod beside_each_other {
+    //! Types that generated code must not take for its own, and names that differ little.
+    #![allow(clippy::enum_variant_names, clippy::upper_case_acronyms)]
+
+    use event_bus_core::EventBus;
+    use serde::{Deserialize, Serialize};
+
+    #[derive(Debug, Serialize, Deserialize)]
+    pub(crate) struct OnLogin {
+        pub(crate) id: u64,
+    }
+
+    #[derive(Debug, Serialize, Deserialize, EventBus)]
+    #[bus(name = "sessions", channel(r#type = "{id}", user = "{id}/x"), channel(kind = "{id}-k" as OnKind), overlap(type, kind))]
+    pub(crate) enum OnMessage {
+        Login { id: u64 },
+        Message { id: u64 },
+        Notices { id: u64 },
+        V1_2 { id: u64 },
+        V12 { id: u64 },
+        First(OnLogin),
+    }
+
+    #[derive(Debug, Serialize, Deserialize, EventBus)]
+    #[bus(name = "http", channel(http = "all"))]
+    pub(crate) enum HTTPEvent {
+        Get,
+    }
+
+    #[derive(Debug, Serialize, Deserialize, EventBus)]
+    #[bus(name = "http", channel(http = "all"))]
+    pub(crate) enum HttpEvent {
+        Get,
+    }
+
+    #[derive(Debug, Serialize, Deserialize, EventBus)]
+    #[bus(name = "structs", channel(everything = "all"))]
+    pub(crate) struct OnEvent;
+}
+
 mod elsewhere {
     //! A bus that knows the crate by another path.
 
@@ -147,6 +187,23 @@ async fn everything() -> renamed::Result<()> {
     orders.publish(&shadowed::Order::Sent { order_id: 7, vec: 8 }).await?;
     println!("{:?} {:?}", orders.clone(), shadowed::OrderChannel { order_id: 1, vec: 2 });
     drop(orders.all());
+    let sessions = beside_each_other::OnMessageBus::new(MemoryTransport::new());
+    drop((sessions.r#type(beside_each_other::TypeChannel { id: 1 }), beside_each_other::OnKind { id: 1 }));
+    sessions.publish(&beside_each_other::OnMessage::First(beside_each_other::OnLogin { id: 1 })).await?;
+    for event in [
+        beside_each_other::OnMessage::Login { id: 1 },
+        beside_each_other::OnMessage::Message { id: 1 },
+        beside_each_other::OnMessage::Notices { id: 1 },
+        beside_each_other::OnMessage::V1_2 { id: 1 },
+        beside_each_other::OnMessage::V12 { id: 1 },
+    ] {
+        sessions.publish(&event).await?;
+    }
+    let https = beside_each_other::HTTPEventBus::new(MemoryTransport::new());
+    https.publish(&beside_each_other::HTTPEvent::Get).await?;
+    let https = beside_each_other::HttpEventBus::new(MemoryTransport::new());
+    https.publish(&beside_each_other::HttpEvent::Get).await?;
+    beside_each_other::OnEventBus::new(MemoryTransport::new()).publish(&beside_each_other::OnEvent).await?;
     elsewhere::everything().await
 }
 
