@@ -29,9 +29,9 @@ impl<E: Event> Handlers<E> {
         Self { events: Vec::new(), notice: None, panic: Box::new(|panic| log(&panic)) }
     }
 
-    pub(super) fn set<P: ?Sized, H, F>(&mut self, event_type: EventType<E, P>, handler: H)
+    pub(super) fn set<P, H, F>(&mut self, event_type: EventType<E, P>, handler: H)
     where
-        P: 'static,
+        P: ?Sized + 'static,
         H: Fn(Delivery<E, P>) -> F + Send + Sync + 'static,
         F: Future<Output = ()> + Send + 'static,
     {
