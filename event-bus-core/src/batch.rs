@@ -12,12 +12,13 @@ use std::task::{Context, Poll, ready};
 use futures_core::Stream;
 
 use crate::bus::EventBus;
-use crate::channel::ChannelKey;
+use crate::channel::{Channel, ChannelKey};
 use crate::error::{Error, Result};
 use crate::event::Event;
 use crate::message::Message;
-use crate::outgoing::{Outgoing, Pending};
+use crate::outgoing::{Outgoing, Pending, settle};
 use crate::receipt::Receipt;
+use crate::sequence::{Number, Turn, out_of_turn};
 
 /// When what is encoded goes out: enough to make the round trip cheap, and little enough to hold in memory.
 const MOST_MESSAGES: usize = 1_000;
@@ -81,10 +82,13 @@ impl<E: Event> EventBus<E> {
 
 /// Events on their way, from [`EventBus::publish_batch`]: await it, or read it event by event.
 #[must_use = "nothing is published before it is awaited or read"]
-pub struct PublishBatch<E, I> {
+pub struct PublishBatch<E, I: Iterator> {
     bus: EventBus<E>,
     key: Option<ChannelKey>,
     events: Fuse<I>,
+    /// Those that wait for the turn to number them; none on a bus that numbers nothing.
+    lined_up: VecDeque<(I::Item, Result<Vec<Channel>>)>,
+    turn: Option<Pin<Box<dyn Future<Output = Result<Turn>> + Send>>>,
     under_way: Option<RoundTrip>,
     results: VecDeque<Result<Vec<Receipt>>>,
 }
@@ -102,7 +106,8 @@ where
     I::Item: Borrow<E>,
 {
     fn new(bus: EventBus<E>, key: Option<ChannelKey>, events: I) -> Self {
-        Self { bus, key, events: events.fuse(), under_way: None, results: VecDeque::new() }
+        let (lined_up, results) = (VecDeque::new(), VecDeque::new());
+        Self { bus, key, events: events.fuse(), lined_up, turn: None, under_way: None, results }
     }
 
     /// What became of the next event; `None` behind the last one.
@@ -128,7 +133,11 @@ where
                 return Poll::Ready(Some(result));
             }
             if self.under_way.is_none() {
-                self.under_way = self.depart();
+                let Ok(turn) = ready!(self.poll_turn(cx)) else {
+                    self.results.extend(self.lined_up.drain(..).map(|_| Err(out_of_turn())));
+                    continue;
+                };
+                self.under_way = self.depart(turn);
             }
             let Some(RoundTrip { sent, awaited }) = &mut self.under_way else { return Poll::Ready(None) };
             let mut sent = ready!(sent.as_mut().poll(cx)).into_iter();
@@ -137,26 +146,66 @@ where
         }
     }
 
+    /// The turn to number the next events, which are lined up for it; at once on a bus that numbers nothing.
+    fn poll_turn(&mut self, cx: &mut Context<'_>) -> Poll<Result<Turn>> {
+        let Some(numbering) = self.bus.numbering().cloned() else { return Poll::Ready(Ok(Turn::default())) };
+        if self.turn.is_none() {
+            while self.lined_up.len() < MOST_MESSAGES
+                && let Some(event) = self.next_event()
+            {
+                self.lined_up.push_back(event);
+            }
+            let channels = self.lined_up.iter().filter_map(|(_, channels)| channels.as_ref().ok());
+            let channels = channels.flatten().cloned().collect();
+            self.turn = Some(Box::pin(async move { numbering.turn(channels).await }));
+        }
+        let Some(turn) = &mut self.turn else { return Poll::Pending };
+        let turn = ready!(turn.as_mut().poll(cx));
+        self.turn = None;
+        Poll::Ready(turn)
+    }
+
     /// The next round trip, if there are events left.
-    fn depart(&mut self) -> Option<RoundTrip> {
-        let (mut messages, mut awaited, mut bytes) = (Vec::new(), Vec::new(), 0);
+    fn depart(&mut self, mut turn: Turn) -> Option<RoundTrip> {
+        let (mut messages, mut numbers, mut awaited, mut bytes) = (Vec::new(), Vec::new(), Vec::new(), 0);
+        let is_numbered = self.bus.numbering().is_some();
         while messages.len() < MOST_MESSAGES && awaited.len() < MOST_MESSAGES && bytes < MOST_BYTES {
-            let Some(event) = self.events.next() else { break };
-            let outgoing = self.bus.encode(self.key.as_ref(), event.borrow()).map(Outgoing::into_messages);
-            awaited.push(outgoing.map(|(encoded, pending)| {
+            let next = if is_numbered { self.lined_up.pop_front() } else { self.next_event() };
+            let Some((event, channels)) = next else { break };
+            let outgoing = channels.and_then(|channels| self.bus.encode(channels, event.borrow(), &mut turn));
+            awaited.push(outgoing.map(Outgoing::into_messages).map(|(encoded, its_numbers, pending)| {
                 bytes += encoded.iter().map(|message| message.payload().len()).sum::<usize>();
                 messages.extend(encoded);
+                numbers.extend(its_numbers);
                 pending
             }));
         }
-        (!awaited.is_empty()).then(|| RoundTrip { sent: self.send(messages), awaited })
+        (!awaited.is_empty()).then(|| RoundTrip { sent: self.send(messages, numbers, turn), awaited })
     }
 
-    fn send(&self, messages: Vec<Message>) -> Pin<Box<dyn Future<Output = Vec<Result<Receipt>>> + Send>> {
+    fn next_event(&mut self) -> Option<(I::Item, Result<Vec<Channel>>)> {
+        let event = self.events.next()?;
+        let channels = self.bus.channels(self.key.as_ref(), event.borrow());
+        Some((event, channels))
+    }
+
+    fn send(
+        &self,
+        messages: Vec<Message>,
+        numbers: Vec<Option<Number>>,
+        turn: Turn,
+    ) -> Pin<Box<dyn Future<Output = Vec<Result<Receipt>>> + Send>> {
         let port = Arc::clone(self.bus.port());
-        Box::pin(async move { port.publish(messages).await })
+        Box::pin(async move {
+            let sent = port.publish(messages).await;
+            settle(turn, &numbers, &sent);
+            sent
+        })
     }
 }
+
+/// Nothing in it is pinned where it stands.
+impl<E, I: Iterator + Unpin> Unpin for PublishBatch<E, I> {}
 
 impl<E, I> Stream for PublishBatch<E, I>
 where
@@ -186,8 +235,7 @@ where
 }
 
 /// A batch that is awaited as a whole.
-#[derive(Debug)]
-pub struct PublishAll<E, I> {
+pub struct PublishAll<E, I: Iterator> {
     batch: PublishBatch<E, I>,
     results: Vec<Result<Vec<Receipt>>>,
 }
@@ -208,12 +256,21 @@ where
     }
 }
 
-impl<E, I> fmt::Debug for PublishBatch<E, I> {
+impl<E, I: Iterator> fmt::Debug for PublishBatch<E, I> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("PublishBatch")
             .field("bus", &self.bus)
             .field("key", &self.key)
             .field("is_under_way", &self.under_way.is_some())
             .finish_non_exhaustive()
+    }
+}
+
+impl<E, I: Iterator> fmt::Debug for PublishAll<E, I> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PublishAll")
+            .field("batch", &self.batch)
+            .field("results", &self.results.len())
+            .finish()
     }
 }

@@ -13,9 +13,10 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::event::Event;
 use crate::json::Json;
 use crate::message::Message;
-use crate::outgoing::Outgoing;
+use crate::outgoing::{Outgoing, settle};
 use crate::port::Port;
 use crate::receipt::Receipt;
+use crate::sequence::{Numbering, Turn};
 use crate::settings::Settings;
 use crate::subscription::Subscription;
 use crate::transport::{Capabilities, DynTransport, Health, Inbox, StateWatch, Transport, TransportState};
@@ -51,6 +52,8 @@ struct Core<E> {
     port: Arc<Port>,
     codec: SharedCodec<E>,
     settings: Settings,
+    /// If it numbers its messages.
+    numbering: Option<Arc<Numbering>>,
 }
 
 impl<E: Event> EventBus<E> {
@@ -70,7 +73,8 @@ impl<E: Event> EventBus<E> {
         codec: SharedCodec<E>,
         settings: Settings,
     ) -> Self {
-        Self(Arc::new(Core { port: Arc::new(Port::new(name, transport)), codec, settings }))
+        let numbering = settings.is_sequenced.then(|| Arc::new(Numbering::new()));
+        Self(Arc::new(Core { port: Arc::new(Port::new(name, transport)), codec, settings, numbering }))
     }
 
     /// Publishes `event` to every channel that its type declares, in one round trip where the transport can.
@@ -103,7 +107,8 @@ impl<E: Event> EventBus<E> {
     /// # Ok(()) }
     /// ```
     pub async fn publish(&self, event: &E) -> Result<Vec<Receipt>> {
-        self.send(self.encode(None, event)?).await
+        let channels = self.channels(None, event)?;
+        self.send(channels, event).await
     }
 
     /// Publishes `event` to the channel `key` alone: a [`ChannelKey`], or text that is checked to be one.
@@ -118,7 +123,8 @@ impl<E: Event> EventBus<E> {
         K: TryInto<ChannelKey>,
         Error: From<K::Error>,
     {
-        let mut receipts = self.send(self.encode(Some(&key.try_into()?), event)?).await?;
+        let channels = self.channels(Some(&key.try_into()?), event)?;
+        let mut receipts = self.send(channels, event).await?;
         receipts.pop().ok_or_else(Error::no_outcome)
     }
 
@@ -272,20 +278,35 @@ impl<E: Event> EventBus<E> {
         &self.0.port
     }
 
-    /// `event` for the channel `key`, or for all that its type declares.
-    pub(crate) fn encode(&self, key: Option<&ChannelKey>, event: &E) -> Result<Outgoing> {
+    /// The channel of `key`, or all that the type of `event` declares.
+    pub(crate) fn channels(&self, key: Option<&ChannelKey>, event: &E) -> Result<Vec<Channel>> {
         self.0.port.refuse_if_closed()?;
         let keys = match key {
             Some(key) => vec![key.clone()],
             None => declared_keys(self.name(), event)?,
         };
-        let channels = keys.iter().map(|key| self.channel(key)).collect();
-        Outgoing::encode(channels, event, &self.0.codec, self.0.settings.size_rule)
+        Ok(keys.iter().map(|key| self.channel(key)).collect())
     }
 
-    async fn send(&self, outgoing: Outgoing) -> Result<Vec<Receipt>> {
-        let (messages, pending) = outgoing.into_messages();
-        pending.conclude(&mut self.0.port.publish(messages).await.into_iter())
+    /// The numbers that messages on `channels` get; none if this bus does not number them.
+    pub(crate) fn numbering(&self) -> Option<&Arc<Numbering>> {
+        self.0.numbering.as_ref()
+    }
+
+    /// `event` for `channels`, with numbers of `turn`.
+    pub(crate) fn encode(&self, channels: Vec<Channel>, event: &E, turn: &mut Turn) -> Result<Outgoing> {
+        Outgoing::encode(channels, event, &self.0.codec, self.0.settings.size_rule, turn)
+    }
+
+    async fn send(&self, channels: Vec<Channel>, event: &E) -> Result<Vec<Receipt>> {
+        let mut turn = match self.numbering() {
+            Some(numbering) => numbering.turn(channels.clone()).await?,
+            None => Turn::default(),
+        };
+        let (messages, numbers, pending) = self.encode(channels, event, &mut turn)?.into_messages();
+        let sent = self.0.port.publish(messages).await;
+        settle(turn, &numbers, &sent);
+        pending.conclude(&mut sent.into_iter())
     }
 }
 

@@ -27,19 +27,25 @@ pub struct Delivery<E, P: ?Sized = E> {
 impl<E: Event> Delivery<E> {
     /// What `message` is to whoever uses `codec`.
     pub(crate) fn read(message: Arc<Message>, codec: &SharedCodec<E>) -> Result<Self, Notice> {
-        match message.decode(codec) {
+        let decoded = message.decode(codec);
+        Self::of(message, decoded)
+    }
+
+    /// `message`, which turned out to be `decoded`.
+    pub(crate) fn of(message: Arc<Message>, decoded: Decoded<E>) -> Result<Self, Notice> {
+        match decoded {
             Decoded::Event(envelope) => Ok(Self { envelope, message, view: whole }),
             Decoded::Oversized(sizes) => Err(Notice::Oversized {
                 channel: message.channel().clone(),
                 original_size_bytes: sizes.original_size_bytes,
                 max_size_bytes: sizes.max_size_bytes,
             }),
-            Decoded::Unknown(event_type) => Err(Notice::UnknownType {
+            Decoded::Unknown(event_type, _) => Err(Notice::UnknownType {
                 channel: message.channel().clone(),
                 event_type,
                 raw: message.payload().clone(),
             }),
-            Decoded::Undecodable(error) => Err(Notice::Undecodable {
+            Decoded::Undecodable(error, _) => Err(Notice::Undecodable {
                 channel: message.channel().clone(),
                 error,
                 raw: message.payload().clone(),
@@ -135,6 +141,15 @@ pub enum Notice {
         /// From the moment the loss was noticed. It may have begun somewhat earlier.
         down_for: Duration,
     },
+    /// Events are missing here although every connection looked healthy: their publisher
+    /// [numbers](crate::EventBusBuilder::sequenced) its events, and numbers are missing that no other notice covers. An
+    /// event whose publisher could not know whether it was published counts too.
+    Gap {
+        /// The channel on which they are missing.
+        channel: Channel,
+        /// How many events.
+        missed: u64,
+    },
     /// An event was too large to be published; this stood in its place.
     Oversized {
         /// The channel it was meant for.
@@ -179,11 +194,12 @@ pub enum Notice {
 }
 
 impl Notice {
-    /// The one channel that it is about, if it is about a message.
+    /// The one channel that it is about, if it is about one: about a message, or a gap between messages.
     #[must_use]
     pub fn channel(&self) -> Option<&Channel> {
         match self {
-            Self::Oversized { channel, .. }
+            Self::Gap { channel, .. }
+            | Self::Oversized { channel, .. }
             | Self::UnknownType { channel, .. }
             | Self::Undecodable { channel, .. } => Some(channel),
             _ => None,
@@ -207,6 +223,7 @@ impl fmt::Display for Notice {
             Self::Resumed { down_for } => {
                 write!(f, "listening again after {down_for:.1?}: what was published meanwhile was missed")
             }
+            Self::Gap { channel, missed } => write!(f, "{missed} events on {channel} are missing"),
             Self::Oversized { channel, original_size_bytes, max_size_bytes } => write!(
                 f,
                 "an event on {channel} was not published: its {original_size_bytes} bytes are over the limit \

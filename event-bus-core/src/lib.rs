@@ -92,6 +92,7 @@ pub mod private;
 mod python;
 mod receipt;
 mod resync;
+mod sequence;
 mod settings;
 mod shape;
 mod subscriber;

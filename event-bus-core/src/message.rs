@@ -7,7 +7,7 @@ use std::sync::{Arc, OnceLock};
 use bytes::Bytes;
 
 use crate::channel::Channel;
-use crate::codec::{CodecError, CodecId, Envelope, Peek, SharedCodec};
+use crate::codec::{CodecError, CodecId, Envelope, Headers, Peek, SharedCodec};
 use crate::event::Event;
 use crate::event_type::{UnknownEvent, Wanted};
 use crate::limit::{MarkerSizes, read_marker};
@@ -31,8 +31,8 @@ struct Shared {
 struct Peeked {
     codec: CodecId,
     event: TypeId,
-    /// Which of the known types it is.
-    known: Option<&'static str>,
+    /// Which of the known types it is, and what travels beside it.
+    known: Option<(&'static str, Headers)>,
 }
 
 /// What a message turned out to be.
@@ -40,8 +40,9 @@ pub(crate) enum Decoded<E> {
     Event(Arc<Envelope<E>>),
     Oversized(MarkerSizes),
     /// It is called this, which the event type does not know and has no place for.
-    Unknown(Arc<str>),
-    Undecodable(Arc<CodecError>),
+    Unknown(Arc<str>, Headers),
+    /// With its headers, if they could be read all the same.
+    Undecodable(Arc<CodecError>, Option<Headers>),
 }
 
 impl Message {
@@ -82,38 +83,41 @@ impl Message {
             Err(error) => error,
         };
         let Some(Peek { event_type, headers }) = self.peek(codec) else {
-            return Decoded::Undecodable(Arc::new(error));
+            return Decoded::Undecodable(Arc::new(error), None);
         };
         if E::EVENT_TYPES.contains(&&*event_type) {
-            return Decoded::Undecodable(Arc::new(error));
+            return Decoded::Undecodable(Arc::new(error), Some(headers));
         }
         match E::from_unknown(UnknownEvent::new(&*event_type, self.payload.clone())) {
             Some(payload) => Decoded::Event(Arc::new(Envelope { payload, headers })),
-            None => Decoded::Unknown(event_type.into()),
+            None => Decoded::Unknown(event_type.into(), headers),
         }
     }
 
-    /// Whether this is an event of a known type that is none of those `wanted`, as far as can be told without
-    /// decoding it.
-    pub(crate) fn is_unwanted<E: Event>(&self, wanted: &Wanted, codec: &SharedCodec<E>) -> bool {
+    /// The headers of this, if it is an event of a known type that is none of those `wanted`, as far as can be told
+    /// without decoding it.
+    pub(crate) fn unwanted<E: Event>(&self, wanted: &Wanted, codec: &SharedCodec<E>) -> Option<Headers> {
         let decoded = self.decoded.get().filter(|shared| shared.codec == codec.id());
         let decoded = decoded.and_then(|shared| shared.decoded.downcast_ref::<Decoded<E>>());
         if matches!(decoded, Some(Decoded::Event(_))) {
-            return false; // the event itself tells, and costs less
+            return None; // the event itself tells, and costs less
         }
         let peeked = self.peeked.get_or_init(|| Box::new(self.peek_known(codec)));
         let known = if peeked.codec == codec.id() && peeked.event == TypeId::of::<E>() {
-            peeked.known
+            peeked.known.clone()
         } else {
             self.peek_known(codec).known
         };
-        known.is_some_and(|event_type| !wanted.takes(event_type, E::EVENT_TYPES))
+        let (_, headers) = known.filter(|(event_type, _)| !wanted.takes(event_type, E::EVENT_TYPES))?;
+        Some(headers)
     }
 
     fn peek_known<E: Event>(&self, codec: &SharedCodec<E>) -> Peeked {
         let peek = self.peek(codec).filter(|_| read_marker(&self.payload).is_none());
-        let known =
-            peek.and_then(|peek| E::EVENT_TYPES.iter().copied().find(|known| *known == peek.event_type));
+        let known = peek.and_then(|Peek { event_type, headers }| {
+            let known = E::EVENT_TYPES.iter().copied().find(|known| *known == event_type)?;
+            Some((known, headers))
+        });
         Peeked { codec: codec.id(), event: TypeId::of::<E>(), known }
     }
 
@@ -127,8 +131,8 @@ impl<E> Clone for Decoded<E> {
         match self {
             Self::Event(envelope) => Self::Event(Arc::clone(envelope)),
             Self::Oversized(sizes) => Self::Oversized(*sizes),
-            Self::Unknown(event_type) => Self::Unknown(Arc::clone(event_type)),
-            Self::Undecodable(error) => Self::Undecodable(Arc::clone(error)),
+            Self::Unknown(event_type, headers) => Self::Unknown(Arc::clone(event_type), headers.clone()),
+            Self::Undecodable(error, headers) => Self::Undecodable(Arc::clone(error), headers.clone()),
         }
     }
 }

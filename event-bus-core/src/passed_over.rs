@@ -53,7 +53,7 @@ impl PassedOver {
         }
         self.told -= 1;
         match self.kept.pop_front() {
-            Some(Notice::Lagged { missed }) => self.folded.lag(missed),
+            Some(Notice::Lagged { missed } | Notice::Gap { missed, .. }) => self.folded.lag(missed),
             Some(Notice::Interrupted) => self.folded.interrupt(),
             Some(Notice::Resumed { down_for }) => self.folded.resume(down_for),
             Some(_) => self.folded.lag(1), // a message that was no event

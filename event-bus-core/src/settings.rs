@@ -7,6 +7,8 @@ use crate::transport::InboxLimits;
 pub(crate) struct Settings {
     pub(crate) size_rule: SizeRule,
     pub(crate) inbox: InboxLimits,
+    /// Whether what it publishes is numbered.
+    pub(crate) is_sequenced: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default)]

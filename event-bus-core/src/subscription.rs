@@ -11,16 +11,17 @@ use futures_core::Stream;
 use tokio::task::coop;
 use tokio::time::timeout_at;
 
-use crate::channel::ChannelFilter;
-use crate::codec::SharedCodec;
+use crate::channel::{Channel, ChannelFilter};
+use crate::codec::{Headers, SharedCodec};
 use crate::deadline::Deadline;
 use crate::delivery::{Delivery, Notice};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::Event;
 use crate::event_type::{Chosen, EventTypes, View, Wanted, whole};
-use crate::message::Message;
+use crate::message::{Decoded, Message};
 use crate::passed_over::{MOST_KEPT, PassedOver};
 use crate::port::Port;
+use crate::sequence::{Tracks, Verdict};
 use crate::transport::{End, Inbox, Item, LeaseKey};
 
 /// Listens to channels and patterns of a bus, from [`EventBus::listen`](crate::EventBus::listen).
@@ -42,6 +43,9 @@ pub struct Subscription<E, P: ?Sized = E> {
     view: View<E, P>,
     /// All types, if there are none.
     wanted: Option<Wanted>,
+    tracks: Tracks,
+    /// What stands behind a gap that was told.
+    behind_gap: Option<Read<E, P>>,
 }
 
 /// What ends when the subscription is dropped.
@@ -64,7 +68,7 @@ impl<E: Event> Subscription<E> {
     pub(crate) fn new(port: Arc<Port>, inbox: Inbox, codec: SharedCodec<E>) -> Result<Self> {
         port.admit(&inbox)?;
         let ear = Ear { port, filters: Vec::new(), inbox, passed_over: PassedOver::default() };
-        Ok(Self { ear, codec, view: whole, wanted: None })
+        Ok(Self { ear, codec, view: whole, wanted: None, tracks: Tracks::default(), behind_gap: None })
     }
 
     /// Narrows it to one or several types of events: an [`EventType`](crate::EventType), which the derive makes of each
@@ -99,7 +103,14 @@ impl<E: Event> Subscription<E> {
     /// ```
     pub fn only<T: EventTypes<E>>(self, types: T) -> Subscription<E, T::Payload> {
         let Chosen { names, view } = types.chosen();
-        Subscription { ear: self.ear, codec: self.codec, view, wanted: Some(Wanted::new(names)) }
+        let Self { ear, codec, tracks, behind_gap, .. } = self;
+        let wanted = Wanted::new(names);
+        let behind_gap = match behind_gap {
+            Some(Ok(delivery)) => see(delivery, Some(&wanted), view).map(Ok),
+            Some(Err(notice)) => Some(Err(notice)),
+            None => None,
+        };
+        Subscription { ear, codec, view, wanted: Some(wanted), tracks, behind_gap }
     }
 
     /// Narrows it to some types, of which the event is seen.
@@ -157,7 +168,10 @@ impl<E: Event, P: ?Sized> Subscription<E, P> {
             let _ = self.ear.port.transport().fence().await;
         }
         match self.ear.inbox.keep(lease) {
-            Some(key) => self.ear.filters.push((filter, key)),
+            Some(key) => {
+                self.tracks.excuse(); // what was published to it before was not for us
+                self.ear.filters.push((filter, key));
+            }
             None => return Err(Error::new(ErrorKind::Closed, "the subscription has ended")),
         }
         Ok(())
@@ -177,6 +191,7 @@ impl<E: Event, P: ?Sized> Subscription<E, P> {
         let filter = filter.try_into()?;
         let Some(at) = self.filters().position(|known| *known == filter) else { return Ok(false) };
         let (_, key) = self.ear.filters.remove(at);
+        self.tracks.excuse();
         drop(self.ear.inbox.release(key));
         Ok(true)
     }
@@ -312,6 +327,9 @@ impl<E: Event, P: ?Sized> Subscription<E, P> {
     }
 
     fn poll_inbox(&mut self, cx: &mut Context<'_>) -> Poll<Option<Read<E, P>>> {
+        if let Some(read) = self.behind_gap.take() {
+            return Poll::Ready(Some(read));
+        }
         loop {
             // A listener under a flood would otherwise never yield to its neighbours on the same worker.
             let budget = ready!(coop::poll_proceed(cx));
@@ -319,7 +337,10 @@ impl<E: Event, P: ?Sized> Subscription<E, P> {
             budget.made_progress();
             let read = match item {
                 Some(Item::Message(message)) => self.read(message),
-                Some(Item::Signal(signal)) => Some(Err(signal.into())),
+                Some(Item::Signal(signal)) => {
+                    self.tracks.excuse();
+                    Some(Err(signal.into()))
+                }
                 Some(Item::End(end)) => Some(Err(final_notice(end))),
                 None => return Poll::Ready(None),
             };
@@ -329,20 +350,59 @@ impl<E: Event, P: ?Sized> Subscription<E, P> {
         }
     }
 
-    /// What `message` is to this listener; `None` if it wants other types.
-    fn read(&self, message: Arc<Message>) -> Option<Read<E, P>> {
-        if self.wanted.as_ref().is_some_and(|wanted| message.is_unwanted(wanted, &self.codec)) {
-            return None;
+    /// What `message` is to this listener; `None` if it wants other types, or has it already.
+    fn read(&mut self, message: Arc<Message>) -> Option<Read<E, P>> {
+        let channel = message.channel().clone();
+        if let Some(wanted) = &self.wanted
+            && let Some(headers) = message.unwanted(wanted, &self.codec)
+        {
+            return self.behind_its_gap(&channel, Some(&headers), None);
         }
-        match Delivery::read(message, &self.codec) {
-            Ok(delivery) => {
-                let takes = |wanted: &Wanted| wanted.takes(delivery.event_type(), E::EVENT_TYPES);
-                if self.wanted.as_ref().is_none_or(takes) { delivery.seen(self.view).map(Ok) } else { None }
-            }
+        let decoded = message.decode(&self.codec);
+        let headers = match &decoded {
+            Decoded::Event(envelope) => Some(envelope.headers.clone()),
+            Decoded::Unknown(_, headers) => Some(headers.clone()),
+            Decoded::Undecodable(_, headers) => headers.clone(),
+            Decoded::Oversized(_) => Some(Headers::default()), // no number was used up for it
+        };
+        let read = match Delivery::of(message, decoded) {
+            Ok(delivery) => see(delivery, self.wanted.as_ref(), self.view).map(Ok),
             Err(Notice::UnknownType { .. }) if self.wanted.is_some() => None,
             Err(notice) => Some(Err(notice)),
+        };
+        self.behind_its_gap(&channel, headers.as_ref(), read)
+    }
+
+    /// `read`, if nothing is missing before it; else the gap, and `read` comes next. Without headers nothing can be told.
+    fn behind_its_gap(
+        &mut self,
+        channel: &Channel,
+        headers: Option<&Headers>,
+        read: Option<Read<E, P>>,
+    ) -> Option<Read<E, P>> {
+        let Some(headers) = headers else {
+            self.tracks.excuse(); // its number is missing, and what it was is told
+            return read;
+        };
+        match self.tracks.note(channel, headers) {
+            Verdict::Right => read,
+            Verdict::Double => None,
+            Verdict::Gap(missed) => {
+                self.behind_gap = read;
+                Some(Err(Notice::Gap { channel: channel.clone(), missed }))
+            }
         }
     }
+}
+
+/// `delivery` through `view`, if it is of a type that is wanted.
+fn see<E: Event, P: ?Sized>(
+    delivery: Delivery<E>,
+    wanted: Option<&Wanted>,
+    view: View<E, P>,
+) -> Option<Delivery<E, P>> {
+    let is_wanted = wanted.is_none_or(|wanted| wanted.takes(delivery.event_type(), E::EVENT_TYPES));
+    if is_wanted { delivery.seen(view) } else { None }
 }
 
 /// What a subscription gives.

@@ -17,13 +17,13 @@ use crate::receipt::Receipt;
 /// trip has not begun. In async code it yields one error of the kind [`CannotBlock`](crate::ErrorKind::CannotBlock) and ends; what is
 /// left stays unpublished.
 #[must_use = "nothing is published before it is read"]
-pub struct BlockingPublishBatch<E, I> {
+pub struct BlockingPublishBatch<E, I: Iterator> {
     batch: PublishBatch<E, I>,
     runtime: BlockingRuntime,
     is_refused: bool,
 }
 
-impl<E, I> BlockingPublishBatch<E, I> {
+impl<E, I: Iterator> BlockingPublishBatch<E, I> {
     pub(super) fn new(runtime: BlockingRuntime, batch: PublishBatch<E, I>) -> Self {
         Self { batch, runtime, is_refused: false }
     }
@@ -59,7 +59,7 @@ where
 {
 }
 
-impl<E, I> fmt::Debug for BlockingPublishBatch<E, I> {
+impl<E, I: Iterator> fmt::Debug for BlockingPublishBatch<E, I> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("BlockingPublishBatch").field(&self.batch).finish()
     }
