@@ -255,10 +255,10 @@ impl<E: Event> EventBus<E> {
         self.0.port.transport().capabilities()
     }
 
-    /// How the transport below is doing.
+    /// How the transport below is doing, and what the subscriptions of this bus have heard and missed so far.
     #[must_use]
     pub fn health(&self) -> Health {
-        self.0.port.transport().health()
+        self.0.port.health()
     }
 
     /// Whether the transport below works right now.

@@ -97,6 +97,7 @@ mod settings;
 mod shape;
 mod subscriber;
 mod subscription;
+mod tally;
 mod template;
 #[cfg(feature = "testing")]
 pub mod testing;

@@ -9,7 +9,8 @@ use crate::channel::{BusName, Channel, ChannelFilter, ChannelKey};
 use crate::error::{Error, ErrorKind, Result};
 use crate::message::Message;
 use crate::receipt::Receipt;
-use crate::transport::{DynTransport, End, Filter, Inbox, InboxId, Lease};
+use crate::tally::Tally;
+use crate::transport::{DynTransport, End, Filter, Health, Inbox, InboxId, Lease};
 
 /// Shared by the clones of a bus and by its subscriptions.
 pub(crate) struct Port {
@@ -18,12 +19,13 @@ pub(crate) struct Port {
     open: Arc<OpenSubscriptions>,
     is_closed: AtomicBool,
     unpublished: AtomicU64,
+    tally: Tally,
 }
 
 impl Port {
     pub(crate) fn new(name: BusName, transport: Arc<dyn DynTransport>) -> Self {
         let (open, is_closed, unpublished) = (Arc::default(), AtomicBool::new(false), AtomicU64::new(0));
-        Self { name, transport, open, is_closed, unpublished }
+        Self { name, transport, open, is_closed, unpublished, tally: Tally::default() }
     }
 
     pub(crate) fn name(&self) -> &BusName {
@@ -32,6 +34,17 @@ impl Port {
 
     pub(crate) fn transport(&self) -> &dyn DynTransport {
         &*self.transport
+    }
+
+    pub(crate) fn tally(&self) -> &Tally {
+        &self.tally
+    }
+
+    /// How the transport is doing, and what this bus has heard over it.
+    pub(crate) fn health(&self) -> Health {
+        let mut health = self.transport.health();
+        self.tally.report(&mut health);
+        health
     }
 
     pub(crate) fn channel(&self, key: &ChannelKey) -> Channel {

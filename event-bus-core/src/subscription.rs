@@ -327,6 +327,16 @@ impl<E: Event, P: ?Sized> Subscription<E, P> {
     }
 
     fn poll_inbox(&mut self, cx: &mut Context<'_>) -> Poll<Option<Read<E, P>>> {
+        let read = ready!(self.poll_uncounted(cx));
+        match &read {
+            Some(Ok(_)) => self.ear.port.tally().count_event(),
+            Some(Err(notice)) => self.ear.port.tally().count_notice(notice),
+            None => {}
+        }
+        Poll::Ready(read)
+    }
+
+    fn poll_uncounted(&mut self, cx: &mut Context<'_>) -> Poll<Option<Read<E, P>>> {
         if let Some(read) = self.behind_gap.take() {
             return Poll::Ready(Some(read));
         }

@@ -413,17 +413,18 @@ async fn handing_over_from_filter_to_filter_loses_and_doubles_nothing() {
         }
     });
     for listener in listeners {
-        assert!(within("a listener", listener).await.unwrap() > 100, "too few to mean anything");
+        within("a listener", listener).await.unwrap();
     }
     publisher.abort();
 }
 
-/// Listens to the same channel through ever other filters, with overlap, and returns how many events that were.
-async fn hand_over(bus: NumberedBus, first: usize, deadline: Instant) -> u64 {
+/// Listens to the same channel through ever other filters, with overlap: until the deadline, and until it has heard enough
+/// to mean something.
+async fn hand_over(bus: NumberedBus, first: usize, deadline: Instant) {
     let mut held = first;
     let mut events = bus.listen(matching_filter(held)).await.unwrap();
     let (mut expected, mut heard) = (None, 0);
-    while Instant::now() < deadline {
+    while Instant::now() < deadline || heard < 100 {
         let next = (held + 1 + fastrand::usize(..5)) % 6;
         events.add(matching_filter(next)).await.unwrap();
         for _ in 0..fastrand::usize(..20) {
@@ -434,7 +435,6 @@ async fn hand_over(bus: NumberedBus, first: usize, deadline: Instant) -> u64 {
         assert!(events.remove(matching_filter(held)).unwrap());
         held = next;
     }
-    heard
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

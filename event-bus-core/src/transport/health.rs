@@ -71,6 +71,29 @@ pub struct Health {
     pub confirmed: usize,
     /// How often the listening connection had to be made anew.
     pub reconnects: u64,
+    /// How many events the subscriptions of the bus that was asked have handed out. A transport itself knows nothing of
+    /// that, and says 0.
+    pub delivered: u64,
+    /// What they have told to be missed.
+    pub missed: Missed,
+}
+
+/// What the subscriptions of a bus have told to be missed, by cause. What is told and not read yet is not counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Missed {
+    /// Events that full queues dropped.
+    pub lagged: u64,
+    /// How often the connection was lost, for each subscription: how many events that cost nobody knows.
+    pub interruptions: u64,
+    /// Events that were missing by their numbers, on [sequenced](crate::EventBusBuilder::sequenced) buses.
+    pub gaps: u64,
+    /// Events that were too large to be published.
+    pub oversized: u64,
+    /// Messages that did not decode.
+    pub undecodable: u64,
+    /// Events of unknown types.
+    pub unknown_types: u64,
 }
 
 /// How one direction of a transport is doing.

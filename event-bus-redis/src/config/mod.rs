@@ -39,6 +39,7 @@ pub struct RedisConfig {
     pub(crate) publish_attempts: Option<u32>,
     pub(crate) listen_timeout: Duration,
     pub(crate) ping_interval: Duration,
+    notice_within: Option<Duration>,
     pub(crate) lanes: usize,
     pub(crate) max_in_flight: usize,
 }
@@ -54,6 +55,7 @@ impl RedisConfig {
             publish_attempts: None,
             listen_timeout: Duration::from_secs(5),
             ping_interval: Duration::from_secs(1),
+            notice_within: None,
             lanes: 1,
             max_in_flight: 4096,
         }
@@ -100,12 +102,31 @@ impl RedisConfig {
         self
     }
 
-    /// After which silence the listening connection is tested; 1 s by default. A server that has stopped
-    /// answering is noticed within this and one [`response_timeout`](Self::response_timeout).
+    /// How often the listening connection is tested by a ping; 1 s by default. A server that has fallen silent is
+    /// noticed within this and one [`response_timeout`](Self::response_timeout).
     #[must_use]
     pub fn ping_interval(mut self, interval: Duration) -> Self {
         self.ping_interval = interval;
         self
+    }
+
+    /// Within which time a connection that no longer works is noticed, whatever is wrong with it; 5 s by default, or
+    /// [`ping_interval`](Self::ping_interval) and [`response_timeout`](Self::response_timeout) together if these are
+    /// longer. Less than both together is refused.
+    ///
+    /// Silence is noticed sooner. It takes this long if events still arrive, and pings are not answered: they may wait behind
+    /// the events, or the way to the server may be cut.
+    #[must_use]
+    pub fn notice_within(mut self, time: Duration) -> Self {
+        self.notice_within = Some(time);
+        self
+    }
+
+    /// How long an answer may take while there are other signs of life.
+    pub(crate) fn patience(&self) -> Duration {
+        let least = self.ping_interval.saturating_add(self.response_timeout);
+        let within = self.notice_within.unwrap_or_else(|| least.max(Duration::from_secs(5)));
+        within.saturating_sub(self.ping_interval).max(self.response_timeout)
     }
 
     /// How many connections publish; 1 by default: commands of all tasks share it without waiting for each
@@ -143,7 +164,20 @@ impl RedisConfig {
             Some((name, _)) => {
                 Err(Error::new(ErrorKind::InvalidConfig, format!("`{name}` must be more than zero")))
             }
-            None => Ok(()),
+            None => self.check_notice(),
+        }
+    }
+
+    fn check_notice(&self) -> Result<()> {
+        let least = self.ping_interval.saturating_add(self.response_timeout);
+        match self.notice_within {
+            Some(within) if within < least => {
+                let text = format!(
+                    "`notice_within` is {within:?}, and `ping_interval` and `response_timeout` alone take {least:?}"
+                );
+                Err(Error::new(ErrorKind::InvalidConfig, text))
+            }
+            _ => Ok(()),
         }
     }
 
@@ -159,6 +193,7 @@ impl RedisConfig {
         ] {
             *time = VERY_LONG.min(*time);
         }
+        self.notice_within = self.notice_within.map(|time| time.min(VERY_LONG * 2));
         self
     }
 
@@ -184,7 +219,8 @@ impl fmt::Debug for RedisConfig {
     /// Without the password.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { login, connect_timeout, response_timeout, publish_timeout, .. } = self;
-        let Self { publish_attempts, listen_timeout, ping_interval, lanes, max_in_flight, .. } = self;
+        let Self { publish_attempts, listen_timeout, ping_interval, notice_within, .. } = self;
+        let Self { lanes, max_in_flight, .. } = self;
         f.debug_struct("RedisConfig")
             .field("server", &self.server())
             .field("database", &login.db())
@@ -195,6 +231,7 @@ impl fmt::Debug for RedisConfig {
             .field("publish_attempts", publish_attempts)
             .field("listen_timeout", listen_timeout)
             .field("ping_interval", ping_interval)
+            .field("notice_within", notice_within)
             .field("lanes", lanes)
             .field("max_in_flight", max_in_flight)
             .finish_non_exhaustive()
@@ -218,5 +255,19 @@ mod tests {
             assert_eq!(error.kind(), ErrorKind::InvalidConfig);
             assert!(error.to_string().contains(name), "{error}");
         }
+    }
+
+    #[test]
+    fn what_can_not_be_noticed_in_time_is_refused() {
+        let second = Duration::from_secs(1);
+        let config = RedisConfig::from_url("redis://host").unwrap();
+        let config = config.ping_interval(second).response_timeout(2 * second);
+        assert_eq!(config.patience(), 4 * second);
+        assert_eq!(config.clone().notice_within(3 * second).patience(), 2 * second);
+        assert!(config.clone().notice_within(3 * second).check().is_ok());
+        assert_eq!(config.clone().response_timeout(9 * second).patience(), 9 * second);
+        let error = config.notice_within(2 * second).check().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidConfig);
+        assert!(error.to_string().contains("`notice_within` is 2s"), "{error}");
     }
 }

@@ -20,7 +20,7 @@ use tokio::time::{Instant, timeout};
 use crate::config::RedisConfig;
 use shared::Shared;
 use state::{RUNTIME_ENDED, State, scope};
-use task::{MOST_PATIENCE, ensure_running};
+use task::ensure_running;
 
 /// The listening half of the transport. The task ends when this and all leases are gone.
 pub(crate) struct Listener(Arc<Owner>);
@@ -32,8 +32,10 @@ impl Listener {
     pub(crate) fn new(config: Arc<RedisConfig>, board: StateBoard) -> Self {
         let backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(2));
         // Late answers are waited for once more if we were stalled ourselves.
-        let longest_step =
-            config.connect_timeout * 2 + config.response_timeout * (MOST_PATIENCE + 1) + config.ping_interval;
+        let longest_step = config.connect_timeout * 2
+            + config.patience() * 2
+            + config.response_timeout
+            + config.ping_interval;
         let state = State::new(backoff, config.ping_interval, longest_step);
         Self(Arc::new(Owner(Arc::new(Shared::new(config, state, board)))))
     }

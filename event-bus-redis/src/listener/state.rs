@@ -49,6 +49,8 @@ pub(super) struct State {
     backoff: Backoff,
     ping_interval: Duration,
     last_heard: Option<Instant>,
+    /// When the server last answered us: messages alone don't show that it still hears.
+    last_answer: Option<Instant>,
     /// How many of the next names have to be asked for alone, since they were refused together.
     one_by_one: usize,
     /// The server is not ready for subscriptions: don't ask before then.
@@ -132,6 +134,7 @@ impl State {
             backoff,
             ping_interval,
             last_heard: None,
+            last_answer: None,
             one_by_one: 0,
             ask_not_before: None,
             task: None,
@@ -237,7 +240,7 @@ impl State {
         if self.fences.is_asked() {
             return Step::Ping(self.epoch);
         }
-        let next_ping = self.last_heard.unwrap_or(now) + self.ping_interval;
+        let next_ping = self.last_answer.unwrap_or(now) + self.ping_interval;
         let next = self.ask_not_before.filter(|_| is_held).map_or(next_ping, |until| until.min(next_ping));
         if now >= next_ping { Step::Ping(self.epoch) } else { Step::Sleep(next) }
     }
@@ -249,6 +252,7 @@ impl State {
         }
         self.reconnects += u64::from(self.last_heard.is_some());
         self.last_heard = Some(now);
+        self.last_answer = Some(now);
         self.one_by_one = 0;
         self.ask_not_before = None;
         self.is_failing = false;
@@ -322,6 +326,7 @@ impl State {
     pub(super) fn heard(&mut self, epoch: Epoch, now: Instant) {
         if epoch == self.epoch {
             self.last_heard = Some(now);
+            self.last_answer = Some(now);
         }
     }
 

@@ -12,9 +12,6 @@ use super::shared::Shared;
 use super::state::{Cause, Epoch, RUNTIME_ENDED, Step, TaskId};
 use crate::error::{Failure, harmless};
 
-/// How many times the response time-out an answer may take, as long as there are other signs of life.
-pub(super) const MOST_PATIENCE: u32 = 5;
-
 /// Starts the task where there is none, or where the one there is stands still, since its runtime does.
 pub(super) fn ensure_running(shared: &Arc<Shared>, runtime: &Handle) {
     let id = shared.change(|state| state.need_task(Instant::now()));
@@ -148,14 +145,18 @@ async fn patiently<T>(shared: &Shared, answer: impl Future<Output = T>) -> Optio
     let patience = shared.config.response_timeout;
     let mut answer = std::pin::pin!(answer);
     let mut deadline = Instant::now() + patience;
-    let end_of_patience = Instant::now() + patience * MOST_PATIENCE;
+    let mut end_of_patience = Instant::now() + shared.config.patience();
     loop {
         if let Ok(answer) = timeout_at(deadline, &mut answer).await {
             return Some(answer);
         }
         let now = Instant::now();
+        let stalled = now.saturating_duration_since(deadline);
+        if stalled > patience / 2 {
+            end_of_patience += stalled;
+        }
         let next = match shared.change(|state| state.last_heard()) {
-            _ if now > deadline + patience / 2 && now < end_of_patience => now + patience,
+            _ if stalled > patience / 2 && now < end_of_patience => now + patience,
             Some(heard) => (heard + patience).min(end_of_patience),
             None => now,
         };
