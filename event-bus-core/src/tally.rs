@@ -38,13 +38,13 @@ impl Tally {
 
     pub(crate) fn report(&self, health: &mut Health) {
         health.delivered = self.delivered.load(Relaxed);
-        let mut missed = Missed::default();
-        missed.lagged = self.lagged.load(Relaxed);
-        missed.interruptions = self.interruptions.load(Relaxed);
-        missed.gaps = self.gaps.load(Relaxed);
-        missed.oversized = self.oversized.load(Relaxed);
-        missed.undecodable = self.undecodable.load(Relaxed);
-        missed.unknown_types = self.unknown_types.load(Relaxed);
-        health.missed = missed;
+        health.missed = Missed {
+            lagged: self.lagged.load(Relaxed),
+            interruptions: self.interruptions.load(Relaxed),
+            gaps: self.gaps.load(Relaxed),
+            oversized: self.oversized.load(Relaxed),
+            undecodable: self.undecodable.load(Relaxed),
+            unknown_types: self.unknown_types.load(Relaxed),
+        };
     }
 }
