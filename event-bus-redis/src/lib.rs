@@ -33,6 +33,7 @@ mod config;
 mod error;
 mod lane;
 mod listener;
+mod probe;
 mod publisher;
 mod status;
 mod transport;

@@ -10,6 +10,7 @@ use event_bus_core::{Error, Message, Receipt, Result};
 
 use crate::config::RedisConfig;
 use crate::listener::Listener;
+use crate::probe::{Halves, Probe};
 use crate::publisher::Publisher;
 
 /// Carries messages over Redis pub/sub. Clones are the same transport: many buses share one.
@@ -25,9 +26,8 @@ use crate::publisher::Publisher;
 pub struct RedisTransport(Arc<Inner>);
 
 struct Inner {
-    config: Arc<RedisConfig>,
-    publisher: Publisher,
-    listener: Listener,
+    halves: Halves,
+    probe: Probe,
     board: StateBoard,
 }
 
@@ -54,7 +54,7 @@ impl RedisTransport {
         Error: From<C::Error>,
     {
         let transport = Self::lazy(config)?;
-        transport.0.publisher.connect().await?;
+        transport.0.halves.publisher.connect().await?;
         Ok(transport)
     }
 
@@ -71,28 +71,34 @@ impl RedisTransport {
         config.check()?;
         let config = Arc::new(config.with_sane_times());
         let board = StateBoard::default();
-        let publisher = Publisher::new(Arc::clone(&config), board.clone())?;
+        let publisher = Arc::new(Publisher::new(Arc::clone(&config), board.clone())?);
         let listener = Listener::new(Arc::clone(&config), board.clone());
-        Ok(Self(Arc::new(Inner { config, publisher, listener, board })))
+        let halves = Halves { config, publisher, listener };
+        Ok(Self(Arc::new(Inner { halves, probe: Probe::default(), board })))
     }
 }
 
 impl Transport for RedisTransport {
     async fn publish(&self, messages: Vec<Message>) -> Vec<Result<Receipt>> {
-        self.0.publisher.publish(messages).await
+        self.0.halves.publisher.publish(messages).await
     }
 
     async fn subscribe(&self, filter: Filter, inbox: Inbox) -> Result<Lease> {
-        self.0.listener.subscribe(filter, inbox).await
+        let Inner { halves, probe, .. } = &*self.0;
+        let watch = halves.config.probe_interval.and_then(|interval| probe.watch(halves, interval));
+        let lease = halves.listener.subscribe(filter, inbox).await?;
+        Ok(match watch {
+            Some(watch) => Lease::new(move || drop((lease, watch))),
+            None => lease,
+        })
     }
 
     async fn fence(&self) -> Result<()> {
-        self.0.listener.fence().await
+        self.0.halves.listener.fence().await
     }
 
     async fn close(&self) {
-        self.0.listener.close();
-        self.0.publisher.close();
+        self.0.halves.close().await;
     }
 
     fn capabilities(&self) -> Capabilities {
@@ -101,8 +107,8 @@ impl Transport for RedisTransport {
 
     fn health(&self) -> Health {
         let mut health = Health::default();
-        health.publisher = self.0.publisher.health();
-        self.0.listener.report(&mut health);
+        health.publisher = self.0.halves.publisher.health();
+        self.0.halves.listener.report(&mut health);
         health
     }
 
@@ -115,7 +121,7 @@ impl fmt::Debug for RedisTransport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let state = self.state();
         f.debug_struct("RedisTransport")
-            .field("server", &self.0.config.server())
+            .field("server", &self.0.halves.config.server())
             .field("publisher", &state.publisher)
             .field("listener", &state.listener)
             .finish_non_exhaustive()

@@ -40,6 +40,7 @@ pub struct RedisConfig {
     pub(crate) listen_timeout: Duration,
     pub(crate) ping_interval: Duration,
     notice_within: Option<Duration>,
+    pub(crate) probe_interval: Option<Duration>,
     pub(crate) lanes: usize,
     pub(crate) max_in_flight: usize,
 }
@@ -56,6 +57,7 @@ impl RedisConfig {
             listen_timeout: Duration::from_secs(5),
             ping_interval: Duration::from_secs(1),
             notice_within: None,
+            probe_interval: None,
             lanes: 1,
             max_in_flight: 4096,
         }
@@ -122,6 +124,22 @@ impl RedisConfig {
         self
     }
 
+    /// Turns on the end-to-end probe: so often an event is published to a channel of the transport's own and must come
+    /// back over the listening connection. Off by default.
+    ///
+    /// A ping shows that the server answers, not that it delivers: something between, or a server that has lost its
+    /// subscriptions, may do the one without the other. Then the connection is made anew, and every subscription is told
+    /// [`Interrupted`](event_bus_core::Notice::Interrupted), within this interval and [`notice_within`](Self::notice_within).
+    ///
+    /// It costs one publish and one delivery of some 40 bytes each time while somebody listens, and one more channel,
+    /// which [`Health::wanted`](event_bus_core::transport::Health::wanted) counts. The user must be allowed to publish and
+    /// listen on `event-bus-probe/*`; if he is not, a warning is logged.
+    #[must_use]
+    pub fn probe_interval(mut self, interval: Duration) -> Self {
+        self.probe_interval = Some(interval);
+        self
+    }
+
     /// How long an answer may take while there are other signs of life.
     pub(crate) fn patience(&self) -> Duration {
         let least = self.ping_interval.saturating_add(self.response_timeout);
@@ -157,6 +175,7 @@ impl RedisConfig {
             ("publish_attempts", self.publish_attempts == Some(0)),
             ("listen_timeout", self.listen_timeout.is_zero()),
             ("ping_interval", self.ping_interval.is_zero()),
+            ("probe_interval", self.probe_interval.is_some_and(|interval| interval.is_zero())),
             ("lanes", self.lanes == 0),
             ("max_in_flight", self.max_in_flight == 0),
         ];
@@ -194,6 +213,7 @@ impl RedisConfig {
             *time = VERY_LONG.min(*time);
         }
         self.notice_within = self.notice_within.map(|time| time.min(VERY_LONG * 2));
+        self.probe_interval = self.probe_interval.map(|time| time.min(VERY_LONG));
         self
     }
 
@@ -220,7 +240,7 @@ impl fmt::Debug for RedisConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { login, connect_timeout, response_timeout, publish_timeout, .. } = self;
         let Self { publish_attempts, listen_timeout, ping_interval, notice_within, .. } = self;
-        let Self { lanes, max_in_flight, .. } = self;
+        let Self { probe_interval, lanes, max_in_flight, .. } = self;
         f.debug_struct("RedisConfig")
             .field("server", &self.server())
             .field("database", &login.db())
@@ -232,6 +252,7 @@ impl fmt::Debug for RedisConfig {
             .field("listen_timeout", listen_timeout)
             .field("ping_interval", ping_interval)
             .field("notice_within", notice_within)
+            .field("probe_interval", probe_interval)
             .field("lanes", lanes)
             .field("max_in_flight", max_in_flight)
             .finish_non_exhaustive()

@@ -19,11 +19,16 @@ use tokio::time::{Instant, timeout};
 
 use crate::config::RedisConfig;
 use shared::Shared;
-use state::{RUNTIME_ENDED, State, scope};
+use state::{Cause, Epoch, RUNTIME_ENDED, State, scope};
 use task::ensure_running;
 
 /// The listening half of the transport. The task ends when this and all leases are gone.
+#[derive(Clone)]
 pub(crate) struct Listener(Arc<Owner>);
+
+/// One of the listening connections that there have been.
+#[derive(Clone, Copy)]
+pub(crate) struct Connection(Epoch);
 
 /// Held by the transport and by every lease; closes when the last one is gone.
 struct Owner(Arc<Shared>);
@@ -68,6 +73,16 @@ impl Listener {
             }
             Err(_) => Err(Error::new(ErrorKind::NotConnected, "the listening connection gives no answer")),
         }
+    }
+
+    /// The connection that delivers now, or the next one.
+    pub(crate) fn connection(&self) -> Connection {
+        Connection(self.0.0.change(|state| state.epoch()))
+    }
+
+    /// `connection` does not deliver: it is made anew, if it is still the one.
+    pub(crate) fn distrust(&self, Connection(epoch): Connection, why: &'static str) {
+        self.0.0.lost(epoch, &Cause::new(why));
     }
 
     pub(crate) fn close(&self) {

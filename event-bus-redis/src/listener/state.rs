@@ -422,6 +422,10 @@ impl State {
         self.registry.inboxes().cloned().collect()
     }
 
+    pub(super) fn epoch(&self) -> Epoch {
+        self.epoch
+    }
+
     pub(super) fn last_heard(&self) -> Option<Instant> {
         self.last_heard
     }
