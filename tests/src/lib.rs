@@ -4,12 +4,14 @@
 #![expect(clippy::missing_panics_doc, reason = "a test helper that can't go on panics")]
 
 mod events;
+pub mod proxy;
 pub mod python;
 pub mod server;
 pub mod torture;
 mod until;
 
 pub use events::{Numbered, NumberedBlockingBus, NumberedBus, NumberedChannel, SourceChannel};
+pub use proxy::Proxy;
 pub use python::PythonPeer;
 pub use server::RedisServer;
 pub use until::{PATIENCE, eventually, eventually_blocking, within};

@@ -1,0 +1,214 @@
+//! A TCP proxy in front of a server, which does what networks do: it cuts, swallows in one direction or both, and loses
+//! single messages of a connection that looks healthy. Of Redis it knows where one answer ends and the next begins.
+
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::sync::{Arc, Mutex};
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::watch;
+
+/// A way that bytes go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// From its clients to the server.
+    ToServer,
+    /// From the server to its clients.
+    FromServer,
+    /// Either.
+    Both,
+}
+
+/// A proxy that runs until it is dropped.
+#[derive(Debug)]
+pub struct Proxy {
+    address: SocketAddr,
+    faults: Arc<Faults>,
+    runtime: Option<Runtime>,
+}
+
+#[derive(Debug)]
+struct Faults {
+    to_server: AtomicBool,
+    from_server: AtomicBool,
+    messages: AtomicBool,
+    /// Changes when all connections are cut.
+    cuts: watch::Sender<u64>,
+    /// Cutting waits until no connection is being made.
+    accepting: Mutex<()>,
+}
+
+impl Proxy {
+    /// A proxy on a free loopback port, in front of `port`.
+    ///
+    /// # Panics
+    /// If this machine has no loopback.
+    #[must_use]
+    pub fn start(port: u16) -> Self {
+        let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
+        let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
+        let address = listener.local_addr().expect("the port that was bound");
+        listener.set_nonblocking(true).expect("a socket that need not block");
+        let listener = {
+            let _entered = runtime.enter();
+            TcpListener::from_std(listener).expect("a runtime that drives sockets")
+        };
+        let faults = Arc::new(Faults {
+            to_server: AtomicBool::new(false),
+            from_server: AtomicBool::new(false),
+            messages: AtomicBool::new(false),
+            cuts: watch::Sender::new(0),
+            accepting: Mutex::new(()),
+        });
+        #[expect(clippy::disallowed_methods, reason = "ends with the proxy's own runtime")]
+        runtime.spawn(accept(listener, port, Arc::clone(&faults)));
+        Self { address, faults, runtime: Some(runtime) }
+    }
+
+    /// Where Redis seems to be.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("redis://{}", self.address)
+    }
+
+    /// Cuts all connections; new ones are let through.
+    pub fn cut(&self) {
+        let _no_one_enters = self.faults.accepting.lock().expect("nobody panics");
+        self.faults.cuts.send_modify(|cuts| *cuts += 1);
+    }
+
+    /// Swallows all that goes this way, on old connections and new ones, until it is [healed](Self::heal).
+    pub fn black_hole(&self, direction: Direction) {
+        self.faults.to_server.store(direction != Direction::FromServer, SeqCst);
+        self.faults.from_server.store(direction != Direction::ToServer, SeqCst);
+    }
+
+    /// Loses every message that Redis pushes to a listener, and nothing else, until it is [healed](Self::heal).
+    pub fn lose_messages(&self) {
+        self.faults.messages.store(true, SeqCst);
+    }
+
+    /// Ends what goes wrong. Connections from which bytes were swallowed are cut; those that lost whole messages go on.
+    pub fn heal(&self) {
+        self.faults.messages.store(false, SeqCst);
+        let was_hole =
+            self.faults.to_server.swap(false, SeqCst) | self.faults.from_server.swap(false, SeqCst);
+        if was_hole {
+            self.cut();
+        }
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background(); // dropped in async code, too
+        }
+    }
+}
+
+async fn accept(listener: TcpListener, port: u16, faults: Arc<Faults>) {
+    while let Ok((client, _)) = listener.accept().await {
+        let cuts = {
+            let _not_while_cutting = faults.accepting.lock().expect("nobody panics");
+            faults.cuts.subscribe()
+        };
+        #[expect(clippy::disallowed_methods, reason = "ends with the proxy's own runtime")]
+        tokio::spawn(serve(client, port, cuts, Arc::clone(&faults)));
+    }
+}
+
+/// One connection, until either side closes it or it is cut.
+async fn serve(client: TcpStream, port: u16, mut cuts: watch::Receiver<u64>, faults: Arc<Faults>) {
+    let Ok(server) = TcpStream::connect(("127.0.0.1", port)).await else { return };
+    let _ = (client.set_nodelay(true), server.set_nodelay(true));
+    let (client_reads, client_writes) = client.into_split();
+    let (server_reads, server_writes) = server.into_split();
+    tokio::select! {
+        _ = cuts.changed() => {}
+        () = to_server(client_reads, server_writes, &faults) => {}
+        () = from_server(server_reads, client_writes, &faults) => {}
+    }
+}
+
+async fn to_server(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, faults: &Faults) {
+    let mut bytes = vec![0; 64 * 1024];
+    while let Ok(length @ 1..) = from.read(&mut bytes).await {
+        if !faults.to_server.load(SeqCst) && to.write_all(&bytes[..length]).await.is_err() {
+            return;
+        }
+    }
+}
+
+async fn from_server(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, faults: &Faults) {
+    let mut bytes = Vec::new();
+    while let Ok(1..) = from.read_buf(&mut bytes).await {
+        let mut passed = Vec::new();
+        while let Some(length) = frame_length(&bytes) {
+            let frame: Vec<u8> = bytes.drain(..length).collect();
+            let is_lost = faults.messages.load(SeqCst) && is_message(&frame);
+            if !is_lost && !faults.from_server.load(SeqCst) {
+                passed.extend(frame);
+            }
+        }
+        if to.write_all(&passed).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// Whether it is a push that carries an event.
+fn is_message(frame: &[u8]) -> bool {
+    let kinds = ["\r\n$7\r\nmessage\r\n", "\r\n$8\r\npmessage\r\n", "\r\n$8\r\nsmessage\r\n"];
+    let behind_count = frame.iter().position(|byte| *byte == b'\r').map_or(&[][..], |at| &frame[at..]);
+    frame.first() == Some(&b'>') && kinds.iter().any(|kind| behind_count.starts_with(kind.as_bytes()))
+}
+
+/// The length of the first answer or push in `bytes`, once it is there as a whole.
+fn frame_length(bytes: &[u8]) -> Option<usize> {
+    let line = bytes.windows(2).position(|two| two == b"\r\n")? + 2;
+    let count = || std::str::from_utf8(&bytes[1..line - 2]).ok()?.parse::<i64>().ok();
+    match bytes[0] {
+        b'$' | b'!' | b'=' => match usize::try_from(count()?) {
+            Ok(length) => (bytes.len() >= line + length + 2).then_some(line + length + 2),
+            Err(_) => Some(line), // nil
+        },
+        kind @ (b'*' | b'>' | b'~' | b'%' | b'|') => {
+            let elements =
+                usize::try_from(count()?).unwrap_or(0) * if matches!(kind, b'%' | b'|') { 2 } else { 1 };
+            let mut length = line;
+            for _ in 0..elements {
+                length += frame_length(&bytes[length..])?;
+            }
+            Some(length)
+        }
+        _ => Some(line),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answers_are_told_apart_wherever_they_are_cut() {
+        let frames = [
+            "+OK\r\n",
+            "$5\r\na\r\nbc\r\n",
+            "$-1\r\n",
+            ">3\r\n$7\r\nmessage\r\n$1\r\nk\r\n$2\r\nhi\r\n",
+            "%1\r\n+a\r\n*2\r\n:1\r\n:2\r\n",
+        ];
+        let all = frames.concat();
+        let mut rest = all.as_bytes();
+        for frame in frames {
+            assert!((0..frame.len()).all(|cut| frame_length(&rest[..cut]).is_none()), "{frame:?}");
+            assert_eq!(frame_length(rest), Some(frame.len()));
+            assert_eq!(is_message(&rest[..frame.len()]), frame.contains("message"));
+            rest = &rest[frame.len()..];
+        }
+    }
+}
