@@ -16,11 +16,15 @@ fn last_line(report: &str) -> &str {
 
 #[test]
 fn under_faults_nothing_is_lost_in_silence() {
-    let (code, report) = torture("--seconds 6 --seed 1");
-    let last = last_line(&report);
-    assert!(last.starts_with("torture: "), "{report}");
-    assert!(last.ends_with("0 silent, 0 duplicated, 0 reordered, 0 phantom, 0 spurious"), "{report}");
-    assert_eq!(code, Some(0), "{report}");
+    for run in
+        ["--seconds 6 --seed 1 --faults kill,restart,stop", "--seconds 8 --seed 2 --faults cut,blackhole"]
+    {
+        let (code, report) = torture(run);
+        let last = last_line(&report);
+        assert!(last.starts_with("torture: "), "{report}");
+        assert!(last.ends_with("0 silent, 0 duplicated, 0 reordered, 0 phantom, 0 spurious"), "{report}");
+        assert_eq!(code, Some(0), "{report}");
+    }
 }
 
 #[test]

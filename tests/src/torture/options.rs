@@ -10,7 +10,7 @@ use super::record::FaultKind;
 
 /// How to use the program.
 pub const USAGE: &str = "torture [--seconds 10] [--seed 1] [--listeners 6] [--channels 4] [--publishers 3] \
-                         [--faults kill,restart,stop | none] [--plant lost|swapped|doubled|withheld|invented]";
+                         [--faults kill,restart,stop,cut,blackhole | none] [--plant lost|swapped|doubled|withheld|invented]";
 
 /// What to do, and for how long.
 #[derive(Clone, Debug)]

@@ -86,6 +86,8 @@ pub(super) enum FaultKind {
     Kill,
     Restart,
     Stop,
+    Cut,
+    BlackHole,
 }
 
 /// The server was not well from `begin` to `end`.
@@ -157,13 +159,15 @@ impl Fault {
 }
 
 impl FaultKind {
-    pub(super) const ALL: [Self; 3] = [Self::Kill, Self::Restart, Self::Stop];
+    pub(super) const ALL: [Self; 5] = [Self::Kill, Self::Restart, Self::Stop, Self::Cut, Self::BlackHole];
 
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Kill => "kill",
             Self::Restart => "restart",
             Self::Stop => "stop",
+            Self::Cut => "cut",
+            Self::BlackHole => "blackhole",
         }
     }
 }

@@ -12,12 +12,12 @@ use tokio::task::{JoinSet, spawn_blocking};
 use tokio::time::timeout;
 
 use super::check::Tolerance;
+use super::faults::Site;
 use super::listeners::{Common, listen, roles};
 use super::options::Options;
 use super::publishers::Publisher;
 use super::record::{Clock, Fault, Ledger, Published, Stream, Time};
 use super::{faults, publishers};
-use crate::RedisServer;
 
 /// How long the listeners may take to read what is left, and to hear the farewell.
 const FAREWELL: Duration = Duration::from_secs(10);
@@ -38,25 +38,25 @@ pub(super) struct Recording {
 /// If the server can't be used before anything was done to it.
 pub(super) async fn record(options: &Options) -> Result<Recording> {
     let mut random = fastrand::Rng::with_seed(options.seed);
-    let mut server = RedisServer::start();
+    let mut site = Site::start();
     let clock = Clock::start();
     let plan = faults::plan(options.faults.clone(), random.fork());
     let until = Duration::from_secs(options.seconds);
 
-    let mut listening = Listening::start(options, &server, clock, &mut random).await?;
-    let publishing = Publishing::start(options, &server, clock, &mut random).await?;
-    let goodbye = publishers::connect(0, &server.url()).await?;
+    let mut listening = Listening::start(options, &site.listeners.url(), clock, &mut random).await?;
+    let publishing = Publishing::start(options, &site.publishers.url(), clock, &mut random).await?;
+    let goodbye = publishers::connect(0, &site.publishers.url()).await?;
     let tortured = spawn_blocking(move || {
-        let faults = faults::carry_out(&mut server, plan, clock, until);
-        (faults, server)
+        let faults = faults::carry_out(&mut site, plan, clock, until);
+        (faults, site)
     });
-    let (faults, server) = tortured.await.expect("the faults are carried out");
+    let (faults, site) = tortured.await.expect("the faults are carried out");
 
     let calm = clock.now();
     listening.hear_again(calm).await;
     let ledger = publishing.stop().await;
     let streams = listening.stop(publishers::say_farewell(&goodbye, options.channels, clock)).await;
-    drop(server);
+    drop(site);
     Ok(Recording { ledger, streams, faults, lasted: calm })
 }
 
@@ -66,16 +66,11 @@ struct Publishing {
 }
 
 impl Publishing {
-    async fn start(
-        options: &Options,
-        server: &RedisServer,
-        clock: Clock,
-        random: &mut fastrand::Rng,
-    ) -> Result<Self> {
+    async fn start(options: &Options, url: &str, clock: Clock, random: &mut fastrand::Rng) -> Result<Self> {
         let (mut publishers, is_over) = (JoinSet::new(), Arc::new(AtomicBool::new(false)));
         let quiet = publishers::quiet_times(Duration::from_secs(options.seconds), random);
         for number in 0..options.publishers {
-            let bus = publishers::connect(number, &server.url()).await?;
+            let bus = publishers::connect(number, url).await?;
             let (random, channels) = (random.fork(), options.channels);
             let (quiet, is_over) = (Arc::clone(&quiet), Arc::clone(&is_over));
             let publisher = Publisher { number, bus, channels, clock, random, quiet, is_over };
@@ -98,13 +93,8 @@ struct Listening {
 }
 
 impl Listening {
-    async fn start(
-        options: &Options,
-        server: &RedisServer,
-        clock: Clock,
-        random: &mut fastrand::Rng,
-    ) -> Result<Self> {
-        let transport = RedisTransport::connect(server.url()).await?;
+    async fn start(options: &Options, url: &str, clock: Clock, random: &mut fastrand::Rng) -> Result<Self> {
+        let transport = RedisTransport::connect(url).await?;
         let common = Arc::new(Common { clock, calm_micros: AtomicU64::new(u64::MAX) });
         let mut listeners = JoinSet::new();
         let (tell, heard_again) = mpsc::channel(1);
