@@ -63,7 +63,6 @@ impl Proxy {
             cuts: watch::Sender::new(0),
             accepting: Mutex::new(()),
         });
-        #[expect(clippy::disallowed_methods, reason = "ends with the proxy's own runtime")]
         runtime.spawn(accept(listener, port, Arc::clone(&faults)));
         Self { address, faults, runtime: Some(runtime) }
     }
@@ -136,8 +135,10 @@ async fn serve(client: TcpStream, port: u16, mut cuts: watch::Receiver<u64>, fau
 
 async fn to_server(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, faults: &Faults) {
     let mut bytes = vec![0; 64 * 1024];
+    let mut is_dead = false;
     while let Ok(length @ 1..) = from.read(&mut bytes).await {
-        if !faults.to_server.load(SeqCst) && to.write_all(&bytes[..length]).await.is_err() {
+        is_dead |= faults.to_server.load(SeqCst);
+        if !is_dead && to.write_all(&bytes[..length]).await.is_err() {
             return;
         }
     }
@@ -145,12 +146,14 @@ async fn to_server(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, faults: &Fau
 
 async fn from_server(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, faults: &Faults) {
     let mut bytes = Vec::new();
+    let mut is_dead = false; // what has lost bytes passes no more, or it would seem to have lost messages
     while let Ok(1..) = from.read_buf(&mut bytes).await {
         let mut passed = Vec::new();
         while let Some(length) = frame_length(&bytes) {
             let frame: Vec<u8> = bytes.drain(..length).collect();
             let is_lost = faults.messages.load(SeqCst) && is_message(&frame);
-            if !is_lost && !faults.from_server.load(SeqCst) {
+            is_dead |= faults.from_server.load(SeqCst);
+            if !is_lost && !is_dead {
                 passed.extend(frame);
             }
         }

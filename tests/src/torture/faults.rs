@@ -77,18 +77,23 @@ pub(super) fn plan(kinds: Vec<FaultKind>, mut random: fastrand::Rng) -> impl Ite
             FaultKind::Restart => Deed::Restart { down: Duration::from_millis(random.u64(20..1500)) },
             FaultKind::Stop => Deed::Stop { lasting: Duration::from_millis(random.u64(1000..4000)) },
             FaultKind::Cut => Deed::Cut { publishers_too: random.bool() },
-            FaultKind::BlackHole => Deed::BlackHole {
-                direction: [Direction::ToServer, Direction::FromServer, Direction::Both][random.usize(..3)],
-                publishers_too: random.bool(),
-                lasting: Duration::from_millis(random.u64(1000..6000)),
-            },
+            FaultKind::BlackHole => black_hole(&mut random),
         };
         // Now and then so soon that the listener has not recovered from the fault before.
-        let calm = if random.u8(..4) == 0 { random.u64(20..400) } else { random.u64(800..2500) };
+        let calm = if random.u8(..4) == 0 { random.u64(20..400) } else { random.u64(1500..4000) };
         let calm = Duration::from_millis(calm) + if is_first { FIRST_CALM } else { Duration::ZERO };
         is_first = false;
         Some(Planned { calm, deed })
     })
+}
+
+/// While nothing is heard but the way to the server is open, much is missed; where it is the other way round, nothing is, until
+/// it is noticed, which takes longer.
+fn black_hole(random: &mut fastrand::Rng) -> Deed {
+    let direction = [Direction::ToServer, Direction::FromServer, Direction::Both][random.usize(..3)];
+    let longest = if direction == Direction::ToServer { 6500 } else { 3000 };
+    let lasting = Duration::from_millis(random.u64(1000..longest));
+    Deed::BlackHole { direction, publishers_too: random.bool(), lasting }
 }
 
 /// Carries out what is planned, as long as it begins before `until`. Blocks its thread.
