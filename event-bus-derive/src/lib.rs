@@ -96,6 +96,25 @@ use syn::{DeriveInput, parse_macro_input};
 /// | `event_type = "order_changed"` | What a struct's [type](#types-of-events) is called, where serde's attributes hide it. |
 /// | `crate = "my_facade::event_bus_core"` | The path of `event-bus-core`, where it is not `::event_bus_core`: for a crate that re-exports it, or one that was renamed in `Cargo.toml`. |
 ///
+/// ```
+/// mod my_facade {
+///     pub use event_bus_core;
+/// }
+///
+/// use my_facade::event_bus_core::{EventBus, MemoryTransport};
+/// use serde::{Deserialize, Serialize};
+///
+/// #[derive(Serialize, Deserialize, EventBus)]
+/// #[bus(name = "orders", crate = "my_facade::event_bus_core")]
+/// #[bus(channel(order = "{order_id}"))]
+/// struct OrderChanged {
+///     order_id: u64,
+/// }
+///
+/// let bus = OrderChangedBus::new(MemoryTransport::new());
+/// # drop(bus.order(OrderChannel { order_id: 42 }));
+/// ```
+///
 /// # Channels
 /// An event is published to its channels in the order of their declaration, in one round trip where the transport
 /// can. Without any channel it is published by `publish_to`, with a key at each call:
@@ -470,6 +489,31 @@ use syn::{DeriveInput, parse_macro_input};
 /// Where serde's attributes hide the name on the wire (`untagged`, `from`, `into`, `try_from`, `remote`, `alias`, `other`,
 /// `rename` or `rename_all` that differ for writing and reading), `event_type` must tell it. Messages are then decoded
 /// whole before they are passed over, and those of unknown types are `Notice::Undecodable`.
+///
+/// ```
+/// # use event_bus_core::{Event, EventBus};
+/// # use serde::{Deserialize, Serialize};
+/// #[derive(Serialize, Deserialize, EventBus)]
+/// #[serde(untagged)]
+/// #[bus(name = "orders")]
+/// enum OrderEvent {
+///     #[bus(event_type = "opened")]
+///     Opened { opened_at: f64 },
+///     #[bus(event_type = "closed")]
+///     Closed { closed_at: f64 },
+/// }
+///
+/// #[derive(Clone, Serialize, Deserialize, EventBus)]
+/// #[serde(from = "u64", into = "u64")]
+/// #[bus(name = "ticks", event_type = "tick")]
+/// struct Tick(u64);
+/// # impl From<u64> for Tick { fn from(n: u64) -> Self { Self(n) } }
+/// # impl From<Tick> for u64 { fn from(tick: Tick) -> Self { tick.0 } }
+///
+/// assert_eq!(OrderEvent::Closed { closed_at: 0.5 }.event_type(), "closed");
+/// assert_eq!(Tick(1).event_type(), "tick");
+/// # let _ = OrderEvent::Opened { opened_at: 0.5 };
+/// ```
 ///
 /// ```compile_fail
 /// # use event_bus_core::EventBus;
