@@ -1,28 +1,28 @@
-//! The listening half of a bus: a stream of events and notices, decoded as they are read.
+//! The listening half of a bus: a stream of events and notices. How a message is read is in `reading.rs`, how one waits
+//! for an event in `waiting.rs`.
+
+mod reading;
+mod waiting;
 
 use std::fmt;
-use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
-use std::time::Duration;
+use std::task::{Context, Poll};
 
 use futures_core::Stream;
-use tokio::task::coop;
-use tokio::time::timeout_at;
 
-use crate::channel::{Channel, ChannelFilter};
-use crate::codec::{Headers, SharedCodec};
-use crate::deadline::Deadline;
+use crate::channel::ChannelFilter;
+use crate::codec::SharedCodec;
 use crate::delivery::{Delivery, Notice};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::Event;
 use crate::event_type::{Chosen, EventTypes, View, Wanted, whole};
-use crate::message::{Decoded, Message};
-use crate::passed_over::{MOST_KEPT, PassedOver};
+use crate::passed_over::PassedOver;
 use crate::port::Port;
-use crate::sequence::{Tracks, Verdict};
-use crate::transport::{End, Inbox, Item, LeaseKey};
+use crate::sequence::Tracks;
+use crate::transport::{End, Inbox, LeaseKey};
+
+use reading::see;
 
 /// Listens to channels and patterns of a bus, from [`EventBus::listen`](crate::EventBus::listen).
 ///
@@ -55,12 +55,6 @@ struct Ear {
     inbox: Inbox,
     /// Notices that a wait came upon; the next reads get them first.
     passed_over: PassedOver,
-}
-
-/// What came first.
-enum Either<E, P: ?Sized, T> {
-    Event(Result<Delivery<E, P>>),
-    Other(T),
 }
 
 impl<E: Event> Subscription<E> {
@@ -225,88 +219,10 @@ impl<E: Event, P: ?Sized> Subscription<E, P> {
         std::future::poll_fn(|cx| self.poll_recv(cx)).await
     }
 
-    /// The next event, if one comes within `timeout`. Listen first, then do what triggers the event, then
-    /// wait: the other way round, an answer that is faster than the subscription is lost.
-    ///
-    /// `None` only if nothing can have been missed: the stream told of nothing, and towards the end of the time the
-    /// server has shown that it still answers. Notices that the wait comes upon are not lost: [`recv`](Self::recv)
-    /// gives them next; of more than 64, the oldest are added up.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Missed`] if none came, but something was missed or did not decode that may have been it, or is
-    /// being missed, or the server did not answer in the last quarter of the time (at least 50 ms, at most 500 ms);
-    /// also if very many notices came before the next event.
-    /// [`ErrorKind::Closed`] or [`ErrorKind::Denied`] if the subscription ended meanwhile.
-    ///
-    /// # Cancel safety
-    /// Dropping the future loses nothing.
-    pub async fn wait(&mut self, timeout: Duration) -> Result<Option<Delivery<E, P>>> {
-        self.wait_until(Deadline::after(timeout)).await
-    }
-
-    pub(crate) async fn wait_until(&mut self, deadline: Deadline) -> Result<Option<Delivery<E, P>>> {
-        if let Ok(event) = timeout_at(deadline.test_at(), self.first_event()).await {
-            return event.map(Some);
-        }
-        let port = Arc::clone(&self.ear.port);
-        let tested = async {
-            let tested = timeout_at(deadline.at(), port.transport().fence()).await;
-            tokio::time::sleep_until(deadline.at()).await;
-            tested
-        };
-        let tested = match self.first_event_unless(tested).await {
-            Either::Event(event) => return event.map(Some),
-            Either::Other(tested) => tested,
-        };
-        let missed = |why: String| {
-            let text =
-                format!("no event within {:?}, but one may have been missed: {why}", deadline.timeout());
-            Error::new(ErrorKind::Missed, text)
-        };
-        if let Some(notice) = self.ear.passed_over.tell() {
-            return Err(missed(notice.to_string()));
-        }
-        match tested {
-            _ if self.ear.inbox.is_cut_off() => Err(missed("the connection is lost".into())),
-            Ok(Ok(())) => Ok(None),
-            Ok(Err(error)) => Err(missed(error.to_string()).with_source(error)),
-            Err(_) => Err(missed("the server does not answer".into())),
-        }
-    }
-
     /// Ends now, with what is queued unread.
     #[cfg(feature = "blocking")]
     pub(crate) fn abandon(&mut self) {
         self.ear.inbox.abandon();
-    }
-
-    async fn first_event(&mut self) -> Result<Delivery<E, P>> {
-        std::future::poll_fn(|cx| self.poll_first_event(cx)).await
-    }
-
-    async fn first_event_unless<T>(&mut self, other: impl Future<Output = T>) -> Either<E, P, T> {
-        let mut other = std::pin::pin!(other);
-        std::future::poll_fn(|cx| match self.poll_first_event(cx) {
-            Poll::Ready(event) => Poll::Ready(Either::Event(event)),
-            Poll::Pending => other.as_mut().poll(cx).map(Either::Other),
-        })
-        .await
-    }
-
-    fn poll_first_event(&mut self, cx: &mut Context<'_>) -> Poll<Result<Delivery<E, P>>> {
-        loop {
-            match ready!(self.poll_inbox(cx)) {
-                Some(Ok(delivery)) => return Poll::Ready(Ok(delivery)),
-                Some(Err(notice)) => self.ear.passed_over.push(notice),
-                None => return Poll::Ready(Err(ended_while_waiting(self.ear.passed_over.last()))),
-            }
-            if self.ear.passed_over.is_full() && !self.ear.passed_over.fold_oldest() {
-                let first = self.ear.passed_over.tell().map(ToString::to_string).unwrap_or_default();
-                let text =
-                    format!("more than {MOST_KEPT} notices came before the next event, the first: {first}");
-                return Poll::Ready(Err(Error::new(ErrorKind::Missed, text)));
-            }
-        }
     }
 
     /// Whether nothing more will be queued.
@@ -325,94 +241,6 @@ impl<E: Event, P: ?Sized> Subscription<E, P> {
             None => self.poll_inbox(cx),
         }
     }
-
-    fn poll_inbox(&mut self, cx: &mut Context<'_>) -> Poll<Option<Read<E, P>>> {
-        let read = ready!(self.poll_uncounted(cx));
-        match &read {
-            Some(Ok(_)) => self.ear.port.tally().count_event(),
-            Some(Err(notice)) => self.ear.port.tally().count_notice(notice),
-            None => {}
-        }
-        Poll::Ready(read)
-    }
-
-    fn poll_uncounted(&mut self, cx: &mut Context<'_>) -> Poll<Option<Read<E, P>>> {
-        if let Some(read) = self.behind_gap.take() {
-            return Poll::Ready(Some(read));
-        }
-        loop {
-            // A listener under a flood would otherwise never yield to its neighbours on the same worker.
-            let budget = ready!(coop::poll_proceed(cx));
-            let item = ready!(self.ear.inbox.poll_next(cx));
-            budget.made_progress();
-            let read = match item {
-                Some(Item::Message(message)) => self.read(message),
-                Some(Item::Signal(signal)) => {
-                    self.tracks.excuse();
-                    Some(Err(signal.into()))
-                }
-                Some(Item::End(end)) => Some(Err(final_notice(end))),
-                None => return Poll::Ready(None),
-            };
-            if read.is_some() {
-                return Poll::Ready(read);
-            }
-        }
-    }
-
-    /// What `message` is to this listener; `None` if it wants other types, or has it already.
-    fn read(&mut self, message: Arc<Message>) -> Option<Read<E, P>> {
-        let channel = message.channel().clone();
-        if let Some(wanted) = &self.wanted
-            && let Some(headers) = message.unwanted(wanted, &self.codec)
-        {
-            return self.behind_its_gap(&channel, Some(&headers), None);
-        }
-        let decoded = message.decode(&self.codec);
-        let headers = match &decoded {
-            Decoded::Event(envelope) => Some(envelope.headers.clone()),
-            Decoded::Unknown(_, headers) => Some(headers.clone()),
-            Decoded::Undecodable(_, headers) => headers.clone(),
-            Decoded::Oversized(_) => Some(Headers::default()), // no number was used up for it
-        };
-        let read = match Delivery::of(message, decoded) {
-            Ok(delivery) => see(delivery, self.wanted.as_ref(), self.view).map(Ok),
-            Err(Notice::UnknownType { .. }) if self.wanted.is_some() => None,
-            Err(notice) => Some(Err(notice)),
-        };
-        self.behind_its_gap(&channel, headers.as_ref(), read)
-    }
-
-    /// `read`, if nothing is missing before it; else the gap, and `read` comes next. Without headers nothing can be told.
-    fn behind_its_gap(
-        &mut self,
-        channel: &Channel,
-        headers: Option<&Headers>,
-        read: Option<Read<E, P>>,
-    ) -> Option<Read<E, P>> {
-        let Some(headers) = headers else {
-            self.tracks.excuse(); // its number is missing, and what it was is told
-            return read;
-        };
-        match self.tracks.note(channel, headers) {
-            Verdict::Right => read,
-            Verdict::Double => None,
-            Verdict::Gap(missed) => {
-                self.behind_gap = read;
-                Some(Err(Notice::Gap { channel: channel.clone(), missed }))
-            }
-        }
-    }
-}
-
-/// `delivery` through `view`, if it is of a type that is wanted.
-fn see<E: Event, P: ?Sized>(
-    delivery: Delivery<E>,
-    wanted: Option<&Wanted>,
-    view: View<E, P>,
-) -> Option<Delivery<E, P>> {
-    let is_wanted = wanted.is_none_or(|wanted| wanted.takes(delivery.event_type(), E::EVENT_TYPES));
-    if is_wanted { delivery.seen(view) } else { None }
 }
 
 /// What a subscription gives.
@@ -439,22 +267,5 @@ impl<E, P: ?Sized> fmt::Debug for Subscription<E, P> {
             .field("wanted", &self.wanted)
             .field("inbox", &self.ear.inbox)
             .finish_non_exhaustive()
-    }
-}
-
-fn final_notice(end: End) -> Notice {
-    match end {
-        End::Denied(reason) => Notice::Denied { reason },
-        End::Overflowed => Notice::Overflowed,
-        End::Stopped(reason) => Notice::Stopped { reason },
-        End::Closed => Notice::Stopped { reason: "it was closed".into() },
-    }
-}
-
-fn ended_while_waiting(last: Option<&Notice>) -> Error {
-    match last {
-        Some(notice @ Notice::Denied { .. }) => Error::new(ErrorKind::Denied, notice.to_string()),
-        Some(notice) if notice.is_final() => Error::new(ErrorKind::Missed, notice.to_string()),
-        _ => Error::new(ErrorKind::Closed, "the subscription has ended"),
     }
 }
