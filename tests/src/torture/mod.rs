@@ -1,5 +1,5 @@
 //! Torture: publishers number their events, listeners write down all they hear, the server is killed, restarted and
-//! stopped, and a checker without IO compares. `src/bin/torture.rs` is the program around it.
+//! stopped, the network cuts and swallows, and a checker without IO compares. `src/bin/torture.rs` is the program around it.
 
 mod check;
 mod event;

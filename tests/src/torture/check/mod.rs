@@ -28,7 +28,8 @@
 //!   - a `Lagged` that says more than can be missing there; and any other notice.
 //!
 //! Besides, a fault may not pass **unnoticed** by a listener that was connected when it began: a kill, a restart, a
-//! stop for longer than [`unnoticed`](Tolerance::unnoticed). And each must have [`heard_again`].
+//! cut, a black hole (which ends in a cut), a stop for longer than [`unnoticed`](Tolerance::unnoticed). And each must have
+//! [`heard_again`].
 //!
 //! A listener that naps reads notices late: its nap is added to what it may take.
 
