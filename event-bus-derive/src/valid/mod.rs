@@ -242,19 +242,21 @@ fn check_channels_are_apart(cx: &Ctxt, channels: &[Channel], overlaps: &[Vec<Ide
     }
 }
 
+fn no_such_channel(cx: &Ctxt, channels: &[Channel], name: &Ident) {
+    let known: Vec<String> = channels.iter().map(|channel| plain(&channel.method)).collect();
+    let known: Vec<&str> = known.iter().map(String::as_str).collect();
+    let text = plain(name);
+    cx.error(name.span(), format!("there is no channel `{text}`: {}", did_you_mean(&text, &known)));
+}
+
 /// One that is not needed any more would hide the next mistake.
 fn check_overlaps_are_needed(cx: &Ctxt, attrs: &Container) {
-    let known: Vec<String> = attrs.channels.iter().map(|channel| plain(&channel.method)).collect();
-    let known: Vec<&str> = known.iter().map(String::as_str).collect();
     for name in attrs.overlaps.iter().flatten() {
         let text = plain(name);
         let named = attrs.channels.iter().find(|channel| plain(&channel.method) == text);
         let Some(channel) = named else {
             if !attrs.is_broken {
-                cx.error(
-                    name.span(),
-                    format!("there is no channel `{text}`: {}", did_you_mean(&text, &known)),
-                );
+                no_such_channel(cx, &attrs.channels, name);
             }
             continue;
         };

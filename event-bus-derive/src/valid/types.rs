@@ -3,10 +3,11 @@
 use proc_macro2::{Ident, Span};
 use syn::spanned::Spanned;
 
+use super::no_such_channel;
 use crate::ast::{Input, Shape, Values, Variant};
+use crate::attr::Container;
 use crate::ctxt::Ctxt;
 use crate::name::{constant, handler, plain};
-use crate::nearest::did_you_mean;
 use crate::serde_attr::Obstacle;
 
 pub(super) fn check(cx: &Ctxt, input: &Input<'_>) {
@@ -119,13 +120,12 @@ fn check_handlers_differ(cx: &Ctxt, variants: &[Variant<'_>]) {
 
 /// A misspelt channel would get nothing.
 fn check_goes_to_channels(cx: &Ctxt, input: &Input<'_>, variant: &Variant<'_>) {
-    let known: Vec<String> = input.attrs.channels.iter().map(|channel| plain(&channel.method)).collect();
-    let known: Vec<&str> = known.iter().map(String::as_str).collect();
+    let Container { channels, is_broken, .. } = &input.attrs;
     let names = variant.attrs.to.value.as_deref().unwrap_or_default();
     for (at, name) in names.iter().enumerate() {
         let text = plain(name);
-        if !known.contains(&text.as_str()) && !input.attrs.is_broken {
-            cx.error(name.span(), format!("there is no channel `{text}`: {}", did_you_mean(&text, &known)));
+        if !is_broken && !channels.iter().any(|channel| plain(&channel.method) == text) {
+            no_such_channel(cx, channels, name);
         } else if names[..at].iter().any(|earlier| plain(earlier) == text) {
             cx.error(name.span(), format!("the channel `{text}` is given twice"));
         }
