@@ -142,8 +142,7 @@ impl RedisConfig {
 
     /// How long an answer may take while there are other signs of life.
     pub(crate) fn patience(&self) -> Duration {
-        let least = self.ping_interval.saturating_add(self.response_timeout);
-        let within = self.notice_within.unwrap_or_else(|| least.max(Duration::from_secs(5)));
+        let within = self.notice_within.unwrap_or_else(|| self.least_notice().max(Duration::from_secs(5)));
         within.saturating_sub(self.ping_interval).max(self.response_timeout)
     }
 
@@ -187,8 +186,12 @@ impl RedisConfig {
         }
     }
 
+    fn least_notice(&self) -> Duration {
+        self.ping_interval.saturating_add(self.response_timeout)
+    }
+
     fn check_notice(&self) -> Result<()> {
-        let least = self.ping_interval.saturating_add(self.response_timeout);
+        let least = self.least_notice();
         match self.notice_within {
             Some(within) if within < least => {
                 let text = format!(
