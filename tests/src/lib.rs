@@ -4,6 +4,7 @@
 #![expect(clippy::missing_panics_doc, reason = "a test helper that can't go on panics")]
 
 mod events;
+mod logged;
 pub mod proxy;
 pub mod python;
 pub mod server;
@@ -11,6 +12,7 @@ pub mod torture;
 mod until;
 
 pub use events::{Numbered, NumberedBlockingBus, NumberedBus, NumberedChannel, SourceChannel};
+pub use logged::Logged;
 pub use proxy::Proxy;
 pub use python::PythonPeer;
 pub use server::RedisServer;

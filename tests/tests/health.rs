@@ -2,13 +2,10 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that can't go on panics")]
 
-use std::io;
-use std::sync::{Arc, Mutex};
-
 use event_bus_core::transport::{LinkState, Transport};
 use event_bus_core::{ErrorKind, MemoryTransport, MessageLimit, Notice};
 use event_bus_redis::RedisTransport;
-use event_bus_tests::{Numbered, NumberedBus, RedisServer, SourceChannel, eventually, within};
+use event_bus_tests::{Logged, Numbered, NumberedBus, RedisServer, SourceChannel, eventually, within};
 
 async fn subscriptions_are_counted_until_the_transport_is_closed<T: Transport + Clone>(transport: T) {
     let bus = NumberedBus::new(transport.clone());
@@ -65,26 +62,9 @@ async fn what_was_delivered_and_missed_is_counted_by_its_cause() {
     assert_eq!(NumberedBus::new(memory).health().delivered, 0, "another bus has heard nothing");
 }
 
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl io::Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
 #[tokio::test]
 async fn a_change_of_state_is_one_line_in_the_log_and_a_message_is_none() {
-    let log = Log::default();
-    let writer = log.clone();
-    let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
-    let _logging = tracing::subscriber::set_default(subscriber);
+    let (logged, _logging) = Logged::here();
     let mut server = RedisServer::start();
     let bus = NumberedBus::new(RedisTransport::connect(server.url()).await.unwrap());
     let mut events = bus.source(SourceChannel { source: "s" }).listen().await.unwrap();
@@ -92,10 +72,7 @@ async fn a_change_of_state_is_one_line_in_the_log_and_a_message_is_none() {
         bus.publish_to("s", &Numbered::new("s", number)).await.unwrap();
         within("an event", events.recv()).await.unwrap().unwrap();
     }
-    let lines = || -> Vec<String> {
-        String::from_utf8(log.0.lock().unwrap().clone()).unwrap().lines().map(str::to_owned).collect()
-    };
-    assert_eq!(lines(), [""; 0], "nothing has changed");
+    assert_eq!(logged.lines(), [""; 0], "nothing has changed");
     server.kill();
     assert!(matches!(within("it", events.recv()).await, Some(Err(Notice::Interrupted))));
     let first_error = bus.health().listener.last_error;
@@ -103,7 +80,8 @@ async fn a_change_of_state_is_one_line_in_the_log_and_a_message_is_none() {
         .await;
     server.restart();
     assert!(matches!(within("it", events.recv()).await, Some(Err(Notice::Resumed { .. }))));
-    let of_listening: Vec<String> = lines().into_iter().filter(|line| line.contains("listening")).collect();
+    let of_listening: Vec<String> =
+        logged.lines().into_iter().filter(|line| line.contains("listening")).collect();
     assert_eq!(of_listening.len(), 2, "{of_listening:#?}");
     assert!(of_listening[0].contains("WARN") && of_listening[0].contains("interrupted"), "{of_listening:#?}");
     assert!(of_listening[1].contains("INFO") && of_listening[1].contains("again"), "{of_listening:#?}");
