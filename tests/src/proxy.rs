@@ -1,15 +1,22 @@
-//! A TCP proxy in front of a server, which does what networks do: it cuts, swallows in one direction or both, and loses
-//! single messages of a connection that looks healthy. Of Redis it knows where one answer ends and the next begins.
+//! A TCP proxy in front of a server, which does what networks do: it cuts, crawls, swallows in one direction or both, and
+//! loses single messages of a connection that looks healthy. Of Redis it knows where one answer ends and the next begins.
 
+use std::io;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::num::NonZeroU32;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::watch;
+use tokio::time::sleep;
+
+/// A slow network passes bytes on in this many pieces a second.
+const PIECES_PER_SECOND: u32 = 50;
 
 /// A way that bytes go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +42,8 @@ struct Faults {
     to_server: AtomicBool,
     from_server: AtomicBool,
     messages: AtomicBool,
+    /// Bytes a second; 0 is as fast as it can.
+    pace: AtomicU32,
     /// Changes when all connections are cut.
     cuts: watch::Sender<u64>,
     /// Cutting waits until no connection is being made.
@@ -60,6 +69,7 @@ impl Proxy {
             to_server: AtomicBool::new(false),
             from_server: AtomicBool::new(false),
             messages: AtomicBool::new(false),
+            pace: AtomicU32::new(0),
             cuts: watch::Sender::new(0),
             accepting: Mutex::new(()),
         });
@@ -90,9 +100,15 @@ impl Proxy {
         self.faults.messages.store(true, SeqCst);
     }
 
+    /// Lets no more than this pass in each direction of each connection, until it is [healed](Self::heal). Nothing is lost.
+    pub fn slow(&self, bytes_per_second: NonZeroU32) {
+        self.faults.pace.store(bytes_per_second.get(), SeqCst);
+    }
+
     /// Ends what goes wrong. Connections from which bytes were swallowed are cut; those that lost whole messages go on.
     pub fn heal(&self) {
         self.faults.messages.store(false, SeqCst);
+        self.faults.pace.store(0, SeqCst);
         let was_hole =
             self.faults.to_server.swap(false, SeqCst) | self.faults.from_server.swap(false, SeqCst);
         if was_hole {
@@ -138,7 +154,7 @@ async fn to_server(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, faults: &Fau
     let mut is_dead = false;
     while let Ok(length @ 1..) = from.read(&mut bytes).await {
         is_dead |= faults.to_server.load(SeqCst);
-        if !is_dead && to.write_all(&bytes[..length]).await.is_err() {
+        if !is_dead && write(&mut to, &bytes[..length], faults).await.is_err() {
             return;
         }
     }
@@ -157,10 +173,22 @@ async fn from_server(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, faults: &F
                 passed.extend(frame);
             }
         }
-        if to.write_all(&passed).await.is_err() {
+        if write(&mut to, &passed, faults).await.is_err() {
             return;
         }
     }
+}
+
+/// Writes `bytes` as fast as the network is at each moment.
+async fn write(to: &mut OwnedWriteHalf, mut bytes: &[u8], faults: &Faults) -> io::Result<()> {
+    while let Some(pace) = NonZeroU32::new(faults.pace.load(SeqCst)).filter(|_| !bytes.is_empty()) {
+        let most = usize::try_from((pace.get() / PIECES_PER_SECOND).max(1)).unwrap_or(usize::MAX);
+        let (piece, rest) = bytes.split_at(most.min(bytes.len()));
+        to.write_all(piece).await?;
+        sleep(Duration::from_secs(piece.len() as u64) / pace.get()).await;
+        bytes = rest;
+    }
+    to.write_all(bytes).await
 }
 
 /// Whether it is a push that carries an event.
@@ -195,6 +223,49 @@ fn frame_length(bytes: &[u8]) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::io::{Read, Write};
+    use std::net;
+    use std::time::Instant;
+
+    /// What comes through a proxy that is as slow as this, of `bytes` that a server sends at once.
+    fn client_of(bytes: Vec<u8>, bytes_per_second: u32) -> (Proxy, net::TcpStream) {
+        let server = net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        let proxy = Proxy::start(server.local_addr().unwrap().port());
+        proxy.slow(NonZeroU32::new(bytes_per_second).unwrap());
+        let client = net::TcpStream::connect(proxy.address).unwrap();
+        std::thread::spawn(move || server.accept().unwrap().0.write_all(&bytes).unwrap());
+        (proxy, client)
+    }
+
+    fn answer() -> Vec<u8> {
+        format!("$30000\r\n{}\r\n", "x".repeat(30_000)).into_bytes()
+    }
+
+    #[test]
+    fn a_slow_network_loses_nothing_and_takes_its_time() {
+        let begin = Instant::now();
+        let (_proxy, mut client) = client_of(answer(), 60_000);
+        let mut got = vec![0; answer().len()];
+        client.read_exact(&mut got).unwrap();
+        assert!(got == answer());
+        assert!(begin.elapsed() > Duration::from_millis(400), "{:?}", begin.elapsed());
+    }
+
+    #[test]
+    fn what_a_slow_network_holds_back_passes_at_once_when_it_is_healed() {
+        let (proxy, mut client) = client_of(answer(), 1_000);
+        let mut got = vec![0; answer().len()];
+        client.read_exact(&mut got[..1]).unwrap();
+        let begin = Instant::now();
+        proxy.heal();
+        client.read_exact(&mut got[1..]).unwrap();
+        assert!(got == answer());
+        assert!(
+            begin.elapsed() < Duration::from_secs(10),
+            "30 s if it were slow still: {:?}",
+            begin.elapsed()
+        );
+    }
 
     #[test]
     fn answers_are_told_apart_wherever_they_are_cut() {
