@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that can't go on panics")]
 
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use event_bus_core::transport::LinkState;
@@ -71,6 +72,22 @@ async fn a_cut_connection_is_told_and_heals() {
         resumed(&mut network).await;
     }
     assert_eq!(network.bus.health().reconnects, 3);
+}
+
+#[tokio::test]
+async fn a_network_that_crawls_is_told_nothing_and_loses_nothing() {
+    let mut network = network(|config| config).await;
+    network.proxy.slow(NonZeroU32::new(32 * 1024).unwrap());
+    let began = Instant::now();
+    for number in 1..=200 {
+        publish(&network.direct, number).await; // the answers to pings wait behind them
+    }
+    for number in 1..=200 {
+        let event = within("the next event", network.events.recv()).await.unwrap();
+        assert_eq!(event.unwrap().number, number, "and no notice");
+    }
+    assert!(began.elapsed() > 2 * PING, "it did crawl: {:?}", began.elapsed());
+    assert_eq!(network.bus.health().reconnects, 0);
 }
 
 #[tokio::test]
