@@ -7,11 +7,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use event_bus_core::{Delivery, ErrorKind, EventBus, KeyPattern, Notice, Result, Subscription};
-use event_bus_redis::RedisTransport;
 use tokio::time::sleep;
 
 use super::event::{FAREWELL, LineChannel, Stamped, StampedBus};
 use super::record::{Clock, Heard, Item, Stream};
+use super::site::Carrier;
 
 /// How many messages the one that naps may queue: fewer than come while it sleeps.
 const SMALL_QUEUE: usize = 64;
@@ -30,11 +30,14 @@ pub(super) struct Role {
     naps: bool,
 }
 
+/// Which channels somebody listens to.
 #[derive(Clone, Copy, Debug)]
-enum Filter {
+pub(super) enum Filter {
     Line(u32),
     All,
     FirstTwo,
+    /// Those whose number ends in this digit.
+    EndingIn(u32),
 }
 
 /// What the listeners of a run have in common.
@@ -65,14 +68,14 @@ pub(super) fn roles(listeners: u32, channels: u32, random: &mut fastrand::Rng) -
 /// Listens until the farewell has come on every channel, or the transport is closed.
 pub(super) async fn listen(
     role: Role,
-    transport: RedisTransport,
+    carrier: Carrier,
     common: Arc<Common>,
     mut random: fastrand::Rng,
     on_heard_again: impl FnOnce(),
 ) -> Stream {
     let mut on_heard_again = Some(on_heard_again);
     sleep(role.joins_after).await;
-    let Some(mut events) = role.subscribe(transport).await else { return role.stream_that_never_began() };
+    let Some(mut events) = role.subscribe(&carrier).await else { return role.stream_that_never_began() };
     let confirmed = common.clock.now();
     let mut items = Vec::new();
     let mut missing_farewells: HashSet<u32> = role.lines.iter().copied().collect();
@@ -115,8 +118,8 @@ fn record(item: Result<Delivery<Stamped>, Notice>) -> Item {
 
 impl Role {
     /// Again and again, since the server may be away just now; `None` once the transport is closed.
-    async fn subscribe(&self, transport: RedisTransport) -> Option<Subscription<Stamped>> {
-        let builder = StampedBus::builder(transport);
+    async fn subscribe(&self, carrier: &Carrier) -> Option<Subscription<Stamped>> {
+        let builder = carrier.builder();
         let builder = if self.naps { builder.queue_messages(SMALL_QUEUE) } else { builder };
         let bus: StampedBus = builder.build().expect("a queue of more than nothing");
         loop {
@@ -133,6 +136,7 @@ impl Role {
             Filter::Line(line) => format!("on line {line}"),
             Filter::All => "on all lines".to_owned(),
             Filter::FirstTwo => "on lines 0 and 1".to_owned(),
+            Filter::EndingIn(digit) => format!("on lines that end in {digit}"),
         };
         Stream {
             name: format!("{} ({filter}{})", self.number, if self.naps { ", napping" } else { "" }),
@@ -146,12 +150,13 @@ impl Role {
 }
 
 impl Filter {
-    async fn listen(self, bus: &StampedBus) -> Result<Subscription<Stamped>> {
+    pub(super) async fn listen(self, bus: &StampedBus) -> Result<Subscription<Stamped>> {
         let events: &EventBus<Stamped> = bus;
         match self {
             Self::Line(channel) => bus.line(LineChannel { channel }).listen().await,
             Self::All => events.listen(KeyPattern::new("line/*")?).await,
             Self::FirstTwo => events.listen(KeyPattern::new("line/[01]")?).await,
+            Self::EndingIn(digit) => events.listen(KeyPattern::new(format!("line/*{digit}"))?).await,
         }
     }
 }

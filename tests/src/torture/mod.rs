@@ -1,16 +1,21 @@
-//! Torture: publishers number their events, listeners write down all they hear, the server is killed, restarted and
-//! stopped, the network cuts and swallows, and a checker without IO compares. `src/bin/torture.rs` is the program around it.
+//! Torture: publishers number their events, listeners write down all they hear, the server is killed, restarted, stopped and
+//! flooded, the network cuts, crawls and swallows, and a checker without IO compares. `src/bin/torture.rs` is the program.
 
 mod check;
+mod churn;
 mod event;
 mod faults;
+mod flood;
 mod listeners;
 mod options;
+mod plan;
 mod plant;
 mod publishers;
 mod record;
+mod remains;
 mod report;
 mod run;
+mod site;
 
 use std::process::ExitCode;
 

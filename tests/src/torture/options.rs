@@ -10,7 +10,11 @@ use super::record::FaultKind;
 
 /// How to use the program.
 pub const USAGE: &str = "torture [--seconds 10] [--seed 1] [--listeners 6] [--channels 4] [--publishers 3] \
-                         [--faults kill,restart,stop,cut,blackhole | none] [--plant lost|swapped|doubled|withheld|invented]";
+                         [--transport redis|memory] [--faults kill,restart,stop,cut,blackhole,slow,flood,drop,churn | none] \
+                         [--plant lost|swapped|doubled|withheld|invented]";
+
+/// Named like a fault, but it never ends.
+const CHURN: &str = "churn";
 
 /// What to do, and for how long.
 #[derive(Clone, Debug)]
@@ -20,8 +24,18 @@ pub struct Options {
     pub(super) listeners: u32,
     pub(super) channels: u32,
     pub(super) publishers: u32,
+    pub(super) medium: Medium,
     pub(super) faults: Vec<FaultKind>,
+    /// Whether other listeners come and go all the time.
+    pub(super) has_churn: bool,
     pub(super) plant: Option<Plant>,
+}
+
+/// What carries the events.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Medium {
+    Redis,
+    Memory,
 }
 
 impl Options {
@@ -30,16 +44,20 @@ impl Options {
     /// # Errors
     /// What is wrong with it, for people.
     pub fn from_args(mut args: Arguments) -> Result<Self, String> {
+        let medium = args.opt_value_from_str("--transport").map_err(text)?.unwrap_or(Medium::Redis);
+        let (faults, has_churn) = match args.opt_value_from_str::<_, String>("--faults").map_err(text)? {
+            Some(names) => faults_named(medium, &names)?,
+            None => (medium.faults().collect(), true),
+        };
         let options = Self {
             seconds: number(&mut args, "--seconds", 10)?,
             seed: number(&mut args, "--seed", 1)?,
             listeners: number(&mut args, "--listeners", 6)?,
             channels: number(&mut args, "--channels", 4)?,
             publishers: number(&mut args, "--publishers", 3)?,
-            faults: args
-                .opt_value_from_fn("--faults", faults)
-                .map_err(text)?
-                .unwrap_or(FaultKind::ALL.to_vec()),
+            medium,
+            faults,
+            has_churn,
             plant: args.opt_value_from_str("--plant").map_err(text)?,
         };
         let rest = args.finish();
@@ -62,12 +80,55 @@ fn number<T: FromStr<Err: fmt::Display>>(
     args.opt_value_from_str(name).map(|value| value.unwrap_or(default)).map_err(text)
 }
 
-fn faults(names: &str) -> Result<Vec<FaultKind>, String> {
-    if names == "none" {
-        return Ok(Vec::new());
+/// The faults of these names, and whether listeners come and go.
+fn faults_named(medium: Medium, names: &str) -> Result<(Vec<FaultKind>, bool), String> {
+    let mut found = (Vec::new(), false);
+    for name in names.split(',').filter(|_| names != "none") {
+        if name == CHURN {
+            found.1 = true;
+            continue;
+        }
+        let fault = FaultKind::ALL.into_iter().find(|kind| kind.name() == name);
+        let fault = fault.ok_or_else(|| format!("no fault is called {name:?}"))?;
+        if !medium.can_have(fault) {
+            let possible: Vec<&str> = medium.faults().map(FaultKind::name).chain([CHURN]).collect();
+            let medium = medium.name();
+            return Err(format!("{medium} can't have the fault {name:?}, but {}", possible.join(", ")));
+        }
+        found.0.push(fault);
     }
-    let fault = |name| FaultKind::ALL.into_iter().find(|kind| kind.name() == name);
-    names.split(',').map(|name| fault(name).ok_or_else(|| format!("no fault is called {name:?}"))).collect()
+    Ok(found)
+}
+
+impl Medium {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Redis => "redis",
+            Self::Memory => "memory",
+        }
+    }
+
+    /// A server loses no single message; within the process there is nothing to kill.
+    fn can_have(self, fault: FaultKind) -> bool {
+        use FaultKind::{Cut, Drop, Flood, Slow};
+        match self {
+            Self::Redis => fault != Drop,
+            Self::Memory => matches!(fault, Cut | Drop | Flood | Slow),
+        }
+    }
+
+    fn faults(self) -> impl Iterator<Item = FaultKind> {
+        FaultKind::ALL.into_iter().filter(move |fault| self.can_have(*fault))
+    }
+}
+
+impl FromStr for Medium {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        let named = [Self::Redis, Self::Memory].into_iter().find(|medium| medium.name() == name);
+        named.ok_or_else(|| format!("no transport is called {name:?}"))
+    }
 }
 
 fn text(error: impl fmt::Display) -> String {
@@ -77,10 +138,12 @@ fn text(error: impl fmt::Display) -> String {
 impl fmt::Display for Options {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { seconds, seed, listeners, channels, publishers, .. } = self;
-        let faults: Vec<&str> = self.faults.iter().map(|kind| kind.name()).collect();
+        let faults = self.faults.iter().map(|kind| kind.name());
+        let faults: Vec<&str> = faults.chain(self.has_churn.then_some(CHURN)).collect();
+        let medium = self.medium.name();
         write!(
             f,
-            "seed {seed}, {seconds} s, {publishers} publishers, {channels} channels, {listeners} listeners"
+            "{medium}, seed {seed}, {seconds} s, {publishers} publishers, {channels} channels, {listeners} listeners"
         )?;
         if faults.is_empty() {
             f.write_str(", no faults")
@@ -105,8 +168,23 @@ mod tests {
         assert_eq!(options.faults, [FaultKind::Stop, FaultKind::Kill]);
         assert_eq!(options.plant, Some(Plant::Lost));
         assert!(read("--faults none").unwrap().faults.is_empty());
-        for wrong in ["--faults burn", "--plant tree", "--seconds x", "--listeners 0", "more"] {
+        let churning = read("--faults churn,flood").unwrap();
+        assert_eq!((churning.has_churn, churning.faults.as_slice()), (true, &[FaultKind::Flood][..]));
+        assert!(!read("--faults drop").unwrap_err().is_empty(), "Redis loses no single message");
+        for wrong in
+            ["--faults burn", "--transport pigeon", "--plant tree", "--seconds x", "--listeners 0", "more"]
+        {
             assert!(read(wrong).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn a_fault_that_a_transport_can_not_have_is_refused_with_those_that_it_can() {
+        let memory = read("--transport memory").unwrap();
+        assert_eq!(memory.faults, [FaultKind::Cut, FaultKind::Slow, FaultKind::Flood, FaultKind::Drop]);
+        assert!(memory.has_churn);
+        let error = read("--transport memory --faults cut,kill").unwrap_err();
+        assert!(error.contains("\"kill\"") && error.contains("cut, slow, flood, drop, churn"), "{error}");
+        assert!(read("").unwrap().faults.iter().all(|fault| *fault != FaultKind::Drop));
     }
 }

@@ -7,52 +7,78 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use event_bus_core::{ErrorKind, Result};
-use event_bus_redis::{RedisConfig, RedisTransport};
+use event_bus_core::ErrorKind;
 use tokio::time::sleep;
 
 use super::event::{FAREWELL, Stamped, StampedBus};
 use super::record::{Clock, EventId, Outcome, Published, Time};
 
-/// One publisher.
+/// Publishes under one number, on a channel by chance, and writes down what comes of it.
+#[derive(Debug)]
+pub(super) struct Voice {
+    number: u32,
+    bus: StampedBus,
+    channels: u32,
+    clock: Clock,
+    random: fastrand::Rng,
+    next_numbers: HashMap<u32, u64>,
+    published: Vec<Published>,
+}
+
+/// One that publishes now and then, and now and then much.
 pub(super) struct Publisher {
-    pub(super) number: u32,
-    pub(super) bus: StampedBus,
-    pub(super) channels: u32,
-    pub(super) clock: Clock,
-    pub(super) random: fastrand::Rng,
+    pub(super) voice: Voice,
     /// When nobody publishes.
     pub(super) quiet: Arc<[Range<Time>]>,
     pub(super) is_over: Arc<AtomicBool>,
 }
 
+impl Voice {
+    pub(super) fn new(
+        number: u32,
+        bus: StampedBus,
+        channels: u32,
+        clock: Clock,
+        random: fastrand::Rng,
+    ) -> Self {
+        let (next_numbers, published) = (HashMap::new(), Vec::new());
+        Self { number, bus, channels, clock, random, next_numbers, published }
+    }
+
+    pub(super) async fn publish_next(&mut self) {
+        let channel = self.random.u32(..self.channels);
+        let next_number = self.next_numbers.entry(channel).or_default();
+        let id = EventId { publisher: self.number, channel, number: *next_number };
+        *next_number += 1;
+        self.published.push(publish_one(&self.bus, id, self.clock).await);
+    }
+
+    pub(super) fn published(self) -> Vec<Published> {
+        self.published
+    }
+}
+
 impl Publisher {
     /// Publishes until `is_over`.
     pub(super) async fn publish(mut self) -> Vec<Published> {
-        let mut next_numbers: HashMap<u32, u64> = HashMap::new();
-        let mut outcomes = Vec::new();
         let mut left_of_burst = 0_u32;
         while !self.is_over.load(Ordering::Relaxed) {
-            let channel = self.random.u32(..self.channels);
-            let next_number = next_numbers.entry(channel).or_default();
-            let id = EventId { publisher: self.number, channel, number: *next_number };
-            *next_number += 1;
-            outcomes.push(publish_one(&self.bus, id, self.clock).await);
+            self.voice.publish_next().await;
             if left_of_burst > 0 {
                 left_of_burst -= 1;
                 continue;
             }
-            if self.random.u8(..50) == 0 {
-                left_of_burst = self.random.u32(20..200);
+            if self.voice.random.u8(..50) == 0 {
+                left_of_burst = self.voice.random.u32(20..200);
             }
             sleep(self.pause()).await;
         }
-        outcomes
+        self.voice.published()
     }
 
     fn pause(&mut self) -> Duration {
-        let pause = Duration::from_millis(self.random.u64(1..6));
-        let now = self.clock.now();
+        let pause = Duration::from_millis(self.voice.random.u64(1..6));
+        let now = self.voice.clock.now();
         self.quiet
             .iter()
             .find(|quiet| quiet.contains(&now))
@@ -81,16 +107,6 @@ async fn publish_one(bus: &StampedBus, id: EventId, clock: Clock) -> Published {
         Err(_) => Outcome::NotSent,
     };
     Published { id, sent, done: clock.now(), outcome }
-}
-
-/// A bus of the publisher's own. Every other one gives up early, so that some events are surely not sent.
-pub(super) async fn connect(publisher: u32, url: &str) -> Result<StampedBus> {
-    let mut config = RedisConfig::from_url(url)?;
-    if publisher % 2 == 1 {
-        config =
-            config.publish_timeout(Duration::from_millis(150)).response_timeout(Duration::from_millis(800));
-    }
-    Ok(StampedBus::new(RedisTransport::connect(config).await?))
 }
 
 /// Tells the listeners on every channel that nothing more comes, again and again: until this is dropped.

@@ -88,6 +88,12 @@ pub(super) enum FaultKind {
     Stop,
     Cut,
     BlackHole,
+    /// Bytes crawl, or arrive late.
+    Slow,
+    /// Much is published at once.
+    Flood,
+    /// One message vanishes.
+    Drop,
 }
 
 /// The server was not well from `begin` to `end`.
@@ -159,7 +165,16 @@ impl Fault {
 }
 
 impl FaultKind {
-    pub(super) const ALL: [Self; 5] = [Self::Kill, Self::Restart, Self::Stop, Self::Cut, Self::BlackHole];
+    pub(super) const ALL: [Self; 8] = [
+        Self::Kill,
+        Self::Restart,
+        Self::Stop,
+        Self::Cut,
+        Self::BlackHole,
+        Self::Slow,
+        Self::Flood,
+        Self::Drop,
+    ];
 
     pub(super) fn name(self) -> &'static str {
         match self {
@@ -168,7 +183,20 @@ impl FaultKind {
             Self::Stop => "stop",
             Self::Cut => "cut",
             Self::BlackHole => "blackhole",
+            Self::Slow => "slow",
+            Self::Flood => "flood",
+            Self::Drop => "drop",
         }
+    }
+
+    /// Whether a listener may be told of an outage because of it.
+    pub(super) fn may_interrupt(self) -> bool {
+        !self.holds_back()
+    }
+
+    /// Whether events arrive late because of it, and nothing else happens to them.
+    pub(super) fn holds_back(self) -> bool {
+        matches!(self, Self::Slow | Self::Flood)
     }
 }
 

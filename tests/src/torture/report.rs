@@ -4,14 +4,17 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use super::check::{Case, Finding, Tolerance, Verdict, What, heard_again, outages, unnoticed};
+use super::churn::Churned;
 use super::record::{Fault, FaultKind, Outcome, Stream, Time};
+use super::remains::Memory;
 use super::run::Recording;
 
 /// More faults than these are only counted.
 const SHOWN: usize = 20;
 
-/// Fewer events than these at one listener prove nothing.
+/// However short a run is, it needs these.
 const ENOUGH: usize = 100;
+const ENOUGH_PER_SECOND: usize = 20;
 
 /// The report, and whether all is well.
 #[derive(Debug)]
@@ -42,7 +45,7 @@ pub(super) fn report(recording: &Recording, tolerance: Tolerance, verdicts: &[Ve
 }
 
 fn faults(text: &mut String, case: &Case<'_>, streams: &[Stream]) {
-    let _ = writeln!(text, "fault    count | noticed   median       max | heard again   median       max");
+    let _ = writeln!(text, "fault     count | noticed   median       max | heard again   median       max");
     let prompt = streams.iter().filter(|stream| stream.nap.is_zero());
     let outages: Vec<_> = prompt.flat_map(|stream| outages(case, stream)).collect();
     for kind in FaultKind::ALL {
@@ -52,7 +55,9 @@ fn faults(text: &mut String, case: &Case<'_>, streams: &[Stream]) {
         }
         // An outage is noticed by the fault before its beginning, and lasts for the one before its end.
         let last_before = |time: Time| {
-            case.faults.iter().rev().find(|fault| fault.begin <= time).filter(|fault| fault.kind == kind)
+            let mut before =
+                case.faults.iter().rev().filter(|it| it.kind.may_interrupt() && it.begin <= time);
+            before.next().filter(|fault| fault.kind == kind)
         };
         let noticed = outages
             .iter()
@@ -63,7 +68,7 @@ fn faults(text: &mut String, case: &Case<'_>, streams: &[Stream]) {
             .filter_map(|it| Some(it.until.saturating_sub(last_before(it.until)?.end)))
             .collect::<Vec<_>>();
         let (noticed, heard) = (Spread::of(noticed), Spread::of(heard));
-        let _ = writeln!(text, "{:<8} {count:>5} | {noticed} |      {heard}", kind.name());
+        let _ = writeln!(text, "{:<9} {count:>5} | {noticed} |      {heard}", kind.name());
     }
     let _ =
         writeln!(text, "  noticed: from the fault's begin; heard again: from its end; over all listeners");
@@ -95,6 +100,7 @@ fn figures(text: &mut String, case: &Case<'_>, recording: &Recording, verdicts: 
     }
     let broken: Duration = case.faults.iter().map(Fault::lasted).sum();
     let _ = writeln!(text, "the faults lasted {broken:.1?} of {:.1?}", recording.lasted);
+    remains(text, recording);
     let prompt = streams.iter().filter(|stream| stream.nap.is_zero());
     let latencies = prompt.flat_map(|stream| &stream.items).filter_map(|heard| {
         let event = ledger.get(heard.event()?).filter(|event| event.outcome == Outcome::Acked)?;
@@ -104,12 +110,33 @@ fn figures(text: &mut String, case: &Case<'_>, recording: &Recording, verdicts: 
         writeln!(text, "from publish to listener: {}", Spread::of(latencies.collect()).to_string().trim());
 }
 
+fn remains(text: &mut String, recording: &Recording) {
+    let Recording { churned, memory, left_subscribed, .. } = recording;
+    if let Some(Churned { listened, cancelled, refused }) = churned {
+        let _ = writeln!(
+            text,
+            "churn: {listened} listened and left, {cancelled} gave up half-way, {refused} were refused"
+        );
+    }
+    let _ = writeln!(text, "channels and patterns left subscribed: {left_subscribed}");
+    let Memory { half_way, at_end } = memory;
+    let most = Memory::may_grow(records(recording));
+    let _ =
+        writeln!(text, "memory: {half_way} KiB half-way, {at_end} KiB at the end, may grow by {most} KiB");
+}
+
+fn records(recording: &Recording) -> usize {
+    let heard: usize = recording.streams.iter().map(|stream| stream.items.len()).sum();
+    heard + recording.ledger.all().len()
+}
+
 /// What is wrong besides the findings.
 fn shortcomings(recording: &Recording, tolerance: Tolerance, verdicts: &[Verdict]) -> Vec<String> {
     let Recording { ledger, streams, faults, .. } = recording;
     let case = Case { ledger, faults, tolerance };
     let calm = faults.last().map_or(Time::ZERO, |fault| fault.end);
-    let mut wrong = Vec::new();
+    let mut wrong = leaks(recording);
+    let enough = enough(recording.lasted);
     for (stream, verdict) in streams.iter().zip(verdicts) {
         let name = &stream.name;
         let limit = tolerance.hear_again;
@@ -129,9 +156,9 @@ fn shortcomings(recording: &Recording, tolerance: Tolerance, verdicts: &[Verdict
             let kind = kind.name();
             format!("unnoticed: listener {name} was not told of the {kind} from {begin:.3?} to {end:.3?}")
         }));
-        if verdict.delivered < ENOUGH {
+        if verdict.delivered < enough {
             wrong.push(format!(
-                "too little: listener {name} got {} events, {ENOUGH} needed",
+                "too little: listener {name} got {} events, {enough} needed",
                 verdict.delivered
             ));
         }
@@ -142,6 +169,27 @@ fn shortcomings(recording: &Recording, tolerance: Tolerance, verdicts: &[Verdict
         wrong.push(format!("too little: prompt listeners got {delivered}, and missed {told}"));
     }
     wrong
+}
+
+fn leaks(recording: &Recording) -> Vec<String> {
+    let Recording { memory, left_subscribed, .. } = recording;
+    let mut leaks = Vec::new();
+    if *left_subscribed > 0 {
+        leaks.push(format!(
+            "leak: {left_subscribed} channels and patterns are subscribed, and nobody listens"
+        ));
+    }
+    let (grown, most) = (memory.grown(), Memory::may_grow(records(recording)));
+    if grown > most {
+        leaks.push(format!("leak: memory grew by {grown} KiB from half-way on, {most} KiB are allowed"));
+    }
+    leaks
+}
+
+/// Fewer events than these at one listener prove nothing.
+fn enough(lasted: Duration) -> usize {
+    let seconds = usize::try_from(lasted.as_secs()).unwrap_or(usize::MAX);
+    ENOUGH_PER_SECOND.saturating_mul(seconds).max(ENOUGH)
 }
 
 fn totals<'a>(verdicts: impl IntoIterator<Item = &'a Verdict>) -> (usize, usize) {

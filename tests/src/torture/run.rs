@@ -5,18 +5,20 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use event_bus_core::Result;
-use event_bus_core::transport::Transport;
-use event_bus_redis::RedisTransport;
 use tokio::sync::mpsc;
 use tokio::task::{JoinSet, spawn_blocking};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use super::check::Tolerance;
-use super::faults::Site;
+use super::churn::{Churn, Churned};
+use super::flood::Flooder;
 use super::listeners::{Common, listen, roles};
 use super::options::Options;
-use super::publishers::Publisher;
+use super::plan::plan;
+use super::publishers::{Publisher, Voice};
 use super::record::{Clock, Fault, Ledger, Published, Stream, Time};
+use super::remains::{self, Memory, resident_kib};
+use super::site::{Carrier, Site};
 use super::{faults, publishers};
 
 /// How long the listeners may take to read what is left, and to hear the farewell.
@@ -30,6 +32,11 @@ pub(super) struct Recording {
     pub(super) faults: Vec<Fault>,
     /// How long faults were possible.
     pub(super) lasted: Time,
+    /// Who came and went meanwhile.
+    pub(super) churned: Option<Churned>,
+    pub(super) memory: Memory,
+    /// How many channels and patterns nobody listened to any more, and are still subscribed.
+    pub(super) left_subscribed: usize,
 }
 
 /// Runs once.
@@ -38,26 +45,38 @@ pub(super) struct Recording {
 /// If the server can't be used before anything was done to it.
 pub(super) async fn record(options: &Options) -> Result<Recording> {
     let mut random = fastrand::Rng::with_seed(options.seed);
-    let mut site = Site::start();
+    let mut site = Site::start(options.medium);
     let clock = Clock::start();
-    let plan = faults::plan(options.faults.clone(), random.fork());
+    let plan = plan(options.faults.clone(), random.fork());
     let until = Duration::from_secs(options.seconds);
 
-    let mut listening = Listening::start(options, &site.listeners.url(), clock, &mut random).await?;
-    let publishing = Publishing::start(options, &site.publishers.url(), clock, &mut random).await?;
-    let goodbye = publishers::connect(0, &site.publishers.url()).await?;
+    let mut listening = Listening::start(options, site.listening().await?, clock, &mut random);
+    let churn = options.has_churn.then(|| Churn::start(&listening.carrier, options.channels, &mut random));
+    let publishing = Publishing::start(options, &site, clock, &mut random).await?;
+    let goodbye = site.publishing(0).await?;
+    let mut flooder =
+        Flooder::new(&site.publishing(0).await?, options.publishers, options.channels, clock, &mut random);
     let tortured = spawn_blocking(move || {
-        let faults = faults::carry_out(&mut site, plan, clock, until);
-        (faults, site)
+        let faults = faults::carry_out(&mut site, &mut flooder, plan, clock, until);
+        (faults, site, flooder)
     });
-    let (faults, site) = tortured.await.expect("the faults are carried out");
+    let (tortured, half_way) = tokio::join!(tortured, resident_after(until / 2));
+    let (faults, site, flooder) = tortured.expect("the faults are carried out");
 
-    let calm = clock.now();
-    listening.hear_again(calm).await;
-    let ledger = publishing.stop().await;
+    let lasted = clock.now();
+    let churned = if let Some(churn) = churn { Some(churn.stop().await) } else { None };
+    listening.hear_again(lasted).await;
+    let memory = Memory { half_way, at_end: resident_kib() };
+    let ledger = publishing.stop(flooder).await;
     let streams = listening.stop(publishers::say_farewell(&goodbye, options.channels, clock)).await;
-    drop(site);
-    Ok(Recording { ledger, streams, faults, lasted: calm })
+    let left_subscribed = remains::subscriptions(&listening.carrier, &site).await;
+    listening.carrier.close().await;
+    Ok(Recording { ledger, streams, faults, lasted, churned, memory, left_subscribed })
+}
+
+async fn resident_after(time: Duration) -> u64 {
+    sleep(time).await;
+    resident_kib()
 }
 
 struct Publishing {
@@ -66,44 +85,44 @@ struct Publishing {
 }
 
 impl Publishing {
-    async fn start(options: &Options, url: &str, clock: Clock, random: &mut fastrand::Rng) -> Result<Self> {
+    async fn start(options: &Options, site: &Site, clock: Clock, random: &mut fastrand::Rng) -> Result<Self> {
         let (mut publishers, is_over) = (JoinSet::new(), Arc::new(AtomicBool::new(false)));
         let quiet = publishers::quiet_times(Duration::from_secs(options.seconds), random);
         for number in 0..options.publishers {
-            let bus = publishers::connect(number, url).await?;
-            let (random, channels) = (random.fork(), options.channels);
+            let bus = site.publishing(number).await?;
+            let voice = Voice::new(number, bus, options.channels, clock, random.fork());
             let (quiet, is_over) = (Arc::clone(&quiet), Arc::clone(&is_over));
-            let publisher = Publisher { number, bus, channels, clock, random, quiet, is_over };
-            publishers.spawn(publisher.publish());
+            publishers.spawn(Publisher { voice, quiet, is_over }.publish());
         }
         Ok(Self { publishers, is_over })
     }
 
-    async fn stop(self) -> Ledger {
+    async fn stop(self, flooder: Flooder) -> Ledger {
         self.is_over.store(true, Ordering::Relaxed);
-        Ledger::of(self.publishers.join_all().await.concat())
+        let mut published = self.publishers.join_all().await.concat();
+        published.extend(flooder.published());
+        Ledger::of(published)
     }
 }
 
 struct Listening {
-    transport: RedisTransport,
+    carrier: Carrier,
     common: Arc<Common>,
     listeners: JoinSet<Stream>,
     heard_again: mpsc::Receiver<()>,
 }
 
 impl Listening {
-    async fn start(options: &Options, url: &str, clock: Clock, random: &mut fastrand::Rng) -> Result<Self> {
-        let transport = RedisTransport::connect(url).await?;
+    fn start(options: &Options, carrier: Carrier, clock: Clock, random: &mut fastrand::Rng) -> Self {
         let common = Arc::new(Common { clock, calm_micros: AtomicU64::new(u64::MAX) });
         let mut listeners = JoinSet::new();
         let (tell, heard_again) = mpsc::channel(1);
         for role in roles(options.listeners, options.channels, random) {
-            let (transport, common, random) = (transport.clone(), Arc::clone(&common), random.fork());
+            let (carrier, common, random) = (carrier.clone(), Arc::clone(&common), random.fork());
             let tell = tell.clone();
-            listeners.spawn(listen(role, transport, common, random, move || drop(tell)));
+            listeners.spawn(listen(role, carrier, common, random, move || drop(tell)));
         }
-        Ok(Self { transport, common, listeners, heard_again })
+        Self { carrier, common, listeners, heard_again }
     }
 
     /// Waits until every listener has heard something that was published after `calm`, or patience ends.
@@ -115,7 +134,7 @@ impl Listening {
     }
 
     /// Lets the listeners read on until they have heard the farewell.
-    async fn stop(mut self, farewell: impl Future<Output = ()>) -> Vec<Stream> {
+    async fn stop(&mut self, farewell: impl Future<Output = ()>) -> Vec<Stream> {
         let mut streams = Vec::new();
         let all_end = async {
             while let Some(stream) = self.listeners.join_next().await {
@@ -125,7 +144,7 @@ impl Listening {
         let farewell = timeout(FAREWELL, farewell);
         let closing = async {
             let _ = farewell.await;
-            self.transport.close().await; // whoever has not heard it by now ends incomplete
+            self.carrier.close().await; // whoever has not heard it by now ends incomplete
             std::future::pending::<()>().await;
         };
         tokio::select! {

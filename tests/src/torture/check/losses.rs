@@ -46,7 +46,7 @@ pub(super) fn check(case: &Case<'_>, stream: &Stream, found: &mut impl FnMut(Wha
 fn tells(case: &Case<'_>, outage: &Outage, event: &Published, hole: &Hole) -> bool {
     let stands_there =
         hole.contains(&outage.interrupted) || outage.resumed.is_some_and(|at| hole.contains(&at));
-    stands_there && event.sent <= outage.until && event.done + case.tolerance.slack >= outage.cause
+    stands_there && event.sent <= outage.until && event.done >= case.on_its_way_since(outage.cause)
 }
 
 fn lags(stream: &Stream) -> Vec<(usize, u64)> {

@@ -11,7 +11,8 @@
 //! - **silent**: an acknowledged event, sent after `listen` had returned, is missing, and it is told neither
 //!   - by an outage: an `Interrupted` or `Resumed` stands in its hole, **and** by time it may have been executed
 //!     in that outage: `sent` before the `Resumed`, `done` at most [`slack`](Tolerance::slack) before the fault that
-//!     began it. (What the server acknowledges just before it is killed may still be in its output buffer.) The hole alone would
+//!     began it. (What the server acknowledges just before it is killed may still be in its output buffer; what it acknowledged
+//!     while a slow network or a flood held things back may be, if that was over for at most `slack`.) The hole alone would
 //!     excuse too much where little is published, the time alone whatever is lost near a fault;
 //!   - nor by a `Lagged` in its hole, which excuses as many events as it says and no more.
 //!
@@ -21,15 +22,16 @@
 //!   may come late: a stopped server executes what was given up long ago when it goes on.
 //! - **phantom**: never published, surely not sent, not for this listener, or not as it was published.
 //! - **spurious**: told though it did not happen:
-//!   - an `Interrupted` for which there is no fault of its own, lasting or over for at most [`notice`](Tolerance::notice);
+//!   - an `Interrupted` for which there is no fault of its own, lasting or over for at most [`notice`](Tolerance::notice),
+//!     and [`slack`](Tolerance::slack) more where things were held back just before. A slow network and a flood explain none;
 //!   - an outage that lasts longer than the faults and [`recovery`](Tolerance::recovery) after each explain, or whose
 //!     `down_for` does not fit the times at which it was told;
 //!   - `Interrupted` and `Resumed` that do not alternate, an event between them, no `Resumed` at the end;
 //!   - a `Lagged` that says more than can be missing there; and any other notice.
 //!
 //! Besides, a fault may not pass **unnoticed** by a listener that was connected when it began: a kill, a restart, a
-//! cut, a black hole (which ends in a cut), a stop for longer than [`unnoticed`](Tolerance::unnoticed). And each must have
-//! [`heard_again`].
+//! cut, a black hole (which ends in a cut), a stop for longer than [`unnoticed`](Tolerance::unnoticed). (One
+//! lost message is told only to those who would have got it.) And each must have [`heard_again`].
 //!
 //! A listener that naps reads notices late: its nap is added to what it may take.
 
@@ -55,6 +57,32 @@ pub(super) struct Case<'a> {
     pub(super) ledger: &'a Ledger,
     pub(super) faults: &'a [Fault],
     pub(super) tolerance: Tolerance,
+}
+
+impl<'a> Case<'a> {
+    /// The faults of which a listener may be told.
+    fn interrupting(&self) -> impl Iterator<Item = &'a Fault> + use<'a> {
+        self.faults.iter().filter(|fault| fault.kind.may_interrupt())
+    }
+
+    /// When `stream` has been told of `fault` at the latest.
+    fn noticed_by(&self, fault: &Fault, stream: &Stream) -> Time {
+        let Tolerance { notice, slack, .. } = self.tolerance;
+        let is_behind = |held: &Fault| {
+            held.kind.holds_back() && held.begin <= fault.begin && held.end + slack >= fault.begin
+        };
+        let late = if self.faults.iter().any(is_behind) { slack } else { Duration::ZERO };
+        fault.end + notice + stream.nap + late
+    }
+
+    /// Since when what was acknowledged may have been on its way at `time`.
+    fn on_its_way_since(&self, time: Time) -> Time {
+        let slack = self.tolerance.slack;
+        let before = self.faults.iter().rev().filter(|fault| fault.begin <= time && fault.kind.holds_back());
+        before.fold(time.saturating_sub(slack), |since, fault| {
+            if fault.end >= since { since.min(fault.begin.saturating_sub(slack)) } else { since }
+        })
+    }
 }
 
 /// What is allowed for the machine, which is busy, and for the library's own time-outs.

@@ -56,8 +56,9 @@ pub(in crate::torture) fn outages(case: &Case<'_>, stream: &Stream) -> Vec<Outag
         }
     }
     for outage in &mut outages {
-        let noticed_by = |fault: &Fault| fault.end + case.tolerance.notice + stream.nap;
-        let behind = case.faults.iter().find(|it| it.begin <= outage.until && noticed_by(it) >= outage.from);
+        let behind = case
+            .interrupting()
+            .find(|it| it.begin <= outage.until && case.noticed_by(it, stream) >= outage.from);
         outage.cause = behind.map_or(outage.from, |fault| fault.begin);
     }
     outages
@@ -67,9 +68,11 @@ pub(in crate::torture) fn outages(case: &Case<'_>, stream: &Stream) -> Vec<Outag
 /// told can't be put down to one fault.
 pub(in crate::torture) fn unnoticed<'a>(case: &Case<'a>, stream: &Stream) -> impl Iterator<Item = &'a Fault> {
     let is_prompt = stream.nap.is_zero();
-    let Case { faults, tolerance, .. } = *case;
-    let grave = faults.iter().filter(move |fault| {
-        is_prompt && (fault.kind != FaultKind::Stop || fault.lasted() > tolerance.unnoticed)
+    let case = *case;
+    let grave = case.interrupting().filter(move |fault| match fault.kind {
+        FaultKind::Drop => false, // of which only those are told who would have got the message
+        FaultKind::Stop => is_prompt && fault.lasted() > case.tolerance.unnoticed,
+        _ => is_prompt,
     });
     grave.filter(move |fault| {
         let notices =
@@ -77,7 +80,7 @@ pub(in crate::torture) fn unnoticed<'a>(case: &Case<'a>, stream: &Stream) -> imp
         let was_cut_off =
             notices().rev().find(|it| it.at <= fault.begin).is_some_and(|it| it.item == Item::Interrupted);
         let was_live = stream.confirmed < fault.begin && !was_cut_off;
-        let span = fault.begin..=fault.end + tolerance.notice;
+        let span = fault.begin..=case.noticed_by(fault, stream);
         was_live && !notices().any(|it| it.item == Item::Interrupted && span.contains(&it.at))
     })
 }
@@ -125,10 +128,9 @@ fn check_alternation(stream: &Stream, spurious: &mut impl FnMut(String)) {
 
 /// Each `Interrupted` takes the first fault that may be behind it and has not interrupted before.
 fn check_causes(case: &Case<'_>, stream: &Stream, outages: &[Outage], spurious: &mut impl FnMut(String)) {
-    let noticed_by = |fault: &Fault| fault.end + case.tolerance.notice + stream.nap;
-    let mut faults = case.faults.iter().peekable();
+    let mut faults = case.interrupting().peekable();
     for outage in outages {
-        while faults.next_if(|fault| noticed_by(fault) < outage.from).is_some() {}
+        while faults.next_if(|fault| case.noticed_by(fault, stream) < outage.from).is_some() {}
         if faults.next_if(|fault| fault.begin <= outage.from).is_none() {
             spurious(format!("`Interrupted` at {:.3?} without a fault of its own", outage.from));
         }
@@ -141,7 +143,7 @@ fn check_length(case: &Case<'_>, stream: &Stream, outage: &Outage, spurious: &mu
         return; // has been found already
     }
     let mut explained = from;
-    for fault in case.faults.iter().filter(|fault| fault.begin <= until) {
+    for fault in case.interrupting().filter(|fault| fault.begin <= until) {
         if fault.begin <= explained {
             explained = explained.max(fault.end + case.tolerance.recovery + stream.nap);
         }

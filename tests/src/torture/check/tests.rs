@@ -70,8 +70,10 @@ fn a_lag_excuses_as_many_as_it_says_and_may_not_say_more_than_there_are() {
     }
 }
 
-/// One publisher on one line, a listener on it, a fault from 10 s to 10.1 s. Times in milliseconds.
+/// One publisher on one line, a listener on it, a kill from 10 s to 10.1 s unless other faults are given. Times in
+/// milliseconds.
 struct Small {
+    faults: Vec<Fault>,
     events: Vec<Published>,
     items: Vec<Heard>,
 }
@@ -84,11 +86,19 @@ fn id(number: u64) -> EventId {
     EventId { publisher: 0, channel: 0, number }
 }
 
+fn fault(kind: FaultKind, begin: u64, end: u64) -> Fault {
+    Fault { kind, begin: ms(begin), end: ms(end) }
+}
+
 fn small() -> Small {
-    Small { events: Vec::new(), items: Vec::new() }
+    Small { faults: vec![fault(FaultKind::Kill, 10_000, 10_100)], events: Vec::new(), items: Vec::new() }
 }
 
 impl Small {
+    fn under(self, faults: &[Fault]) -> Self {
+        Self { faults: faults.to_vec(), ..self }
+    }
+
     fn published(mut self, number: u64, sent: u64, outcome: Outcome) -> Self {
         self.events.push(Published { id: id(number), sent: ms(sent), done: ms(sent + 1), outcome });
         self
@@ -115,9 +125,8 @@ impl Small {
     }
 
     fn verdict(self) -> Verdict {
-        let faults = [Fault { kind: FaultKind::Kill, begin: ms(10_000), end: ms(10_100) }];
         let ledger = Ledger::of(self.events);
-        let case = Case { ledger: &ledger, faults: &faults, tolerance: Tolerance::default() };
+        let case = Case { ledger: &ledger, faults: &self.faults, tolerance: Tolerance::default() };
         let stream = Stream {
             name: "small".to_owned(),
             lines: vec![0],
@@ -151,6 +160,55 @@ fn an_outage_does_not_tell_what_was_lost_before_a_later_event() {
     let near =
         small().both(0, 9_900).published(1, 9_950, Outcome::Acked).both(2, 9_960).outage(10_001, 10_050);
     near.both(3, 11_000).finds(What::Silent, 1);
+}
+
+#[test]
+fn what_was_held_back_until_just_before_a_fault_is_told_by_its_outage() {
+    for kind in [FaultKind::Slow, FaultKind::Flood] {
+        let lost = |begin, end, at| {
+            let faults = [fault(kind, begin, end), fault(FaultKind::Kill, 10_000, 10_100)];
+            let small = small().under(&faults).both(0, 2_000).published(1, at, Outcome::Acked);
+            small.outage(10_001, 10_050).both(2, 11_000)
+        };
+        lost(7_000, 9_500, 8_000).finds(What::Silent, 0);
+        lost(7_000, 9_500, 5_500).finds(What::Silent, 1); // before anything was held back
+        lost(5_000, 8_500, 8_000).finds(What::Silent, 1); // it was over long before
+        lost(10_500, 12_000, 8_000).finds(What::Silent, 1); // it came later
+    }
+}
+
+#[test]
+fn what_holds_back_explains_no_outage_and_no_loss() {
+    for kind in [FaultKind::Slow, FaultKind::Flood] {
+        let faults = [fault(kind, 10_000, 12_000)];
+        small().under(&faults).outage(10_001, 10_050).finds(What::Spurious, 1);
+        let lost = small().under(&faults).both(0, 9_000).published(1, 10_500, Outcome::Acked);
+        lost.both(2, 13_000).finds(What::Silent, 1);
+        let sample = Sample::of(0);
+        let case = Case { faults: &faults, ..sample.case() };
+        assert_eq!(unnoticed(&case, &sample.streams[0]).count(), 0, "nobody need be told");
+    }
+}
+
+#[test]
+fn a_notice_is_read_later_where_much_was_held_back_just_before() {
+    let kill = fault(FaultKind::Kill, 10_000, 10_100);
+    let behind = |held: Fault, at| small().under(&[held, kill]).outage(at, at + 50);
+    behind(fault(FaultKind::Flood, 9_500, 9_900), 11_900).finds(What::Spurious, 0);
+    behind(fault(FaultKind::Flood, 9_500, 9_900), 12_200).finds(What::Spurious, 1);
+    behind(fault(FaultKind::Flood, 7_500, 8_900), 11_900).finds(What::Spurious, 1);
+}
+
+#[test]
+fn a_dropped_message_is_told_once_to_those_who_would_have_got_it() {
+    let dropped = [fault(FaultKind::Drop, 10_000, 10_003)];
+    let lost = || small().under(&dropped).both(0, 9_000).published(1, 10_001, Outcome::Acked);
+    lost().outage(10_002, 10_002).both(2, 11_000).finds(What::Silent, 0);
+    lost().both(2, 11_000).finds(What::Silent, 1);
+    lost().outage(10_002, 10_002).outage(10_003, 10_003).both(2, 11_000).finds(What::Spurious, 1);
+    let sample = Sample::of(0);
+    let case = Case { faults: &dropped, ..sample.case() };
+    assert_eq!(unnoticed(&case, &sample.streams[0]).count(), 0, "it may have been another's");
 }
 
 #[test]
@@ -216,7 +274,7 @@ fn a_fault_that_no_outage_tells_is_unnoticed() {
 
 #[test]
 fn a_listener_has_heard_again_with_the_first_event_published_after_the_faults() {
-    let Small { events, items } = small().both(0, 9_000).both(1, 10_200).both(2, 10_300);
+    let Small { events, items, .. } = small().both(0, 9_000).both(1, 10_200).both(2, 10_300);
     let (ledger, sample) = (Ledger::of(events), Sample::of(0));
     let stream = Stream { items, ..sample.streams[0].clone() };
     assert_eq!(heard_again(&ledger, &stream, ms(10_100)), Some(ms(101)));

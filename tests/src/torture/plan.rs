@@ -1,0 +1,153 @@
+//! What will be done, and when: decided by a seed before anything is done. How it is done stands in `faults.rs`.
+
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use super::record::FaultKind;
+use crate::proxy::Direction;
+
+/// Long enough for every listener to have heard something before the first fault.
+const FIRST_CALM: Duration = Duration::from_millis(1500);
+/// Shorter than the library waits for an answer while anything comes: however much is held back, it is no outage.
+const LONGEST_CRAWL: u64 = 3000;
+
+/// One fault, some time after the end of the one before.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Planned {
+    pub(super) calm: Duration,
+    pub(super) deed: Deed,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Deed {
+    /// The clients of these types are cut off, in this order.
+    Kill(&'static [&'static str]),
+    Restart {
+        down: Duration,
+    },
+    Stop {
+        lasting: Duration,
+    },
+    /// The network cuts the connections of the listeners, and perhaps those of the publishers. Without a network, listeners
+    /// are cut off for a while.
+    Cut {
+        publishers_too: bool,
+        lasting: Duration,
+    },
+    /// It swallows what goes this way, and cuts at the end.
+    BlackHole {
+        direction: Direction,
+        publishers_too: bool,
+        lasting: Duration,
+    },
+    Slow(Slow),
+    /// So many events are published as fast as can be.
+    Flood {
+        events: u32,
+    },
+    /// The next message reaches nobody.
+    Drop,
+}
+
+/// Bytes crawl to the listeners, and perhaps from the publishers. Without a network, messages arrive with a delay.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Slow {
+    pub(super) listeners_pace: NonZeroU32,
+    pub(super) publishers_pace: Option<NonZeroU32>,
+    pub(super) delay: Duration,
+    pub(super) lasting: Duration,
+}
+
+impl Deed {
+    fn of(kind: FaultKind, random: &mut fastrand::Rng) -> Self {
+        match kind {
+            FaultKind::Kill => {
+                let victims: [&[&str]; 4] =
+                    [&["pubsub"], &["pubsub"], &["pubsub", "normal"], &["normal", "pubsub"]];
+                Self::Kill(victims[random.usize(..victims.len())])
+            }
+            FaultKind::Restart => Self::Restart { down: millis(random, 20..1500) },
+            FaultKind::Stop => Self::Stop { lasting: millis(random, 1000..4000) },
+            FaultKind::Cut => Self::Cut { publishers_too: random.bool(), lasting: millis(random, 20..1500) },
+            FaultKind::BlackHole => black_hole(random),
+            FaultKind::Slow => Self::Slow(slow(random)),
+            FaultKind::Flood => Self::Flood { events: random.u32(2_000..6_000) },
+            FaultKind::Drop => Self::Drop,
+        }
+    }
+
+    pub(super) fn kind(&self) -> FaultKind {
+        match self {
+            Self::Kill(_) => FaultKind::Kill,
+            Self::Restart { .. } => FaultKind::Restart,
+            Self::Stop { .. } => FaultKind::Stop,
+            Self::Cut { .. } => FaultKind::Cut,
+            Self::BlackHole { .. } => FaultKind::BlackHole,
+            Self::Slow(_) => FaultKind::Slow,
+            Self::Flood { .. } => FaultKind::Flood,
+            Self::Drop => FaultKind::Drop,
+        }
+    }
+}
+
+/// Faults without end, of all `kinds` in ever new order.
+pub(super) fn plan(kinds: Vec<FaultKind>, mut random: fastrand::Rng) -> impl Iterator<Item = Planned> + Send {
+    let mut round: Vec<FaultKind> = Vec::new();
+    let mut is_first = true;
+    std::iter::from_fn(move || {
+        if round.is_empty() {
+            round.clone_from(&kinds);
+            random.shuffle(&mut round);
+        }
+        let deed = Deed::of(round.pop()?, &mut random);
+        // Now and then so soon that the listener has not recovered from the fault before.
+        let calm = if random.u8(..4) == 0 { 20..400 } else { 1500..4000 };
+        let calm = millis(&mut random, calm) + if is_first { FIRST_CALM } else { Duration::ZERO };
+        is_first = false;
+        Some(Planned { calm, deed })
+    })
+}
+
+/// While nothing is heard but the way to the server is open, much is missed; where it is the other way round, nothing is, until
+/// it is noticed, which takes longer.
+fn black_hole(random: &mut fastrand::Rng) -> Deed {
+    let direction = [Direction::ToServer, Direction::FromServer, Direction::Both][random.usize(..3)];
+    let longest = if direction == Direction::ToServer { 6500 } else { 3000 };
+    let lasting = millis(random, 1000..longest);
+    Deed::BlackHole { direction, publishers_too: random.bool(), lasting }
+}
+
+/// Listeners alone fall behind what is published; where publishers crawl too, all live at the pace of the network.
+fn slow(random: &mut fastrand::Rng) -> Slow {
+    Slow {
+        listeners_pace: pace(random, 200..800),
+        publishers_pace: random.bool().then(|| pace(random, 32..64)),
+        delay: millis(random, 5..400),
+        lasting: millis(random, 500..LONGEST_CRAWL),
+    }
+}
+
+fn pace(random: &mut fastrand::Rng, kib_per_second: std::ops::Range<u32>) -> NonZeroU32 {
+    NonZeroU32::new(random.u32(kib_per_second) * 1024).unwrap_or(NonZeroU32::MAX)
+}
+
+fn millis(random: &mut fastrand::Rng, range: std::ops::Range<u64>) -> Duration {
+    Duration::from_millis(random.u64(range))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_seed_decides_what_happens() {
+        let planned =
+            |seed| plan(FaultKind::ALL.to_vec(), fastrand::Rng::with_seed(seed)).take(80).collect::<Vec<_>>();
+        assert_eq!(planned(1), planned(1));
+        assert_ne!(planned(1), planned(2));
+        for kind in FaultKind::ALL {
+            assert_eq!(planned(3).iter().filter(|it| it.deed.kind() == kind).count(), 10, "{kind:?}");
+        }
+        assert_eq!(plan(Vec::new(), fastrand::Rng::new()).next(), None);
+    }
+}

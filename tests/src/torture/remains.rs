@@ -1,0 +1,52 @@
+//! What a run leaves behind: memory that grows, and subscriptions that nobody holds any more.
+
+use std::time::Duration;
+
+use tokio::task::block_in_place;
+use tokio::time::{Instant, sleep};
+
+use super::site::{Carrier, Site};
+
+/// How long a dropped subscription may stand at the server: the machine is busy.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How much a run may grow from its middle to its end besides what it writes down: queues and buffers that a flood filled.
+const MOST_GROWTH_KIB: u64 = 32 * 1024;
+/// What is written down, and the room that a growing list takes.
+const BYTES_PER_RECORD: usize = 160;
+
+/// How much of the process was in memory, in KiB.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Memory {
+    pub(super) half_way: u64,
+    pub(super) at_end: u64,
+}
+
+impl Memory {
+    pub(super) fn grown(self) -> u64 {
+        self.at_end.saturating_sub(self.half_way)
+    }
+
+    pub(super) fn may_grow(records: usize) -> u64 {
+        MOST_GROWTH_KIB + u64::try_from(records * BYTES_PER_RECORD / 1024).unwrap_or(u64::MAX)
+    }
+}
+
+pub(super) fn resident_kib() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    line.and_then(|line| line.trim().trim_end_matches(" kB").parse().ok()).unwrap_or(0)
+}
+
+/// How many channels and patterns the transport and the server still know when everybody has gone: none, after a moment.
+pub(super) async fn subscriptions(carrier: &Carrier, site: &Site) -> usize {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let health = carrier.health();
+        let left = health.wanted.max(health.confirmed).max(block_in_place(|| site.subscribed()));
+        if left == 0 || Instant::now() > deadline {
+            return left;
+        }
+        sleep(Duration::from_millis(5)).await;
+    }
+}
