@@ -16,15 +16,34 @@ fn last_line(report: &str) -> &str {
 
 #[test]
 fn under_faults_nothing_is_lost_in_silence() {
-    for run in
-        ["--seconds 6 --seed 1 --faults kill,restart,stop", "--seconds 8 --seed 2 --faults cut,blackhole"]
-    {
-        let (code, report) = torture(run);
-        let last = last_line(&report);
-        assert!(last.starts_with("torture: "), "{report}");
-        assert!(last.ends_with("0 silent, 0 duplicated, 0 reordered, 0 phantom, 0 spurious"), "{report}");
-        assert_eq!(code, Some(0), "{report}");
+    passes("--seconds 8 --seed 55 --faults kill,restart,stop", &["kill", "restart", "stop"]);
+    passes("--seconds 6 --seed 3 --faults cut,blackhole", &["cut", "blackhole"]);
+}
+
+#[test]
+fn what_slows_floods_and_churns_is_told_nothing_and_leaves_nothing() {
+    passes("--seconds 6 --seed 103 --faults slow,flood,churn", &["slow", "flood", "churn:"]);
+    passes("--seconds 7 --seed 1 --faults kill,flood,slow,churn", &["kill", "flood", "slow", "churn:"]);
+}
+
+#[test]
+fn within_the_process_nothing_is_lost_in_silence_either() {
+    passes("--transport memory --seconds 8 --seed 205", &["cut", "slow", "flood", "drop", "churn:"]);
+    let (code, _) = torture("--transport memory --seconds 8 --faults kill");
+    assert_eq!(code, Some(2), "there is nothing to kill");
+}
+
+/// And these stand in the report.
+fn passes(run: &str, lines: &[&str]) {
+    let (code, report) = torture(run);
+    let last = last_line(&report);
+    assert!(last.starts_with("torture: "), "{report}");
+    assert!(last.ends_with("0 silent, 0 duplicated, 0 reordered, 0 phantom, 0 spurious"), "{report}");
+    assert!(report.contains("left subscribed: 0\n"), "{report}");
+    for start in lines {
+        assert!(report.lines().any(|line| line.split(' ').next() == Some(start)), "{start}: {report}");
     }
+    assert_eq!(code, Some(0), "{report}");
 }
 
 #[test]

@@ -10,7 +10,7 @@ use event_bus_core::{Delivery, ErrorKind, EventBus, KeyPattern, Notice, Result, 
 use tokio::time::sleep;
 
 use super::event::{FAREWELL, LineChannel, Stamped, StampedBus};
-use super::record::{Clock, Heard, Item, Stream};
+use super::record::{Clock, ENOUGH, Heard, Item, Stream};
 use super::site::Carrier;
 
 /// How many messages the one that naps may queue: fewer than come while it sleeps.
@@ -71,9 +71,10 @@ pub(super) async fn listen(
     carrier: Carrier,
     common: Arc<Common>,
     mut random: fastrand::Rng,
-    on_heard_again: impl FnOnce(),
+    on_heard_enough: impl FnOnce(),
 ) -> Stream {
-    let mut on_heard_again = Some(on_heard_again);
+    let mut on_heard_enough = Some(on_heard_enough);
+    let mut heard = 0;
     sleep(role.joins_after).await;
     let Some(mut events) = role.subscribe(&carrier).await else { return role.stream_that_never_began() };
     let confirmed = common.clock.now();
@@ -88,8 +89,10 @@ pub(super) async fn listen(
                 missing_farewells.remove(&event.channel);
                 continue;
             }
-            if event.sent_micros >= common.calm_micros.load(Ordering::Relaxed)
-                && let Some(tell) = on_heard_again.take()
+            heard += 1;
+            if heard >= ENOUGH
+                && event.sent_micros >= common.calm_micros.load(Ordering::Relaxed)
+                && let Some(tell) = on_heard_enough.take()
             {
                 tell();
             }

@@ -8,6 +8,9 @@ use std::time::{Duration, Instant};
 /// Since the start of the run.
 pub(super) type Time = Duration;
 
+/// However short a run is, fewer events than these at one listener prove nothing.
+pub(super) const ENOUGH: usize = 100;
+
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Clock(Instant);
 

@@ -40,7 +40,11 @@ pub(super) fn resident_kib() -> u64 {
 
 /// How many channels and patterns the transport and the server still know when everybody has gone: none, after a moment.
 pub(super) async fn subscriptions(carrier: &Carrier, site: &Site) -> usize {
-    let deadline = Instant::now() + PATIENCE;
+    subscriptions_after(PATIENCE, carrier, site).await
+}
+
+async fn subscriptions_after(patience: Duration, carrier: &Carrier, site: &Site) -> usize {
+    let deadline = Instant::now() + patience;
     loop {
         let health = carrier.health();
         let left = health.wanted.max(health.confirmed).max(block_in_place(|| site.subscribed()));
@@ -48,5 +52,47 @@ pub(super) async fn subscriptions(carrier: &Carrier, site: &Site) -> usize {
             return left;
         }
         sleep(Duration::from_millis(5)).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::torture::listeners::Filter;
+    use crate::torture::options::Medium;
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_subscription_is_left_over_as_long_as_somebody_holds_it() {
+        for medium in [Medium::Redis, Medium::Memory] {
+            let site = Site::start(medium);
+            let carrier = site.listening().await.unwrap();
+            let bus = carrier.builder().build().unwrap();
+            assert_eq!(subscriptions_after(Duration::ZERO, &carrier, &site).await, 0);
+            let line = Filter::Line(1).listen(&bus).await.unwrap();
+            let all = Filter::All.listen(&bus).await.unwrap();
+            assert_eq!(subscriptions_after(Duration::ZERO, &carrier, &site).await, 2, "{medium:?}");
+            drop(line);
+            assert!(subscriptions_after(Duration::from_millis(50), &carrier, &site).await > 0, "{medium:?}");
+            drop(all);
+            assert_eq!(subscriptions(&carrier, &site).await, 0, "{medium:?}");
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn the_server_is_asked_and_not_the_library_alone() {
+        let site = Site::start(Medium::Redis);
+        let [held, asked] = [site.listening().await.unwrap(), site.listening().await.unwrap()];
+        let events = Filter::All.listen(&held.builder().build().unwrap()).await.unwrap();
+        assert_eq!(subscriptions_after(Duration::ZERO, &asked, &site).await, 1);
+        drop(events);
+        assert_eq!(subscriptions(&asked, &site).await, 0);
+    }
+
+    #[test]
+    fn memory_is_measured_and_what_is_written_down_may_take_its_own() {
+        assert!(resident_kib() > 100);
+        assert_eq!(Memory { half_way: 10, at_end: 30 }.grown(), 20);
+        assert_eq!(Memory { half_way: 30, at_end: 10 }.grown(), 0);
+        assert_eq!(Memory::may_grow(1024) - Memory::may_grow(0), 160);
     }
 }

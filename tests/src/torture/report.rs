@@ -5,15 +5,13 @@ use std::time::Duration;
 
 use super::check::{Case, Finding, Tolerance, Verdict, What, heard_again, outages, unnoticed};
 use super::churn::Churned;
-use super::record::{Fault, FaultKind, Outcome, Stream, Time};
+use super::record::{ENOUGH, Fault, FaultKind, Outcome, Stream, Time};
 use super::remains::Memory;
 use super::run::Recording;
 
 /// More faults than these are only counted.
 const SHOWN: usize = 20;
 
-/// However short a run is, it needs these.
-const ENOUGH: usize = 100;
 const ENOUGH_PER_SECOND: usize = 20;
 
 /// The report, and whether all is well.
@@ -136,7 +134,6 @@ fn shortcomings(recording: &Recording, tolerance: Tolerance, verdicts: &[Verdict
     let case = Case { ledger, faults, tolerance };
     let calm = faults.last().map_or(Time::ZERO, |fault| fault.end);
     let mut wrong = leaks(recording);
-    let enough = enough(recording.lasted);
     for (stream, verdict) in streams.iter().zip(verdicts) {
         let name = &stream.name;
         let limit = tolerance.hear_again;
@@ -156,6 +153,7 @@ fn shortcomings(recording: &Recording, tolerance: Tolerance, verdicts: &[Verdict
             let kind = kind.name();
             format!("unnoticed: listener {name} was not told of the {kind} from {begin:.3?} to {end:.3?}")
         }));
+        let enough = enough(recording.lasted.saturating_sub(stream.confirmed));
         if verdict.delivered < enough {
             wrong.push(format!(
                 "too little: listener {name} got {} events, {enough} needed",
@@ -186,9 +184,9 @@ fn leaks(recording: &Recording) -> Vec<String> {
     leaks
 }
 
-/// Fewer events than these at one listener prove nothing.
-fn enough(lasted: Duration) -> usize {
-    let seconds = usize::try_from(lasted.as_secs()).unwrap_or(usize::MAX);
+/// Fewer events than these at one who listened for so long prove nothing.
+fn enough(listened: Duration) -> usize {
+    let seconds = usize::try_from(listened.as_secs()).unwrap_or(usize::MAX);
     ENOUGH_PER_SECOND.saturating_mul(seconds).max(ENOUGH)
 }
 

@@ -65,7 +65,7 @@ pub(super) async fn record(options: &Options) -> Result<Recording> {
 
     let lasted = clock.now();
     let churned = if let Some(churn) = churn { Some(churn.stop().await) } else { None };
-    listening.hear_again(lasted).await;
+    listening.hear_enough(lasted).await;
     let memory = Memory { half_way, at_end: resident_kib() };
     let ledger = publishing.stop(flooder).await;
     let streams = listening.stop(publishers::say_farewell(&goodbye, options.channels, clock)).await;
@@ -109,28 +109,29 @@ struct Listening {
     carrier: Carrier,
     common: Arc<Common>,
     listeners: JoinSet<Stream>,
-    heard_again: mpsc::Receiver<()>,
+    heard_enough: mpsc::Receiver<()>,
 }
 
 impl Listening {
     fn start(options: &Options, carrier: Carrier, clock: Clock, random: &mut fastrand::Rng) -> Self {
         let common = Arc::new(Common { clock, calm_micros: AtomicU64::new(u64::MAX) });
         let mut listeners = JoinSet::new();
-        let (tell, heard_again) = mpsc::channel(1);
+        let (tell, heard_enough) = mpsc::channel(1);
         for role in roles(options.listeners, options.channels, random) {
             let (carrier, common, random) = (carrier.clone(), Arc::clone(&common), random.fork());
             let tell = tell.clone();
             listeners.spawn(listen(role, carrier, common, random, move || drop(tell)));
         }
-        Self { carrier, common, listeners, heard_again }
+        Self { carrier, common, listeners, heard_enough }
     }
 
-    /// Waits until every listener has heard something that was published after `calm`, or patience ends.
-    async fn hear_again(&mut self, calm: Time) {
+    /// Waits until every listener has heard something that was published after `calm`, and enough to be judged (it may
+    /// have joined while nothing came), or patience ends.
+    async fn hear_enough(&mut self, calm: Time) {
         let micros = u64::try_from(calm.as_micros()).unwrap_or(u64::MAX);
         self.common.calm_micros.store(micros, Ordering::Relaxed);
-        // Each drops its sender when it hears.
-        let _ = timeout(Tolerance::default().hear_again, self.heard_again.recv()).await;
+        // Each drops its sender when it has.
+        let _ = timeout(Tolerance::default().hear_again, self.heard_enough.recv()).await;
     }
 
     /// Lets the listeners read on until they have heard the farewell.
