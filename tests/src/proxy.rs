@@ -4,7 +4,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -41,7 +41,8 @@ pub struct Proxy {
 struct Faults {
     to_server: AtomicBool,
     from_server: AtomicBool,
-    messages: AtomicBool,
+    /// How many messages are still to be lost.
+    messages: AtomicU64,
     /// Bytes a second; 0 is as fast as it can.
     pace: AtomicU32,
     /// Changes when all connections are cut.
@@ -68,7 +69,7 @@ impl Proxy {
         let faults = Arc::new(Faults {
             to_server: AtomicBool::new(false),
             from_server: AtomicBool::new(false),
-            messages: AtomicBool::new(false),
+            messages: AtomicU64::new(0),
             pace: AtomicU32::new(0),
             cuts: watch::Sender::new(0),
             accepting: Mutex::new(()),
@@ -97,7 +98,12 @@ impl Proxy {
 
     /// Loses every message that Redis pushes to a listener, and nothing else, until it is [healed](Self::heal).
     pub fn lose_messages(&self) {
-        self.faults.messages.store(true, SeqCst);
+        self.lose_next_messages(u64::MAX);
+    }
+
+    /// Loses the next so many of them, whichever listeners they are for, and lets those behind through.
+    pub fn lose_next_messages(&self, messages: u64) {
+        self.faults.messages.store(messages, SeqCst);
     }
 
     /// Lets no more than this pass in each direction of each connection, until it is [healed](Self::heal). Nothing is lost.
@@ -107,7 +113,7 @@ impl Proxy {
 
     /// Ends what goes wrong. Connections from which bytes were swallowed are cut; those that lost whole messages go on.
     pub fn heal(&self) {
-        self.faults.messages.store(false, SeqCst);
+        self.faults.messages.store(0, SeqCst);
         self.faults.pace.store(0, SeqCst);
         let was_hole =
             self.faults.to_server.swap(false, SeqCst) | self.faults.from_server.swap(false, SeqCst);
@@ -122,6 +128,13 @@ impl Drop for Proxy {
         if let Some(runtime) = self.runtime.take() {
             runtime.shutdown_background(); // dropped in async code, too
         }
+    }
+}
+
+impl Faults {
+    /// Whether one more message is to be lost; it counts as lost then.
+    fn lose_one(&self) -> bool {
+        self.messages.fetch_update(SeqCst, SeqCst, |left| left.checked_sub(1)).is_ok()
     }
 }
 
@@ -167,7 +180,7 @@ async fn from_server(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, faults: &F
         let mut passed = Vec::new();
         while let Some(length) = frame_length(&bytes) {
             let frame: Vec<u8> = bytes.drain(..length).collect();
-            let is_lost = faults.messages.load(SeqCst) && is_message(&frame);
+            let is_lost = is_message(&frame) && faults.lose_one();
             is_dead |= faults.from_server.load(SeqCst);
             if !is_lost && !is_dead {
                 passed.extend(frame);

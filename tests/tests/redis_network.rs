@@ -151,6 +151,21 @@ async fn messages_that_are_lost_on_a_healthy_connection_are_told_by_their_number
 }
 
 #[tokio::test]
+async fn as_many_messages_as_are_lost_are_told_and_those_behind_them_come() {
+    let mut network = network(|config| config).await;
+    network.proxy.lose_next_messages(3);
+    for number in 1..6 {
+        publish(&network.direct, number).await;
+    }
+    let notice = notice(&mut network.events).await;
+    assert!(matches!(notice, Notice::Gap { missed: 3, .. }), "{notice}");
+    for number in 4..6 {
+        assert_eq!(within("the next event", network.events.recv()).await.unwrap().unwrap().number, number);
+    }
+    assert_eq!(network.bus.health().reconnects, 0);
+}
+
+#[tokio::test]
 async fn a_connection_that_answers_and_delivers_nothing_is_found_by_the_probe() {
     let interval = Duration::from_millis(100);
     let mut network = network(|config| config.probe_interval(interval)).await;
