@@ -1,4 +1,4 @@
-//! Tortures the Redis transport with faults of the server and checks that nothing is lost, doubled, reordered or
+//! Tortures a transport with faults of the server and the network and checks that nothing is lost, doubled, reordered or
 //! made up in silence. Ends with 1 if anything is, with 2 if there was nothing to judge.
 
 use std::process::ExitCode;
