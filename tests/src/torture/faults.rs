@@ -74,6 +74,11 @@ impl Deed {
                 sleep(slow.lasting);
                 network.both_or_listeners(true).for_each(Proxy::heal);
             }
+            Self::Lose { messages, lasting } => {
+                network.listeners.lose_next_messages(messages);
+                sleep(lasting);
+                network.listeners.heal();
+            }
             Self::Flood { .. } | Self::Drop => unreachable!("{self:?} is refused on the command line"),
         }
     }

@@ -3,9 +3,10 @@
 use tokio::runtime::Handle;
 use tokio::task::JoinSet;
 
-use super::event::StampedBus;
+use super::options::Options;
 use super::publishers::Voice;
 use super::record::{Clock, Published};
+use super::site::Carrier;
 
 /// So many publish at the same time, each awaiting its own.
 const VOICES: u32 = 16;
@@ -17,15 +18,17 @@ pub(super) struct Flooder {
 }
 
 impl Flooder {
-    /// Its publishers are numbered from `first` on, and share `bus`.
+    /// Its publishers are numbered behind the others, and share `carrier`.
     pub(super) fn new(
-        bus: &StampedBus,
-        first: u32,
-        channels: u32,
+        options: &Options,
+        carrier: &Carrier,
         clock: Clock,
         random: &mut fastrand::Rng,
     ) -> Self {
-        let voice = |number| Voice::new(first + number, bus.clone(), channels, clock, random.fork());
+        let voice = |number| {
+            let bus = carrier.bus(options.is_sequenced);
+            Voice::new(options.publishers + number, bus, options.channels, clock, random.fork())
+        };
         Self { voices: (0..VOICES).map(voice).collect(), runtime: Handle::current() }
     }
 
@@ -45,7 +48,11 @@ impl Flooder {
         self.voices = self.runtime.block_on(publishing.join_all());
     }
 
-    pub(super) fn published(self) -> Vec<Published> {
-        self.voices.into_iter().flat_map(Voice::published).collect()
+    pub(super) async fn published(self) -> Vec<Published> {
+        let mut published = Vec::new();
+        for voice in self.voices {
+            published.extend(voice.published().await);
+        }
+        published
     }
 }

@@ -113,10 +113,18 @@ fn record(item: Result<Delivery<Stamped>, Notice>) -> Item {
         Ok(event) if event.is_whole(event.channel().key()) => Item::Event(event.id()),
         Ok(event) => Item::Corrupted(event.id()),
         Err(Notice::Lagged { missed }) => Item::Lagged { missed },
+        Err(Notice::Gap { channel, missed }) => match line_of(channel.key()) {
+            Some(channel) => Item::Gap { channel, missed },
+            None => Item::Other(format!("a gap on {channel}")),
+        },
         Err(Notice::Interrupted) => Item::Interrupted,
         Err(Notice::Resumed { down_for }) => Item::Resumed { down_for },
         Err(other) => Item::Other(other.to_string()),
     }
+}
+
+fn line_of(key: &str) -> Option<u32> {
+    key.strip_prefix("line/")?.parse().ok()
 }
 
 impl Role {

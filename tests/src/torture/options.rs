@@ -10,8 +10,9 @@ use super::record::FaultKind;
 
 /// How to use the program.
 pub const USAGE: &str = "torture [--seconds 10] [--seed 1] [--listeners 6] [--channels 4] [--publishers 3] \
-                         [--transport redis|memory] [--faults kill,restart,stop,cut,blackhole,slow,flood,drop,churn | none] \
-                         [--plant lost|swapped|doubled|withheld|invented]";
+                         [--transport redis|memory] [--sequenced] \
+                         [--faults kill,restart,stop,cut,blackhole,slow,flood,lose,drop,churn | none] \
+                         [--plant lost|swapped|doubled|withheld|invented|gap-withheld|gap-invented]";
 
 /// Named like a fault, but it never ends.
 const CHURN: &str = "churn";
@@ -25,6 +26,8 @@ pub struct Options {
     pub(super) channels: u32,
     pub(super) publishers: u32,
     pub(super) medium: Medium,
+    /// Whether events are numbered beside the payload, so that listeners see what vanished.
+    pub(super) is_sequenced: bool,
     pub(super) faults: Vec<FaultKind>,
     /// Whether other listeners come and go all the time.
     pub(super) has_churn: bool,
@@ -45,9 +48,10 @@ impl Options {
     /// What is wrong with it, for people.
     pub fn from_args(mut args: Arguments) -> Result<Self, String> {
         let medium = args.opt_value_from_str("--transport").map_err(text)?.unwrap_or(Medium::Redis);
+        let is_sequenced = args.contains("--sequenced");
         let (faults, has_churn) = match args.opt_value_from_str::<_, String>("--faults").map_err(text)? {
-            Some(names) => faults_named(medium, &names)?,
-            None => (medium.faults().collect(), true),
+            Some(names) => faults_named(medium, is_sequenced, &names)?,
+            None => (medium.faults(is_sequenced).collect(), true),
         };
         let options = Self {
             seconds: number(&mut args, "--seconds", 10)?,
@@ -56,6 +60,7 @@ impl Options {
             channels: number(&mut args, "--channels", 4)?,
             publishers: number(&mut args, "--publishers", 3)?,
             medium,
+            is_sequenced,
             faults,
             has_churn,
             plant: args.opt_value_from_str("--plant").map_err(text)?,
@@ -81,7 +86,7 @@ fn number<T: FromStr<Err: fmt::Display>>(
 }
 
 /// The faults of these names, and whether listeners come and go.
-fn faults_named(medium: Medium, names: &str) -> Result<(Vec<FaultKind>, bool), String> {
+fn faults_named(medium: Medium, is_sequenced: bool, names: &str) -> Result<(Vec<FaultKind>, bool), String> {
     let mut found = (Vec::new(), false);
     for name in names.split(',').filter(|_| names != "none") {
         if name == CHURN {
@@ -91,9 +96,12 @@ fn faults_named(medium: Medium, names: &str) -> Result<(Vec<FaultKind>, bool), S
         let fault = FaultKind::ALL.into_iter().find(|kind| kind.name() == name);
         let fault = fault.ok_or_else(|| format!("no fault is called {name:?}"))?;
         if !medium.can_have(fault) {
-            let possible: Vec<&str> = medium.faults().map(FaultKind::name).chain([CHURN]).collect();
+            let possible: Vec<&str> = medium.faults(true).map(FaultKind::name).chain([CHURN]).collect();
             let medium = medium.name();
             return Err(format!("{medium} can't have the fault {name:?}, but {}", possible.join(", ")));
+        }
+        if fault == FaultKind::Lose && !is_sequenced {
+            return Err(format!("the fault {name:?} is seen by numbers alone: add --sequenced"));
         }
         found.0.push(fault);
     }
@@ -108,7 +116,7 @@ impl Medium {
         }
     }
 
-    /// A server loses no single message; within the process there is nothing to kill.
+    /// A server does not say that it lost a message; within the process there is nothing to kill.
     fn can_have(self, fault: FaultKind) -> bool {
         use FaultKind::{Cut, Drop, Flood, Slow};
         match self {
@@ -117,8 +125,9 @@ impl Medium {
         }
     }
 
-    fn faults(self) -> impl Iterator<Item = FaultKind> {
-        FaultKind::ALL.into_iter().filter(move |fault| self.can_have(*fault))
+    fn faults(self, is_sequenced: bool) -> impl Iterator<Item = FaultKind> {
+        let faults = FaultKind::ALL.into_iter().filter(move |fault| self.can_have(*fault));
+        faults.filter(move |fault| is_sequenced || *fault != FaultKind::Lose)
     }
 }
 
@@ -141,9 +150,10 @@ impl fmt::Display for Options {
         let faults = self.faults.iter().map(|kind| kind.name());
         let faults: Vec<&str> = faults.chain(self.has_churn.then_some(CHURN)).collect();
         let medium = self.medium.name();
+        let sequenced = if self.is_sequenced { ", sequenced" } else { "" };
         write!(
             f,
-            "{medium}, seed {seed}, {seconds} s, {publishers} publishers, {channels} channels, {listeners} listeners"
+            "{medium}{sequenced}, seed {seed}, {seconds} s, {publishers} publishers, {channels} channels, {listeners} listeners"
         )?;
         if faults.is_empty() {
             f.write_str(", no faults")
@@ -170,7 +180,11 @@ mod tests {
         assert!(read("--faults none").unwrap().faults.is_empty());
         let churning = read("--faults churn,flood").unwrap();
         assert_eq!((churning.has_churn, churning.faults.as_slice()), (true, &[FaultKind::Flood][..]));
-        assert!(!read("--faults drop").unwrap_err().is_empty(), "Redis loses no single message");
+        assert!(!read("--faults drop").unwrap_err().is_empty(), "a server does not tell that");
+        assert!(read("--faults lose").unwrap_err().contains("--sequenced"));
+        let sequenced = read("--sequenced").unwrap();
+        assert!(sequenced.is_sequenced && sequenced.faults.contains(&FaultKind::Lose));
+        assert!(!read("").unwrap().faults.contains(&FaultKind::Lose));
         for wrong in
             ["--faults burn", "--transport pigeon", "--plant tree", "--seconds x", "--listeners 0", "more"]
         {

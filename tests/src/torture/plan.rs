@@ -10,6 +10,9 @@ use crate::proxy::Direction;
 const FIRST_CALM: Duration = Duration::from_millis(1500);
 /// Shorter than the library waits for an answer while anything comes: however much is held back, it is no outage.
 const LONGEST_CRAWL: u64 = 3000;
+/// Longer than the library takes to notice that it is not heard any more, though it hears: a black hole ends in a cut, which
+/// is no merit to notice.
+const LONGEST_WITHOUT_BEING_HEARD: u64 = 9000;
 
 /// One fault, some time after the end of the one before.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,6 +50,11 @@ pub(super) enum Deed {
     },
     /// The next message reaches nobody.
     Drop,
+    /// The next so many do not reach the listeners, if they come within this time.
+    Lose {
+        messages: u64,
+        lasting: Duration,
+    },
 }
 
 /// Bytes crawl to the listeners, and perhaps from the publishers. Without a network, messages arrive with a delay.
@@ -73,6 +81,7 @@ impl Deed {
             FaultKind::Slow => Self::Slow(slow(random)),
             FaultKind::Flood => Self::Flood { events: random.u32(2_000..6_000) },
             FaultKind::Drop => Self::Drop,
+            FaultKind::Lose => Self::Lose { messages: random.u64(1..60), lasting: millis(random, 20..300) },
         }
     }
 
@@ -86,6 +95,7 @@ impl Deed {
             Self::Slow(_) => FaultKind::Slow,
             Self::Flood { .. } => FaultKind::Flood,
             Self::Drop => FaultKind::Drop,
+            Self::Lose { .. } => FaultKind::Lose,
         }
     }
 }
@@ -112,7 +122,7 @@ pub(super) fn plan(kinds: Vec<FaultKind>, mut random: fastrand::Rng) -> impl Ite
 /// it is noticed, which takes longer.
 fn black_hole(random: &mut fastrand::Rng) -> Deed {
     let direction = [Direction::ToServer, Direction::FromServer, Direction::Both][random.usize(..3)];
-    let longest = if direction == Direction::ToServer { 6500 } else { 3000 };
+    let longest = if direction == Direction::ToServer { LONGEST_WITHOUT_BEING_HEARD } else { 3000 };
     let lasting = millis(random, 1000..longest);
     Deed::BlackHole { direction, publishers_too: random.bool(), lasting }
 }
@@ -142,7 +152,7 @@ mod tests {
     #[test]
     fn the_seed_decides_what_happens() {
         let planned =
-            |seed| plan(FaultKind::ALL.to_vec(), fastrand::Rng::with_seed(seed)).take(80).collect::<Vec<_>>();
+            |seed| plan(FaultKind::ALL.to_vec(), fastrand::Rng::with_seed(seed)).take(90).collect::<Vec<_>>();
         assert_eq!(planned(1), planned(1));
         assert_ne!(planned(1), planned(2));
         for kind in FaultKind::ALL {

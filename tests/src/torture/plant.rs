@@ -25,11 +25,22 @@ pub(super) enum Plant {
     Withheld,
     /// An `Interrupted` and a `Resumed` are put in where all was well.
     Invented,
+    /// A `Gap` is taken out.
+    GapWithheld,
+    /// A `Gap` is put in where nothing is missing.
+    GapInvented,
 }
 
 impl Plant {
-    pub(super) const ALL: [Self; 5] =
-        [Self::Lost, Self::Swapped, Self::Doubled, Self::Withheld, Self::Invented];
+    pub(super) const ALL: [Self; 7] = [
+        Self::Lost,
+        Self::Swapped,
+        Self::Doubled,
+        Self::Withheld,
+        Self::Invented,
+        Self::GapWithheld,
+        Self::GapInvented,
+    ];
 
     pub(super) fn name(self) -> &'static str {
         match self {
@@ -38,6 +49,8 @@ impl Plant {
             Self::Doubled => "doubled",
             Self::Withheld => "withheld",
             Self::Invented => "invented",
+            Self::GapWithheld => "gap-withheld",
+            Self::GapInvented => "gap-invented",
         }
     }
 
@@ -51,7 +64,8 @@ impl Plant {
         let places = |stream: &Stream| match self {
             Self::Lost | Self::Swapped | Self::Doubled => quiet_pairs(case, stream),
             Self::Withheld => outages_with_a_loss(case, stream),
-            Self::Invented => far_from_faults(case, stream),
+            Self::Invented | Self::GapInvented => far_from_faults(case, stream),
+            Self::GapWithheld => gaps_with_a_loss(case, stream),
         };
         let places = streams.iter().enumerate().flat_map(|(number, stream)| {
             places(stream).into_iter().map(move |(first, second)| (number, first, second))
@@ -82,6 +96,16 @@ impl Plant {
                 items.splice(second..second, told.map(|item| Heard { at, item }));
                 "an outage is told that did not happen".to_owned()
             }
+            Self::GapWithheld => {
+                items.remove(first);
+                format!("what is missing before {} is not told", described(&items[first]))
+            }
+            Self::GapInvented => {
+                let channel = items[second].event()?.channel;
+                let before = format!("one is told missing before {}", described(&items[second]));
+                items.insert(second, Heard { at, item: Item::Gap { channel, missed: 1 } });
+                before
+            }
         };
         Some(format!("{}: listener {name}, at {at:.3?}: {what}", self.name()))
     }
@@ -97,11 +121,7 @@ fn quiet_pairs(case: &Case<'_>, stream: &Stream) -> Vec<(usize, usize)> {
         case.ledger.get(id).is_some_and(|it| it.outcome == Outcome::Acked && it.sent >= stream.confirmed)
     };
     let notices: Vec<Time> = stream.items.iter().filter(|it| it.is_notice()).map(|it| it.at).collect();
-    let is_quiet = |at: Time| {
-        let next = notices.partition_point(|notice| *notice < at);
-        let near = |index: usize| notices.get(index).is_some_and(|notice| notice.abs_diff(at) < QUIET);
-        !near(next) && (next == 0 || !near(next - 1))
-    };
+    let is_quiet = |at: Time| is_far_from(&notices, at);
     let mut last_two = HashMap::new();
     let mut pairs = Vec::new();
     for (index, heard) in stream.items.iter().enumerate() {
@@ -117,6 +137,33 @@ fn quiet_pairs(case: &Case<'_>, stream: &Stream) -> Vec<(usize, usize)> {
     }
     pairs.pop(); // so that there is one behind
     pairs
+}
+
+fn is_far_from(sorted: &[Time], at: Time) -> bool {
+    let next = sorted.partition_point(|time| *time < at);
+    let near = |index: usize| sorted.get(index).is_some_and(|time| time.abs_diff(at) < QUIET);
+    !near(next) && (next == 0 || !near(next - 1))
+}
+
+/// Gaps, with what stands behind them, that alone tell of something that was published.
+fn gaps_with_a_loss(case: &Case<'_>, stream: &Stream) -> Vec<(usize, usize)> {
+    let is_another = |heard: &&Heard| heard.is_notice() && !matches!(heard.item, Item::Gap { .. });
+    let others: Vec<Time> = stream.items.iter().filter(is_another).map(|heard| heard.at).collect();
+    let heard: HashSet<EventId> = stream.items.iter().filter_map(Heard::event).collect();
+    let is_acked_and_missing = |id: EventId| {
+        case.ledger.get(id).is_some_and(|it| it.outcome == Outcome::Acked) && !heard.contains(&id)
+    };
+    let suitable = stream.items.iter().enumerate().filter(|(index, gap)| {
+        let next = stream.items.get(index + 1).and_then(Heard::event);
+        let is_gap = matches!(gap.item, Item::Gap { .. });
+        is_gap
+            && is_far_from(&others, gap.at)
+            && next.is_some_and(|next| {
+                let last = next.number.checked_sub(1);
+                last.is_some_and(|number| is_acked_and_missing(EventId { number, ..next }))
+            })
+    });
+    suitable.map(|(index, _)| (index, index + 1)).collect()
 }
 
 /// Outages during which, surely, something was published; far from other notices.

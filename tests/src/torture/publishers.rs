@@ -13,6 +13,9 @@ use tokio::time::sleep;
 use super::event::{FAREWELL, Stamped, StampedBus};
 use super::record::{Clock, EventId, Outcome, Published, Time};
 
+/// How often the last event on a channel is tried: the machine is busy, and no fault is left.
+const LAST_ATTEMPTS: u32 = 20;
+
 /// Publishes under one number, on a channel by chance, and writes down what comes of it.
 #[derive(Debug)]
 pub(super) struct Voice {
@@ -47,13 +50,26 @@ impl Voice {
 
     pub(super) async fn publish_next(&mut self) {
         let channel = self.random.u32(..self.channels);
+        self.publish_on(channel).await;
+    }
+
+    async fn publish_on(&mut self, channel: u32) -> Outcome {
         let next_number = self.next_numbers.entry(channel).or_default();
         let id = EventId { publisher: self.number, channel, number: *next_number };
         *next_number += 1;
-        self.published.push(publish_one(&self.bus, id, self.clock).await);
+        let published = publish_one(&self.bus, id, self.clock).await;
+        self.published.push(published);
+        published.outcome
     }
 
-    pub(super) fn published(self) -> Vec<Published> {
+    /// All of it, once a last event has gone out on each channel: what is lost before shows by its number.
+    pub(super) async fn published(mut self) -> Vec<Published> {
+        for channel in 0..self.channels {
+            let mut attempts = if self.next_numbers.contains_key(&channel) { LAST_ATTEMPTS } else { 0 };
+            while attempts > 0 && self.publish_on(channel).await != Outcome::Acked {
+                attempts -= 1;
+            }
+        }
         self.published
     }
 }
@@ -73,7 +89,7 @@ impl Publisher {
             }
             sleep(self.pause()).await;
         }
-        self.voice.published()
+        self.voice.published().await
     }
 
     fn pause(&mut self) -> Duration {

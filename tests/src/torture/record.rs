@@ -80,6 +80,11 @@ pub(super) enum Item {
     Resumed {
         down_for: Duration,
     },
+    /// By their numbers, so many are missing on the channel before the next event there.
+    Gap {
+        channel: u32,
+        missed: u64,
+    },
     /// Anything else, of which nothing should happen here.
     Other(String),
 }
@@ -95,8 +100,10 @@ pub(super) enum FaultKind {
     Slow,
     /// Much is published at once.
     Flood,
-    /// One message vanishes.
+    /// One message vanishes, and that is told.
     Drop,
+    /// Messages vanish on their way to the listeners, on connections that look healthy.
+    Lose,
 }
 
 /// The server was not well from `begin` to `end`.
@@ -168,7 +175,7 @@ impl Fault {
 }
 
 impl FaultKind {
-    pub(super) const ALL: [Self; 8] = [
+    pub(super) const ALL: [Self; 9] = [
         Self::Kill,
         Self::Restart,
         Self::Stop,
@@ -177,6 +184,7 @@ impl FaultKind {
         Self::Slow,
         Self::Flood,
         Self::Drop,
+        Self::Lose,
     ];
 
     pub(super) fn name(self) -> &'static str {
@@ -189,12 +197,13 @@ impl FaultKind {
             Self::Slow => "slow",
             Self::Flood => "flood",
             Self::Drop => "drop",
+            Self::Lose => "lose",
         }
     }
 
     /// Whether a listener may be told of an outage because of it.
     pub(super) fn may_interrupt(self) -> bool {
-        !self.holds_back()
+        !self.holds_back() && self != Self::Lose
     }
 
     /// Whether events arrive late because of it, and nothing else happens to them.

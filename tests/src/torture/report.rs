@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::check::{Case, Finding, Tolerance, Verdict, What, heard_again, outages, unnoticed};
 use super::churn::Churned;
-use super::record::{ENOUGH, Fault, FaultKind, Outcome, Stream, Time};
+use super::record::{ENOUGH, Fault, FaultKind, Item, Outcome, Stream, Time};
 use super::remains::Memory;
 use super::run::Recording;
 
@@ -84,19 +84,26 @@ fn figures(text: &mut String, case: &Case<'_>, recording: &Recording, verdicts: 
     for (stream, verdict) in streams.iter().zip(verdicts) {
         let told: Vec<_> = outages(case, stream).into_iter().filter(|it| it.resumed.is_some()).collect();
         let interrupted: Duration = told.iter().map(|it| it.until.saturating_sub(it.from)).sum();
-        let lags =
-            stream.items.iter().filter(|heard| matches!(heard.item, super::record::Item::Lagged { .. }));
+        let lags = stream.items.iter().filter(|heard| matches!(heard.item, Item::Lagged { .. }));
         let _ = writeln!(
             text,
-            "listener {}: {} delivered, {} told missing, {} outages of {interrupted:.1?}, {} lags",
+            "listener {}: {} delivered, {} told missing, {} outages of {interrupted:.1?}, {} lags, {} gaps",
             stream.name,
             verdict.delivered,
             verdict.told_missing,
             told.len(),
-            lags.count()
+            lags.count(),
+            gaps(stream)
         );
     }
     let broken: Duration = case.faults.iter().map(Fault::lasted).sum();
+    let beyond: usize = verdicts.iter().map(|verdict| verdict.beyond_numbers).sum();
+    if beyond > 0 {
+        let _ = writeln!(
+            text,
+            "beyond numbers: {beyond} vanished beside another loss that was told, or before the first of a publisher"
+        );
+    }
     let _ = writeln!(text, "the faults lasted {broken:.1?} of {:.1?}", recording.lasted);
     remains(text, recording);
     let prompt = streams.iter().filter(|stream| stream.nap.is_zero());
@@ -163,10 +170,18 @@ fn shortcomings(recording: &Recording, tolerance: Tolerance, verdicts: &[Verdict
     }
     let prompt = streams.iter().zip(verdicts).filter(|(stream, _)| stream.nap.is_zero());
     let (delivered, told) = totals(prompt.map(|(_, verdict)| verdict));
+    let lost = faults.iter().any(|fault| fault.kind == FaultKind::Lose);
+    if lost && streams.iter().map(gaps).sum::<usize>() == 0 {
+        wrong.push("too little: nobody was told anything by numbers".to_owned());
+    }
     if delivered <= told {
         wrong.push(format!("too little: prompt listeners got {delivered}, and missed {told}"));
     }
     wrong
+}
+
+fn gaps(stream: &Stream) -> usize {
+    stream.items.iter().filter(|heard| matches!(heard.item, Item::Gap { .. })).count()
 }
 
 fn leaks(recording: &Recording) -> Vec<String> {

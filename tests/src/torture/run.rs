@@ -53,9 +53,8 @@ pub(super) async fn record(options: &Options) -> Result<Recording> {
     let mut listening = Listening::start(options, site.listening().await?, clock, &mut random);
     let churn = options.has_churn.then(|| Churn::start(&listening.carrier, options.channels, &mut random));
     let publishing = Publishing::start(options, &site, clock, &mut random).await?;
-    let goodbye = site.publishing(0).await?;
-    let mut flooder =
-        Flooder::new(&site.publishing(0).await?, options.publishers, options.channels, clock, &mut random);
+    let goodbye = site.publishing(0).await?.bus(options.is_sequenced);
+    let mut flooder = Flooder::new(options, &site.publishing(0).await?, clock, &mut random);
     let tortured = spawn_blocking(move || {
         let faults = faults::carry_out(&mut site, &mut flooder, plan, clock, until);
         (faults, site, flooder)
@@ -89,7 +88,7 @@ impl Publishing {
         let (mut publishers, is_over) = (JoinSet::new(), Arc::new(AtomicBool::new(false)));
         let quiet = publishers::quiet_times(Duration::from_secs(options.seconds), random);
         for number in 0..options.publishers {
-            let bus = site.publishing(number).await?;
+            let bus = site.publishing(number).await?.bus(options.is_sequenced);
             let voice = Voice::new(number, bus, options.channels, clock, random.fork());
             let (quiet, is_over) = (Arc::clone(&quiet), Arc::clone(&is_over));
             publishers.spawn(Publisher { voice, quiet, is_over }.publish());
@@ -100,7 +99,7 @@ impl Publishing {
     async fn stop(self, flooder: Flooder) -> Ledger {
         self.is_over.store(true, Ordering::Relaxed);
         let mut published = self.publishers.join_all().await.concat();
-        published.extend(flooder.published());
+        published.extend(flooder.published().await);
         Ledger::of(published)
     }
 }

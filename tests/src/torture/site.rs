@@ -25,7 +25,7 @@ pub(super) struct Network {
     pub(super) publishers: Proxy,
 }
 
-/// The transport that all listeners share.
+/// A transport: the one that all listeners share, or a publisher's own.
 #[derive(Clone, Debug)]
 pub(super) enum Carrier {
     Redis(RedisTransport),
@@ -48,10 +48,10 @@ impl Site {
         })
     }
 
-    /// A bus of the publisher's own. Every other one gives up early, so that some events are surely not sent.
-    pub(super) async fn publishing(&self, publisher: u32) -> Result<StampedBus> {
+    /// A transport of the publisher's own. Every other one gives up early, so that some events are surely not sent.
+    pub(super) async fn publishing(&self, publisher: u32) -> Result<Carrier> {
         let network = match self {
-            Self::Memory(memory) => return Ok(StampedBus::new(memory.clone())),
+            Self::Memory(memory) => return Ok(Carrier::Memory(memory.clone())),
             Self::Redis(network) => network,
         };
         let mut config = RedisConfig::from_url(network.publishers.url())?;
@@ -60,7 +60,7 @@ impl Site {
                 .publish_timeout(Duration::from_millis(150))
                 .response_timeout(Duration::from_millis(800));
         }
-        Ok(StampedBus::new(RedisTransport::connect(config).await?))
+        Ok(Carrier::Redis(RedisTransport::connect(config).await?))
     }
 
     /// How many channels and patterns somebody is subscribed to, by the server's own word. Blocks its thread.
@@ -88,6 +88,11 @@ impl Network {
 }
 
 impl Carrier {
+    /// A bus that publishes under numbers of its own, if it is sequenced.
+    pub(super) fn bus(&self, is_sequenced: bool) -> StampedBus {
+        self.builder().sequenced(is_sequenced).build().expect("the defaults")
+    }
+
     pub(super) fn builder(&self) -> EventBusBuilder<Stamped, StampedBus> {
         match self {
             Self::Redis(redis) => StampedBus::builder(redis.clone()),

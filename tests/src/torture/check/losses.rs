@@ -2,13 +2,19 @@
 
 use std::collections::HashSet;
 
+use super::gaps::{Gap, gaps, is_beyond_numbers};
 use super::holes::{Hole, Order, assign};
 use super::outages::{Outage, outages};
 use super::{Case, What};
 use crate::torture::record::{EventId, Heard, Item, Outcome, Published, Stream};
 
-/// Returns how many acknowledged events the listener knows to have missed.
-pub(super) fn check(case: &Case<'_>, stream: &Stream, found: &mut impl FnMut(What, String)) -> usize {
+/// Of the acknowledged events that a listener did not get, those that it knows of, and those that nothing could tell.
+pub(super) struct Losses {
+    pub(super) told: usize,
+    pub(super) beyond_numbers: usize,
+}
+
+pub(super) fn check(case: &Case<'_>, stream: &Stream, found: &mut impl FnMut(What, String)) -> Losses {
     let order = Order::of(case.ledger, stream);
     let heard: HashSet<EventId> = stream.items.iter().filter_map(Heard::event).collect();
     let is_missing = |event: &&Published| {
@@ -23,9 +29,13 @@ pub(super) fn check(case: &Case<'_>, stream: &Stream, found: &mut impl FnMut(Wha
     let outages = outages(case, stream);
     let not_by_an_outage =
         due.iter().filter(|(event, hole)| !outages.iter().any(|it| tells(case, it, event, hole)));
-    let (events, holes): (Vec<&Published>, Vec<Hole>) = not_by_an_outage.cloned().unzip();
-    let untold = assign(&holes, &lags).holes;
-    for event in untold.iter().map(|place| events[*place]) {
+    let gaps = gaps(case, stream, found);
+    let left = not_by_numbers(not_by_an_outage.cloned().collect(), gaps);
+    let (events, holes): (Vec<&Published>, Vec<Hole>) = left.into_iter().unzip();
+    let untold = assign(&holes, &lags).holes.into_iter().map(|place| events[place]);
+    let (beyond_numbers, silent): (Vec<_>, Vec<_>) =
+        untold.partition(|event| is_beyond_numbers(case, stream, event));
+    for event in &silent {
         let Published { id, sent, done, .. } = event;
         found(What::Silent, format!("{id}, sent at {sent:.3?}, acknowledged at {done:.3?}, is missing"));
     }
@@ -39,7 +49,16 @@ pub(super) fn check(case: &Case<'_>, stream: &Stream, found: &mut impl FnMut(Wha
             format!("`Lagged` at {at:.3?} tells {missed} missing, {spare} more than can be"),
         );
     }
-    due.len() - untold.len()
+    Losses { told: due.len() - silent.len() - beyond_numbers.len(), beyond_numbers: beyond_numbers.len() }
+}
+
+/// What of `due` no gap tells.
+fn not_by_numbers<'a>(due: Vec<(&'a Published, Hole)>, mut gaps: Vec<Gap>) -> Vec<(&'a Published, Hole)> {
+    let mut is_told = |event: &Published| {
+        let gap = gaps.iter_mut().find(|gap| gap.missed > 0 && gap.may_tell(event));
+        gap.map(|gap| gap.missed -= 1).is_some()
+    };
+    due.into_iter().filter(|(event, _)| !is_told(event)).collect()
 }
 
 /// Whether `outage` stands where `event` is missing, and may have swallowed it.

@@ -31,16 +31,19 @@ enum Why {
         resumed: u64,
     },
     Lag,
+    /// They vanish, and their numbers tell.
+    Gap,
 }
 
 const END: u64 = 26_000_000;
 const LINES: u32 = 3;
 /// All in microseconds: a stop of 1.5 s is not noticed, one of 3.6 s is.
-const FAULTS: [(FaultKind, u64, u64); 4] = [
+const FAULTS: [(FaultKind, u64, u64); 5] = [
     (FaultKind::Kill, 4_000_000, 4_003_000),
     (FaultKind::Restart, 8_000_000, 9_000_000),
     (FaultKind::Stop, 13_000_000, 14_500_000),
     (FaultKind::Stop, 18_000_000, 21_600_000),
+    (FaultKind::Lose, 24_000_000, 24_200_000),
 ];
 
 impl Sample {
@@ -82,7 +85,10 @@ fn publish(
         let number = numbers.entry(channel).or_default();
         let id = EventId { publisher, channel, number: *number };
         *number += 1;
-        let fault = FAULTS.into_iter().find(|(_, begin, end)| (*begin..*end).contains(&now));
+        let is_felt = |(kind, begin, end): &(FaultKind, u64, u64)| {
+            *kind != FaultKind::Lose && (*begin..*end).contains(&now)
+        };
+        let fault = FAULTS.into_iter().find(is_felt);
         let execution = now.max(fault.map_or(0, |(_, _, end)| end)) + random.u64(100..1_500);
         let (outcome, done, executed) = match fault {
             Some((FaultKind::Restart, ..)) if random.bool() => (Outcome::NotSent, now + 150_000, None),
@@ -109,6 +115,9 @@ fn listen(number: u32, ledger: &Ledger, executions: &[(u64, EventId)]) -> (Strea
         outage(7_999_500, 9_300_000, 8_001_500, 9_300_100),
         outage(18_000_000, 21_650_000, 21_001_000, 21_650_100),
     ];
+    if number > 0 {
+        deaf.push(Deaf { from: 24_050_000, to: 24_120_000, why: Why::Gap });
+    }
     if number == 2 {
         deaf.push(Deaf { from: 11_000_000, to: 11_200_000, why: Why::Lag });
         deaf.push(Deaf { from: 3_900_000, to: 3_999_200, why: Why::Lag });
@@ -121,8 +130,10 @@ fn listen(number: u32, ledger: &Ledger, executions: &[(u64, EventId)]) -> (Strea
     let mut items: Vec<Heard> = Vec::new();
     items.extend(arrived.iter().map(|(at, id)| Heard { at: micros(at + 300), item: Item::Event(*id) }));
     for Deaf { from, to, why } in &deaf {
-        let missed = lost.iter().filter(|(at, _)| (*from..*to).contains(at)).count() as u64;
+        let lost: Vec<_> = lost.iter().filter(|(at, _)| (*from..*to).contains(at)).collect();
+        let missed = lost.len() as u64;
         match *why {
+            Why::Gap => items.extend(gaps(lost.iter().map(|(_, id)| *id), &items)),
             Why::Lag => items.push(Heard { at: micros(to + 200), item: Item::Lagged { missed } }),
             Why::Outage { interrupted, resumed } => {
                 items.push(Heard { at: micros(interrupted), item: Item::Interrupted });
@@ -138,6 +149,26 @@ fn listen(number: u32, ledger: &Ledger, executions: &[(u64, EventId)]) -> (Strea
     let told = lost.iter().filter(|(_, id)| is_due(*id)).count();
     let (name, confirmed) = (number.to_string(), micros(confirmed));
     (Stream { name, lines, confirmed, nap: Duration::ZERO, items, is_complete: true }, told)
+}
+
+/// Each stands right before the first that was heard behind what is lost.
+fn gaps(lost: impl Iterator<Item = EventId>, heard: &[Heard]) -> Vec<Heard> {
+    let mut gaps: HashMap<EventId, Heard> = HashMap::new();
+    for id in lost {
+        let of_its_track = heard.iter().filter_map(|it| it.event().map(|heard| (heard, it.at)));
+        let behind = of_its_track.filter(|(heard, _)| {
+            heard.publisher == id.publisher && heard.channel == id.channel && heard.number > id.number
+        });
+        let Some((next, at)) = behind.min_by_key(|(heard, _)| heard.number) else { continue };
+        let gap = gaps.entry(next).or_insert(Heard {
+            at: at.saturating_sub(micros(1)),
+            item: Item::Gap { channel: id.channel, missed: 0 },
+        });
+        if let Item::Gap { missed, .. } = &mut gap.item {
+            *missed += 1;
+        }
+    }
+    gaps.into_values().collect()
 }
 
 fn micros(micros: u64) -> Time {

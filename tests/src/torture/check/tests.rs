@@ -38,10 +38,10 @@ fn each_plant_is_found_as_what_it_is_and_nothing_else() {
             let no_longer_told = told - verdicts.iter().map(|verdict| verdict.told_missing).sum::<usize>();
             let (what, expected) = match plant {
                 Plant::Lost => (What::Silent, 1),
-                Plant::Withheld => (What::Silent, no_longer_told),
+                Plant::Withheld | Plant::GapWithheld => (What::Silent, no_longer_told),
                 Plant::Swapped => (What::Reordered, 1),
                 Plant::Doubled => (What::Duplicated, 1),
-                Plant::Invented => (What::Spurious, 1),
+                Plant::Invented | Plant::GapInvented => (What::Spurious, 1),
             };
             assert!(expected > 0, "{planted}: nothing was found");
             for of in What::ALL {
@@ -209,6 +209,69 @@ fn a_dropped_message_is_told_once_to_those_who_would_have_got_it() {
     let sample = Sample::of(0);
     let case = Case { faults: &dropped, ..sample.case() };
     assert_eq!(unnoticed(&case, &sample.streams[0]).count(), 0, "it may have been another's");
+}
+
+fn gap(missed: u64) -> Item {
+    Item::Gap { channel: 0, missed }
+}
+
+/// Events 1 and 2 vanish on the way.
+fn vanished() -> Small {
+    let small = small().under(&[fault(FaultKind::Lose, 10_000, 10_200)]).both(0, 9_000);
+    small.published(1, 10_050, Outcome::Acked).published(2, 10_060, Outcome::Acked)
+}
+
+#[test]
+fn a_gap_tells_as_many_as_it_says_of_those_before_the_next_event() {
+    let told = |missed| vanished().told(gap(missed), 10_300).both(3, 10_300);
+    told(2).finds(What::Silent, 0);
+    told(1).finds(What::Silent, 1);
+    told(3).finds(What::Spurious, 1);
+    vanished().both(3, 10_300).finds(What::Silent, 2);
+    let late = vanished().both(3, 10_300).told(gap(2), 10_350).both(4, 10_400).verdict();
+    assert_eq!([count(&late, What::Silent), count(&late, What::Spurious)], [2, 1], "where it stands counts");
+}
+
+#[test]
+fn a_gap_may_count_what_may_have_been_published_and_nothing_that_surely_was_not() {
+    let told = |outcome| {
+        let small = vanished().published(3, 10_070, outcome).told(gap(3), 10_300);
+        small.both(4, 10_300)
+    };
+    told(Outcome::Unknown).finds(What::Silent, 0);
+    told(Outcome::NotSent).finds(What::Spurious, 1);
+}
+
+#[test]
+fn a_gap_stands_before_an_event_of_its_channel() {
+    small().both(0, 3_000).told(gap(1), 3_100).finds(What::Spurious, 1);
+    let elsewhere = Item::Gap { channel: 1, missed: 1 };
+    small().both(0, 3_000).told(elsewhere, 3_100).both(1, 3_200).finds(What::Spurious, 1);
+}
+
+#[test]
+fn what_vanishes_beside_another_loss_is_beyond_numbers_and_what_vanishes_elsewhere_is_not() {
+    let faults = [fault(FaultKind::Kill, 10_000, 10_010), fault(FaultKind::Lose, 10_100, 10_200)];
+    let lost = || small().under(&faults).both(0, 9_000).outage(10_001, 10_050);
+    let beside = lost().published(1, 10_150, Outcome::Acked).both(2, 10_300).verdict();
+    assert_eq!((beside.findings.len(), beside.beyond_numbers, beside.told_missing), (0, 1, 0));
+    lost().both(1, 10_090).published(2, 10_150, Outcome::Acked).both(3, 10_300).finds(What::Silent, 1);
+    lost().published(1, 13_000, Outcome::Acked).both(2, 13_100).finds(What::Silent, 1); // nothing vanished then
+    let first = small().under(&faults[1..]).published(0, 10_150, Outcome::Acked).both(1, 10_300).verdict();
+    assert_eq!((first.findings.len(), first.beyond_numbers), (0, 1), "nobody knew of that publisher");
+}
+
+#[test]
+fn a_black_hole_is_noticed_within_the_bound_and_not_because_it_ends() {
+    let hole = [fault(FaultKind::BlackHole, 10_000, 19_000)];
+    let unnoticed = |told_at| {
+        let Small { faults, events, items } =
+            small().under(&hole).both(0, 9_000).outage(told_at, told_at + 50);
+        let ledger = Ledger::of(events);
+        let case = Case { ledger: &ledger, faults: &faults, tolerance: Tolerance::default() };
+        unnoticed(&case, &Stream { items, ..Sample::of(0).streams.swap_remove(0) }).count()
+    };
+    assert_eq!([unnoticed(15_100), unnoticed(19_001)], [0, 1]);
 }
 
 #[test]
