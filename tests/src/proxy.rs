@@ -106,6 +106,12 @@ impl Proxy {
         self.faults.messages.store(messages, SeqCst);
     }
 
+    /// How many of them have not come yet.
+    #[must_use]
+    pub fn still_to_lose(&self) -> u64 {
+        self.faults.messages.load(SeqCst)
+    }
+
     /// Lets no more than this pass in each direction of each connection, until it is [healed](Self::heal). Nothing is lost.
     pub fn slow(&self, bytes_per_second: NonZeroU32) {
         self.faults.pace.store(bytes_per_second.get(), SeqCst);

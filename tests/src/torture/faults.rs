@@ -1,7 +1,7 @@
 //! What is done to the server, to the network before it, or to the transport within the process: the plan carried out.
 
 use std::thread::sleep;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use event_bus_core::MemoryTransport;
 
@@ -10,6 +10,9 @@ use super::plan::{Deed, Planned};
 use super::record::{Clock, Fault, Time};
 use super::site::{Network, Site};
 use crate::Proxy;
+
+/// Longer than everybody is silent.
+const LONGEST_LOSS: Duration = Duration::from_secs(5);
 
 /// Carries out what is planned, as long as it begins before `until`. Blocks its thread.
 pub(super) fn carry_out(
@@ -74,9 +77,12 @@ impl Deed {
                 sleep(slow.lasting);
                 network.both_or_listeners(true).for_each(Proxy::heal);
             }
-            Self::Lose { messages, lasting } => {
+            Self::Lose { messages } => {
                 network.listeners.lose_next_messages(messages);
-                sleep(lasting);
+                let deadline = Instant::now() + LONGEST_LOSS;
+                while network.listeners.still_to_lose() > 0 && Instant::now() < deadline {
+                    sleep(Duration::from_millis(1));
+                }
                 network.listeners.heal();
             }
             Self::Flood { .. } | Self::Drop => unreachable!("{self:?} is refused on the command line"),

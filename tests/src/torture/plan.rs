@@ -50,10 +50,9 @@ pub(super) enum Deed {
     },
     /// The next message reaches nobody.
     Drop,
-    /// The next so many do not reach the listeners, if they come within this time.
+    /// The next so many do not reach the listeners.
     Lose {
         messages: u64,
-        lasting: Duration,
     },
 }
 
@@ -81,7 +80,7 @@ impl Deed {
             FaultKind::Slow => Self::Slow(slow(random)),
             FaultKind::Flood => Self::Flood { events: random.u32(2_000..6_000) },
             FaultKind::Drop => Self::Drop,
-            FaultKind::Lose => Self::Lose { messages: random.u64(1..60), lasting: millis(random, 20..300) },
+            FaultKind::Lose => Self::Lose { messages: random.u64(10..100) },
         }
     }
 
