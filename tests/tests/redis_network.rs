@@ -244,8 +244,8 @@ async fn a_reader_that_the_server_cuts_off_for_its_output_buffer_is_told_in_time
 async fn a_reader_that_is_cut_off_whenever_it_comes_back_does_not_spin_and_is_told_each_time() {
     let mut network = network_of(server_with_small_output_buffers(), |config| config).await;
     let end = Instant::now() + Duration::from_secs(4);
-    // Until then, every hundredth message is larger than the whole buffer.
-    let bytes = move |number| if number % 100 == 0 && Instant::now() < end { 512 * 1024 } else { 1024 };
+    // Until then, every twentieth message is larger than the whole buffer.
+    let bytes = move |number| if number % 20 == 0 && Instant::now() < end { 512 * 1024 } else { 1024 };
     let (stop, stopped) = watch::channel(false);
     let flooding = tokio::spawn(flood(network.server.url(), bytes, move |_| !*stopped.borrow()));
     let (mut last, mut notices, mut is_told) = (0, 0, false);
