@@ -184,7 +184,9 @@ impl RedisServer {
         stream.write_all(b"PING\r\n").is_ok() && stream.read_exact(&mut first).is_ok()
     }
 
-    fn log(&self) -> String {
+    /// What it has logged since it was started.
+    #[must_use]
+    pub fn log(&self) -> String {
         std::fs::read_to_string(self.folder.path().join("redis.log")).unwrap_or_default()
     }
 }

@@ -1,5 +1,5 @@
-//! What listening costs in memory, and that nothing is left over: the program `footprint`, each measure in a process of its
-//! own.
+//! What listening and publishing cost in memory, and that nothing is left over: the program `footprint`, each measure in a
+//! process of its own.
 
 use std::process::Command;
 
@@ -17,4 +17,9 @@ fn a_listener_that_stops_under_a_flood_costs_less_than_16_mib_and_is_told_exactl
 #[test]
 fn ten_thousand_rounds_of_listening_and_dropping_leave_nothing_behind() {
     measure("churn");
+}
+
+#[test]
+fn twenty_thousand_publishes_to_a_server_that_stands_still_cost_their_bytes_and_are_told_in_time() {
+    measure("publishing");
 }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use event_bus_core::transport::{LinkState, Transport};
 use event_bus_core::{ChannelFilter, ChannelKey, ErrorKind, KeyPattern, Notice, Subscription};
 use event_bus_redis::{RedisConfig, RedisTransport};
-use event_bus_tests::{Numbered, NumberedBus, RedisServer, eventually, within};
+use event_bus_tests::{Numbered, NumberedBus, RedisServer, eventually, eventually_blocking, within};
 
 fn event(number: u64) -> Numbered {
     Numbered::new("s", number)
@@ -204,6 +204,43 @@ fn listeners_of_a_runtime_that_ends_are_told() {
         bus.publish_to("k", &event(1)).await.unwrap();
         assert_eq!(item(&mut again).await.unwrap(), 1);
     });
+}
+
+#[test]
+fn subscriptions_that_the_end_of_a_runtime_drops_are_given_up_and_others_hear_on() {
+    let server = RedisServer::start();
+    let listening = tokio::runtime::Runtime::new().unwrap();
+    let ending = tokio::runtime::Runtime::new().unwrap();
+    let bus = NumberedBus::new(RedisTransport::lazy(server.url()).unwrap());
+    let mut steady = listening.block_on(bus.listen("steady")).unwrap();
+    for number in 0..10 {
+        let mut events = ending.block_on(bus.listen(format!("k-{number}"))).unwrap();
+        ending.spawn(async move { while events.recv().await.is_some() {} });
+    }
+    assert_eq!(server.subscribers("numbered/k-3"), 1);
+    drop(ending); // and with it the tasks, and what they hold
+    eventually_blocking("given up", || bus.health().confirmed == 1);
+    assert_eq!(server.subscribers("numbered/k-3"), 0);
+    listening.block_on(async {
+        bus.publish_to("steady", &event(1)).await.unwrap();
+        assert_eq!(item(&mut steady).await.unwrap(), 1, "and nothing is told");
+    });
+}
+
+#[test]
+fn subscriptions_that_end_with_the_runtime_that_listens_leave_no_connection_behind() {
+    let server = RedisServer::start();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let bus = NumberedBus::new(RedisTransport::lazy(server.url()).unwrap());
+    let kept = runtime.block_on(bus.listen("kept")).unwrap();
+    for number in 0..10 {
+        let mut events = runtime.block_on(bus.listen(format!("k-{number}"))).unwrap();
+        runtime.spawn(async move { while events.recv().await.is_some() {} });
+    }
+    drop(runtime);
+    let clients = || format!("{:?}", server.command(&["CLIENT", "LIST", "TYPE", "pubsub"]));
+    eventually_blocking("no listening client", || !clients().contains("addr="));
+    std::thread::spawn(move || drop((kept, bus))).join().expect("dropping where no runtime is or was");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

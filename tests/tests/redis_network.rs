@@ -1,7 +1,8 @@
-//! What a network does between us and Redis: connections that are cut, that are dead in one direction or both, and that
-//! look healthy and lose messages.
+//! What a network does between us and Redis: connections that are cut, that are dead in one direction or both, that
+//! look healthy and lose messages, and that are so slow that the server cuts them off.
 
 #![allow(clippy::unwrap_used, reason = "a test that can't go on panics")]
+#![allow(clippy::disallowed_methods, reason = "a test awaits what it spawns")]
 
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -11,6 +12,7 @@ use event_bus_core::{Notice, Subscription};
 use event_bus_redis::{RedisConfig, RedisTransport};
 use event_bus_tests::proxy::{Direction, Proxy};
 use event_bus_tests::{Numbered, NumberedBus, RedisServer, eventually, within};
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 const PING: Duration = Duration::from_millis(200);
@@ -25,11 +27,14 @@ struct Network {
     direct: NumberedBus,
     bus: NumberedBus,
     events: Subscription<Numbered>,
-    _server: RedisServer,
+    server: RedisServer,
 }
 
 async fn network(settings: impl FnOnce(RedisConfig) -> RedisConfig) -> Network {
-    let server = RedisServer::start();
+    network_of(RedisServer::start(), settings).await
+}
+
+async fn network_of(server: RedisServer, settings: impl FnOnce(RedisConfig) -> RedisConfig) -> Network {
     let proxy = Proxy::start(server.port());
     let direct = RedisTransport::connect(server.url()).await.unwrap();
     let direct = NumberedBus::builder(direct).sequenced(true).build().unwrap();
@@ -39,7 +44,7 @@ async fn network(settings: impl FnOnce(RedisConfig) -> RedisConfig) -> Network {
     let mut events = bus.listen("k").await.unwrap();
     publish(&direct, 0).await;
     assert_eq!(within("the first event", events.recv()).await.unwrap().unwrap().number, 0);
-    Network { proxy, direct, bus, events, _server: server }
+    Network { proxy, direct, bus, events, server }
 }
 
 async fn publish(bus: &NumberedBus, number: u64) {
@@ -178,4 +183,90 @@ async fn a_connection_that_answers_and_delivers_nothing_is_found_by_the_probe() 
     let mut events = network.bus.listen("k").await.unwrap();
     publish(&network.direct, 7).await;
     assert_eq!(within("the event", events.recv()).await.unwrap().unwrap().number, 7);
+}
+
+/// A server that cuts off a listener for whom more than this waits.
+fn server_with_small_output_buffers() -> RedisServer {
+    RedisServer::start_with(&["--client-output-buffer-limit", "pubsub", "256kb", "0", "0"])
+}
+
+/// Publishes past the library, numbered from 1 and of so many bytes each, until this says `false` of how many one reached.
+/// Returns the last number, and when it was published.
+async fn flood(
+    url: String,
+    bytes: impl Fn(u64) -> usize + Send,
+    goes_on: impl Fn(u64) -> bool + Send,
+) -> (u64, Instant) {
+    let client = redis::Client::open(url).unwrap();
+    let mut connection = client.get_multiplexed_async_connection().await.unwrap();
+    for number in 1.. {
+        let source = "x".repeat(bytes(number));
+        let wire = format!(r#"{{"payload":{{"source":"{source}","number":{number}}}}}"#);
+        let mut publish = redis::cmd("PUBLISH");
+        let reached = publish.arg("numbered/k").arg(wire).query_async(&mut connection).await.unwrap();
+        if !goes_on(reached) {
+            return (number, Instant::now());
+        }
+    }
+    unreachable!("numbers don't end")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reader_that_the_server_cuts_off_for_its_output_buffer_is_told_in_time() {
+    let notice = Duration::from_secs(4);
+    let server = server_with_small_output_buffers();
+    let mut network = network_of(server, |config| config.notice_within(notice)).await;
+    network.proxy.slow(NonZeroU32::new(128 * 1024).unwrap());
+    // A publish that reaches nobody shows that the server has given it up; what is on its way still crawls in.
+    let flooding = tokio::spawn(flood(network.server.url(), |_| 8 * 1024, |reached| reached == 1));
+    let mut heard = 0;
+    let told_at = loop {
+        match within("an item", network.events.recv()).await.unwrap() {
+            Ok(event) => {
+                assert_eq!(event.number, heard + 1, "nothing is missing before it is told");
+                heard += 1;
+            }
+            Err(Notice::Interrupted) => break Instant::now(),
+            Err(notice) => panic!("{notice}"),
+        }
+    };
+    let (published, cut_off_at) = within("cut off", flooding).await.unwrap();
+    assert!(network.server.log().contains("output buffer limits"), "{}", network.server.log());
+    let noticed = told_at.saturating_duration_since(cut_off_at);
+    assert!(noticed < notice + MARGIN, "{noticed:?} after it was cut off");
+    assert!(heard < published, "{heard} of {published}");
+    network.proxy.heal();
+    resumed(&mut network).await;
+    assert_eq!(network.bus.health().reconnects, 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reader_that_is_cut_off_whenever_it_comes_back_does_not_spin_and_is_told_each_time() {
+    let mut network = network_of(server_with_small_output_buffers(), |config| config).await;
+    let end = Instant::now() + Duration::from_secs(4);
+    // Until then, every twentieth message is larger than the whole buffer.
+    let bytes = move |number| if number % 20 == 0 && Instant::now() < end { 512 * 1024 } else { 1024 };
+    let (stop, stopped) = watch::channel(false);
+    let flooding = tokio::spawn(flood(network.server.url(), bytes, move |_| !*stopped.borrow()));
+    let (mut last, mut notices, mut is_told) = (0, 0, false);
+    loop {
+        match within("an item", network.events.recv()).await.unwrap() {
+            Ok(event) => {
+                let is_next = event.number == last + 1;
+                assert!(event.number > last && (is_next || is_told), "{} behind {last}", event.number);
+                (last, is_told) = (event.number, false);
+                if Instant::now() > end {
+                    break; // it hears again
+                }
+            }
+            Err(notice) => {
+                assert!(!notice.is_final(), "{notice}");
+                (notices, is_told) = (notices + 1, true);
+            }
+        }
+    }
+    stop.send(true).unwrap();
+    within("the flood ends", flooding).await.unwrap();
+    let reconnects = network.bus.health().reconnects;
+    assert!((2..40).contains(&reconnects), "{reconnects} in 4 s, and {notices} notices");
 }

@@ -53,8 +53,10 @@ macro_rules! transport_conformance {
             a_foreign_message_does_not_end_a_subscription
             a_hundred_listeners_hear_everything
             a_key_stands_for_itself_whatever_it_holds
+            a_listener_that_overflows_and_ends_takes_nobody_with_it
             a_message_of_one_mebibyte_arrives_whole
             a_publish_right_after_listening_is_heard
+            a_queue_that_is_full_of_bytes_is_full
             a_rejected_event_is_told_to_its_publisher_alone
             a_slow_listener_is_told_exactly_what_it_missed
             a_star_makes_a_pattern_only_where_it_is_asked_for
@@ -73,6 +75,7 @@ macro_rules! transport_conformance {
             concurrent_publishers_keep_their_own_order
             dropping_the_last_listener_of_a_channel_unsubscribes
             dropped_listens_leave_nothing_behind
+            each_loss_of_a_slow_listener_is_told_once_and_where_it_was
             events_of_one_channel_arrive_in_order
             filters_come_and_go_while_events_flow
             listening_again_after_a_drop_hears_what_comes_then

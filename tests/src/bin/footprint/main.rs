@@ -1,6 +1,8 @@
-//! What listening costs in memory, measured in a process of its own on a Redis of its own: `stopped-reader` under a flood
-//! that one listener does not read, `churn` over ten thousand rounds of listening and dropping. Ends with 1 if it is too
-//! much, or anything is left over.
+//! What listening and publishing cost in memory, measured in a process of its own on a Redis of its own: `stopped-reader`
+//! under a flood that one listener does not read, `churn` over ten thousand rounds of listening and dropping, `publishing`
+//! to a server that stands still. Ends with 1 if it is too much, anything is left over, or anybody is told what is not true.
+
+mod publishing;
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -31,7 +33,8 @@ async fn main() -> ExitCode {
     let outcome = match what.as_str() {
         "stopped-reader" => stopped_reader().await,
         "churn" => churn().await,
-        _ => Err("usage: footprint stopped-reader | churn".into()),
+        "publishing" => publishing::publishing().await,
+        _ => Err("usage: footprint stopped-reader | churn | publishing".into()),
     };
     match outcome {
         Ok(report) => {
@@ -197,8 +200,17 @@ async fn level(bus: &NumberedBus) -> Result<Level, Failure> {
 }
 
 fn resident_kib() -> Result<u64, Failure> {
+    memory_kib("VmRSS:")
+}
+
+/// The most that has ever been resident.
+fn peak_kib() -> Result<u64, Failure> {
+    memory_kib("VmHWM:")
+}
+
+fn memory_kib(field: &str) -> Result<u64, Failure> {
     let status = std::fs::read_to_string("/proc/self/status")?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).ok_or("no VmRSS")?;
+    let line = status.lines().find_map(|line| line.strip_prefix(field)).ok_or("no such field")?;
     Ok(line.trim().trim_end_matches(" kB").parse()?)
 }
 
