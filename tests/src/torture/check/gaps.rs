@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
 use super::{Case, What};
-use crate::torture::record::{EventId, FaultKind, Item, Outcome, Published, Stream};
+use crate::torture::record::{EventId, FaultKind, Heard, Item, Outcome, Published, Stream};
 
 /// What one publisher published on one channel: that has numbers of its own.
 type Track = (u32, u32);
@@ -36,7 +36,7 @@ pub(super) fn gaps(case: &Case<'_>, stream: &Stream, found: &mut impl FnMut(What
             *newest = id.number.max(*newest);
         }
         let Item::Gap { channel, missed } = heard.item else { continue };
-        let next = stream.items.get(index + 1).and_then(|next| next.event());
+        let next = stream.items.get(index + 1).and_then(Heard::event);
         let Some(next) = next.filter(|next| next.channel == channel) else {
             found(
                 What::Spurious,

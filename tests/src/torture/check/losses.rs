@@ -53,7 +53,7 @@ pub(super) fn check(case: &Case<'_>, stream: &Stream, found: &mut impl FnMut(Wha
 }
 
 /// What of `due` no gap tells.
-fn not_by_numbers<'a>(due: Vec<(&'a Published, Hole)>, mut gaps: Vec<Gap>) -> Vec<(&'a Published, Hole)> {
+fn not_by_numbers(due: Vec<(&Published, Hole)>, mut gaps: Vec<Gap>) -> Vec<(&Published, Hole)> {
     let mut is_told = |event: &Published| {
         let gap = gaps.iter_mut().find(|gap| gap.missed > 0 && gap.may_tell(event));
         gap.map(|gap| gap.missed -= 1).is_some()
