@@ -2,11 +2,17 @@
 //! process of its own.
 
 use std::process::Command;
+use std::sync::{Mutex, PoisonError};
+
+/// One after the other: each floods the machine.
+static MEASURING: Mutex<()> = Mutex::new(());
 
 fn measure(what: &str) {
+    let _alone = MEASURING.lock().unwrap_or_else(PoisonError::into_inner);
     let output = Command::new(env!("CARGO_BIN_EXE_footprint")).arg(what).output().expect("the program runs");
-    println!("{}", String::from_utf8_lossy(&output.stdout));
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+    let [report, errors] = [&output.stdout, &output.stderr].map(|text| String::from_utf8_lossy(text));
+    println!("{report}");
+    assert!(output.status.success(), "{report}{errors}");
 }
 
 #[test]

@@ -56,12 +56,14 @@ async fn stopped_reader() -> Result<String, Failure> {
     let mut stopped = flooded.listen().await?;
     let reader = flooded.listen().await?;
     let read = Arc::new(AtomicU64::new(0));
-    #[expect(clippy::disallowed_methods, reason = "awaited below")]
-    let reading = tokio::spawn(read_all(reader, Arc::clone(&read)));
-    flood(&server, 0..WARM_UP, &read).await?;
-    let before = resident_kib()?;
-    flood(&server, WARM_UP..MESSAGES, &read).await?;
-    let (delivered, missed) = timeout(PATIENCE * 3, reading).await???;
+    let reading = read_all(reader, Arc::clone(&read));
+    let flooding = async {
+        flood(&server, 0..WARM_UP, &read).await?;
+        let before = resident_kib()?;
+        flood(&server, WARM_UP..MESSAGES, &read).await?;
+        Ok(before)
+    };
+    let ((delivered, missed), before) = tokio::try_join!(reading, flooding)?;
     let after = resident_kib()?;
     check(delivered + missed == MESSAGES, "the reader was told of all", delivered + missed)?;
     let (kept, lost) = read_rest(&mut stopped).await?;
@@ -77,7 +79,9 @@ async fn stopped_reader() -> Result<String, Failure> {
 /// Publishes past the library, as fast as the one who reads can follow: a server cuts off who falls too far behind, which
 /// is another test's business.
 async fn flood(server: &RedisServer, numbers: std::ops::Range<u64>, read: &AtomicU64) -> Result<(), Failure> {
-    let mut connection = redis::Client::open(server.url())?.get_multiplexed_async_connection().await?;
+    let patient = redis::AsyncConnectionConfig::new().set_response_timeout(Some(PATIENCE));
+    let client = redis::Client::open(server.url())?;
+    let mut connection = client.get_multiplexed_async_connection_with_config(&patient).await?;
     let numbers: Vec<u64> = numbers.collect();
     for some in numbers.chunks(200) {
         let mut pipeline = redis::pipe();
