@@ -3,12 +3,15 @@
 #![allow(clippy::unwrap_used, reason = "a test that can't go on panics")]
 #![allow(clippy::disallowed_methods, reason = "a test awaits what it spawns")]
 
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use event_bus_core::transport::{LinkState, Transport};
 use event_bus_core::{ChannelFilter, ChannelKey, ErrorKind, KeyPattern, Notice, Subscription};
 use event_bus_redis::{RedisConfig, RedisTransport};
-use event_bus_tests::{Numbered, NumberedBus, RedisServer, eventually, eventually_blocking, within};
+use event_bus_tests::{
+    Numbered, NumberedBus, PATIENCE, RedisServer, eventually, eventually_blocking, within,
+};
 
 fn event(number: u64) -> Numbered {
     Numbered::new("s", number)
@@ -49,6 +52,52 @@ async fn a_killed_connection_is_told_and_heals() {
     }
     assert_eq!(bus.health().reconnects, 5);
     assert_eq!(bus.state().listener, LinkState::Connected);
+}
+
+/// A socket from which there is always something to read.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn under_a_flood_without_end_others_come_to_listen_and_nothing_is_told() {
+    let server = RedisServer::start();
+    let bus = NumberedBus::new(RedisTransport::connect(server.url()).await.unwrap());
+    let mut events = bus.listen("flood").await.unwrap();
+    let read = AtomicU64::new(0);
+    let reading = async {
+        loop {
+            match item(&mut events).await {
+                Ok(number) => read.store(number, Relaxed),
+                Err(Notice::Lagged { .. }) => {}
+                Err(notice) => break notice,
+            }
+        }
+    };
+    let flooding = async {
+        let client = redis::Client::open(server.url()).unwrap();
+        let mut connection = client.get_multiplexed_async_connection().await.unwrap();
+        connection.set_response_timeout(PATIENCE);
+        for some in 0.. {
+            let mut pipeline = redis::pipe();
+            for number in some * 200..some * 200 + 200 {
+                let event = Numbered::new(&"x".repeat(700), number);
+                let wire = serde_json::json!({ "payload": event }).to_string();
+                pipeline.publish("numbered/flood", wire).ignore();
+            }
+            pipeline.query_async::<()>(&mut connection).await.unwrap();
+            eventually("the listener follows", || some * 200 < read.load(Relaxed) + 2_000).await;
+        }
+    };
+    let others = async {
+        let begin = Instant::now();
+        let mut rounds = 0;
+        while begin.elapsed() < Duration::from_secs(6) || rounds < 5 {
+            drop(bus.listen(format!("other-{rounds}")).await.unwrap());
+            rounds += 1;
+        }
+    };
+    tokio::select! {
+        notice = reading => panic!("nothing was wrong: {notice}"),
+        () = flooding => {}
+        () = others => assert!(read.load(Relaxed) > 1_000, "a flood"),
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

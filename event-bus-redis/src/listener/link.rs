@@ -3,13 +3,16 @@
 
 use std::convert::Infallible;
 use std::future::Future;
+use std::io;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use event_bus_core::transport::{Request, TopicKind};
 use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, Client, PushInfo, PushKind, RedisError, RedisResult, Value};
+use redis::{AsyncConnectionConfig, PushInfo, PushKind, RedisError, RedisResult, Value};
+use tokio::task::AbortHandle;
 
+use super::socket;
 use super::state::{Epoch, Push};
 use crate::config::RedisConfig;
 
@@ -19,27 +22,39 @@ pub(super) trait Ear: Send + Sync + 'static {
     fn hung_up(&self, epoch: Epoch);
 }
 
-pub(super) struct Link(MultiplexedConnection);
+/// Dropped, it hangs up, whatever the server still owes.
+pub(super) struct Link {
+    connection: MultiplexedConnection,
+    driver: AbortHandle,
+}
 
 impl Link {
     /// Connects and logs in within the connect time-out. From then on `ear` hears every push, and the end.
     pub(super) async fn open(config: &RedisConfig, epoch: Epoch, ear: Arc<dyn Ear>) -> RedisResult<Self> {
-        let client = Client::open(config.connection_info()?)?;
+        let info = config.connection_info()?;
+        let timeout = config.connect_timeout;
         let line = Line { ear, epoch };
         // Owned by this connection alone: when its driver ends, for whatever reason, the closure is dropped.
         let config = AsyncConnectionConfig::new()
-            .set_connection_timeout(Some(config.connect_timeout))
             .set_response_timeout(None) // a busy connection is slow, not dead: the task judges by all it hears
             .set_push_sender(move |push| -> Result<(), Infallible> {
                 line.hear(push);
                 Ok(())
             });
-        client.get_multiplexed_async_connection_with_config(&config).await.map(Self)
+        let connecting = async {
+            let socket = socket::connect(&info).await?;
+            MultiplexedConnection::new_with_config(info.redis_settings(), socket, config).await
+        };
+        let connected = tokio::time::timeout(timeout, connecting).await;
+        let (connection, driver) = connected.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
+        #[expect(clippy::disallowed_methods, reason = "ends with the link")]
+        let driver = tokio::spawn(driver).abort_handle();
+        Ok(Self { connection, driver })
     }
 
     /// Resolves when the server has answered for every name; their confirmations have been heard before that.
     pub(super) fn ask(&self, request: &Request) -> impl Future<Output = RedisResult<()>> + use<> {
-        let mut connection = self.0.clone();
+        let mut connection = self.connection.clone();
         let (Request::Subscribe(scope, names) | Request::Unsubscribe(scope, names)) = request;
         let (kind, names) = (scope.kind, names.clone());
         let is_subscribe = matches!(request, Request::Subscribe(..));
@@ -60,12 +75,18 @@ impl Link {
 
     /// Whether the server answers with `nonce`; another answer means that answers are out of step.
     pub(super) fn ping(&self, nonce: u64) -> impl Future<Output = RedisResult<bool>> + use<> {
-        let mut connection = self.0.clone();
+        let mut connection = self.connection.clone();
         async move {
             let nonce = nonce.to_string();
             let answer: String = redis::cmd("PING").arg(&nonce).query_async(&mut connection).await?;
             Ok(answer == nonce)
         }
+    }
+}
+
+impl Drop for Link {
+    fn drop(&mut self) {
+        self.driver.abort();
     }
 }
 

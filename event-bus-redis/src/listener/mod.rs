@@ -4,6 +4,7 @@
 mod fences;
 mod link;
 mod shared;
+mod socket;
 mod state;
 mod task;
 mod waiters;

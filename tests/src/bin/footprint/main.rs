@@ -19,7 +19,8 @@ use tokio::time::timeout;
 
 const MESSAGES: u64 = 300_000;
 const WARM_UP: u64 = 20_000;
-const MOST_BEHIND: u64 = 10_000;
+/// Behind more, a busy machine would take longer than a ping may for its answer.
+const MOST_BEHIND: u64 = 2_000;
 const MOST_GROWTH: u64 = 16 * 1024;
 const ROUNDS: u64 = 10_000;
 const FIRST_ROUNDS: u64 = 1_000;
@@ -63,7 +64,8 @@ async fn stopped_reader() -> Result<String, Failure> {
         flood(&server, WARM_UP..MESSAGES, &read).await?;
         Ok(before)
     };
-    let ((delivered, missed), before) = tokio::try_join!(reading, flooding)?;
+    let joined = tokio::try_join!(reading, flooding);
+    let ((delivered, missed), before) = joined.inspect_err(|_| println!("{:?}", bus.health().listener))?;
     let after = resident_kib()?;
     check(delivered + missed == MESSAGES, "the reader was told of all", delivered + missed)?;
     let (kept, lost) = read_rest(&mut stopped).await?;

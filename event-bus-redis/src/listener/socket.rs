@@ -1,0 +1,135 @@
+//! The socket below the listening connection. Redis-rs reads all there is before it writes, and under a flood there always is
+//! more: pings and subscriptions would wait until it ends. So reading pauses for breath here.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use redis::io::tcp::TcpSettings;
+use redis::io::tcp::socket2::SockRef;
+use redis::{ConnectionAddr, ConnectionInfo};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{TcpStream, UnixStream};
+
+/// Far fewer than the socket operations that tokio grants a task at a time, so that one is left to write with.
+const READS_IN_ONE_BREATH: u8 = 32;
+
+/// A connected socket, or whatever stands in for one.
+pub(super) struct Breathing<S> {
+    socket: S,
+    reads: u8,
+}
+
+pub(super) trait Socket: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<S: AsyncRead + AsyncWrite + Send + Unpin> Socket for S {}
+
+/// Connects, without a time-out.
+pub(super) async fn connect(info: &ConnectionInfo) -> io::Result<Breathing<Box<dyn Socket>>> {
+    let socket: Box<dyn Socket> = match info.addr() {
+        ConnectionAddr::Tcp(host, port) => {
+            let socket = TcpStream::connect((host.as_str(), *port)).await?;
+            set(&socket, info.tcp_settings())?;
+            Box::new(socket)
+        }
+        ConnectionAddr::Unix(path) => Box::new(UnixStream::connect(path).await?),
+        _ => return Err(io::Error::new(io::ErrorKind::Unsupported, "no such connection is made here")),
+    };
+    Ok(Breathing { socket, reads: 0 })
+}
+
+fn set(socket: &TcpStream, settings: &TcpSettings) -> io::Result<()> {
+    socket.set_nodelay(settings.nodelay())?;
+    match settings.keepalive() {
+        Some(keepalive) => SockRef::from(socket).set_tcp_keepalive(keepalive),
+        None => Ok(()),
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Breathing<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if self.reads == READS_IN_ONE_BREATH {
+            self.reads = 0;
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        self.reads += 1;
+        let read = Pin::new(&mut self.socket).poll_read(cx, buffer);
+        if read.is_pending() {
+            self.reads = 0;
+        }
+        read
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Breathing<S> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.socket).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.socket).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.socket).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::future::poll_fn;
+    use tokio::task::coop::poll_proceed;
+
+    /// Has always more to read, and takes a share of the task's budget for everything, as tokio's sockets do.
+    struct Endless;
+
+    impl AsyncRead for Endless {
+        fn poll_read(
+            self: Pin<&mut Self>,
+            cx: &mut Context<'_>,
+            buffer: &mut ReadBuf<'_>,
+        ) -> Poll<io::Result<()>> {
+            std::task::ready!(poll_proceed(cx)).made_progress();
+            buffer.put_slice(b"more");
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    impl AsyncWrite for Endless {
+        fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+            std::task::ready!(poll_proceed(cx)).made_progress();
+            Poll::Ready(Ok(bytes.len()))
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    /// Whether one turn of a task that reads all there is, as redis-rs does, can write afterwards.
+    async fn writes(mut socket: impl Socket + 'static) -> bool {
+        let turn = poll_fn(move |cx| {
+            let mut buffer = [0; 8];
+            while Pin::new(&mut socket).poll_read(cx, &mut ReadBuf::new(&mut buffer)).is_ready() {}
+            Poll::Ready(Pin::new(&mut socket).poll_write(cx, b"PING").is_ready())
+        });
+        #[expect(clippy::disallowed_methods, reason = "awaited here")]
+        tokio::spawn(turn).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn what_always_has_more_to_read_leaves_room_to_write() {
+        assert!(!writes(Endless).await, "what this is for");
+        assert!(writes(Breathing { socket: Endless, reads: 0 }).await);
+    }
+}
