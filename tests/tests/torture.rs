@@ -29,7 +29,6 @@ fn what_slows_floods_and_churns_is_told_nothing_and_leaves_nothing() {
 #[test]
 fn what_vanishes_on_a_healthy_connection_is_told_by_its_number() {
     passes("--sequenced --seconds 12 --seed 1 --faults lose,cut", &["lose", "cut"]);
-    passes("--sequenced --transport memory --seconds 5 --seed 2", &["drop"]);
     let (code, report) = torture("--sequenced --seconds 10 --seed 2 --faults lose --plant gap-withheld");
     assert!(report.contains("planted gap-withheld: "), "{report}");
     assert!(!last_line(&report).contains(" 0 silent"), "{report}");

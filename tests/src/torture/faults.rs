@@ -30,7 +30,7 @@ pub(super) fn carry_out(
         sleep(calm);
         let begin = clock.now();
         deed.carry_out(site, flooder);
-        faults.push(Fault { kind: deed.kind(), begin, end: clock.now() });
+        faults.push(Fault { kind: deed.kind(), begin, end: clock.now(), within: deed.noticed_within() });
     }
     sleep(until.saturating_sub(clock.now()));
     faults

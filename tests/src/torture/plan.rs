@@ -13,6 +13,8 @@ const LONGEST_CRAWL: u64 = 3000;
 /// Longer than the library takes to notice that it is not heard any more, though it hears: a black hole ends in a cut, which
 /// is no merit to notice.
 const LONGEST_WITHOUT_BEING_HEARD: u64 = 9000;
+/// Longer than it trusts in silence, for the same reason.
+const LONGEST_SILENCE: u64 = 6000;
 
 /// One fault, some time after the end of the one before.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -84,6 +86,15 @@ impl Deed {
         }
     }
 
+    /// By the library's own time-outs, and a busy machine: 3 s of silence, 5 s where events still come.
+    pub(super) fn noticed_within(&self) -> Duration {
+        let is_silence = match self {
+            Self::BlackHole { direction, .. } => *direction != Direction::ToServer,
+            _ => matches!(self, Self::Stop { .. }),
+        };
+        Duration::from_millis(if is_silence { 4500 } else { 6500 })
+    }
+
     pub(super) fn kind(&self) -> FaultKind {
         match self {
             Self::Kill(_) => FaultKind::Kill,
@@ -121,7 +132,8 @@ pub(super) fn plan(kinds: Vec<FaultKind>, mut random: fastrand::Rng) -> impl Ite
 /// it is noticed, which takes longer.
 fn black_hole(random: &mut fastrand::Rng) -> Deed {
     let direction = [Direction::ToServer, Direction::FromServer, Direction::Both][random.usize(..3)];
-    let longest = if direction == Direction::ToServer { LONGEST_WITHOUT_BEING_HEARD } else { 3000 };
+    let longest =
+        if direction == Direction::ToServer { LONGEST_WITHOUT_BEING_HEARD } else { LONGEST_SILENCE };
     let lasting = millis(random, 1000..longest);
     Deed::BlackHole { direction, publishers_too: random.bool(), lasting }
 }

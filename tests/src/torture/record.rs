@@ -112,6 +112,8 @@ pub(super) struct Fault {
     pub(super) kind: FaultKind,
     pub(super) begin: Time,
     pub(super) end: Time,
+    /// Within which time a listener must have noticed it, if it lasts so long.
+    pub(super) within: Duration,
 }
 
 impl Clock {

@@ -159,7 +159,7 @@ fn shortcomings(recording: &Recording, tolerance: Tolerance, verdicts: &[Verdict
             }
             Some(_) => {}
         }
-        wrong.extend(unnoticed(&case, stream).map(|Fault { kind, begin, end }| {
+        wrong.extend(unnoticed(&case, stream).map(|Fault { kind, begin, end, .. }| {
             let kind = kind.name();
             format!("unnoticed: listener {name} was not told of the {kind} from {begin:.3?} to {end:.3?}")
         }));
@@ -176,6 +176,9 @@ fn shortcomings(recording: &Recording, tolerance: Tolerance, verdicts: &[Verdict
     let losses = faults.iter().filter(|fault| fault.kind == FaultKind::Lose).count();
     if losses >= ENOUGH_LOSSES && streams.iter().map(gaps).sum::<usize>() == 0 {
         wrong.push("too little: nobody was told anything by numbers".to_owned());
+    }
+    if recording.churned.is_some_and(|churned| churned.listened == 0) {
+        wrong.push("too little: nobody came and went".to_owned());
     }
     if delivered <= told {
         wrong.push(format!("too little: prompt listeners got {delivered}, and missed {told}"));

@@ -53,7 +53,7 @@ pub(super) async fn record(options: &Options) -> Result<Recording> {
     let mut listening = Listening::start(options, site.listening().await?, clock, &mut random);
     let churn = options.has_churn.then(|| Churn::start(&listening.carrier, options.channels, &mut random));
     let publishing = Publishing::start(options, &site, clock, &mut random).await?;
-    let goodbye = site.publishing(0).await?.bus(options.is_sequenced);
+    let goodbye = site.publishing(0).await?.bus(false); // which nobody misses by a number
     let mut flooder = Flooder::new(options, &site.publishing(0).await?, clock, &mut random);
     let tortured = spawn_blocking(move || {
         let faults = faults::carry_out(&mut site, &mut flooder, plan, clock, until);

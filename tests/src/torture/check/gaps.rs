@@ -1,6 +1,6 @@
 //! The gaps that a listener was told by the numbers of events: what each may be about, and what no number can tell.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::ops::Range;
 
 use super::{Case, What};
@@ -19,68 +19,81 @@ pub(super) struct Gap {
 }
 
 impl Gap {
-    pub(super) fn may_tell(&self, event: &Published) -> bool {
-        track(event.id) == self.track && self.between.contains(&event.id.number)
+    /// Whether it is about `event`, which vanished.
+    pub(super) fn tells(&self, case: &Case<'_>, event: &Published) -> bool {
+        track(event.id) == self.track && self.between.contains(&event.id.number) && vanished(case, event)
     }
 }
 
-/// All gaps of a stream. Each stands right before an event, and says no more than can be missing there.
+/// All gaps of a stream. Each stands right before an event, says how many numbers are missing there, and nothing else has
+/// been told between the last event of its track and that one.
 pub(super) fn gaps(case: &Case<'_>, stream: &Stream, found: &mut impl FnMut(What, String)) -> Vec<Gap> {
     let mut gaps = Vec::new();
-    let mut seen = HashSet::new();
-    let mut newest: HashMap<Track, u64> = HashMap::new();
+    let mut newest: HashMap<Track, (u64, usize)> = HashMap::new();
+    let mut last_other_notice = None;
     for (index, heard) in stream.items.iter().enumerate() {
-        if let Some(id) = heard.event() {
-            seen.insert(id);
-            let newest = newest.entry(track(id)).or_insert(id.number);
-            *newest = id.number.max(*newest);
-        }
-        let Item::Gap { channel, missed } = heard.item else { continue };
+        let (channel, missed) = match heard.item {
+            Item::Event(id) => {
+                let newest = newest.entry(track(id)).or_insert((id.number, index));
+                *newest = (id.number, index).max(*newest);
+                continue;
+            }
+            Item::Gap { channel, missed } => (channel, missed),
+            Item::Corrupted(_) => continue,
+            _ => {
+                last_other_notice = Some(index);
+                continue;
+            }
+        };
+        let mut spurious =
+            |text| found(What::Spurious, format!("`Gap` on line {channel} at {:.3?} {text}", heard.at));
         let next = stream.items.get(index + 1).and_then(Heard::event);
         let Some(next) = next.filter(|next| next.channel == channel) else {
-            found(
-                What::Spurious,
-                format!("`Gap` on line {channel} at {:.3?} before no event there", heard.at),
-            );
+            spurious("before no event there".to_owned());
             continue;
         };
-        let first = newest.get(&track(next)).map_or(next.number, |newest| newest + 1);
-        let between = first..next.number;
-        let may_be_missing = between.clone().filter(|number| {
-            let id = EventId { number: *number, ..next };
-            let event = case.ledger.get(id);
-            event.is_some_and(|event| event.outcome != Outcome::NotSent) && !seen.contains(&id)
-        });
-        let most = may_be_missing.count() as u64;
-        if missed > most {
-            found(
-                What::Spurious,
-                format!("`Gap` at {:.3?} tells {missed} missing before {next}, {most} can be", heard.at),
-            );
+        let (last, since) = newest.get(&track(next)).copied().unwrap_or((next.number, index));
+        let between = last.saturating_add(1)..next.number;
+        let missing = numbers_used(case, next, between.clone());
+        if missed != missing {
+            spurious(format!("tells {missed} missing before {next}, where {missing} are"));
+        } else if last_other_notice.is_some_and(|notice| notice > since) {
+            spurious(format!("tells what is missing before {next}, which another notice covers"));
         }
         gaps.push(Gap { track: track(next), between, missed });
     }
     gaps
 }
 
+/// How many of the events between these, of the track of `next`, have used up a number.
+fn numbers_used(case: &Case<'_>, next: EventId, between: Range<u64>) -> u64 {
+    let events = between.filter_map(|number| case.ledger.get(EventId { number, ..next }));
+    events.filter(|event| event.outcome != Outcome::NotSent).count() as u64
+}
+
 /// Whether `event` vanished where no number can tell: before the first that was heard of its track, or right beside a
 /// notice of another loss, which covers it as far as the listener can know.
 pub(super) fn is_beyond_numbers(case: &Case<'_>, stream: &Stream, event: &Published) -> bool {
-    let vanished = case.faults.iter().filter(|fault| fault.kind == FaultKind::Lose).any(|fault| {
-        event.sent <= fault.end + case.tolerance.slack && event.done >= case.on_its_way_since(fault.begin)
-    });
     let of_its_track = |item: &Item| match *item {
         Item::Event(id) if track(id) == track(event.id) => Some(id.number),
         _ => None,
     };
     let numbers = || stream.items.iter().map(|heard| of_its_track(&heard.item));
-    let before = numbers().rposition(|number| number.is_some_and(|number| number < event.id.number));
     let behind = numbers().position(|number| number.is_some_and(|number| number > event.id.number));
-    let is_told_otherwise = |begin: usize| {
-        let between = stream.items.get(begin..behind.unwrap_or(stream.items.len())).unwrap_or_default();
+    let until = &stream.items[..behind.unwrap_or(stream.items.len())];
+    let is_before = |heard: &Heard| of_its_track(&heard.item).is_some_and(|number| number < event.id.number);
+    let between = until.iter().rposition(is_before).map(|before| &until[before..]);
+    let is_told_otherwise = |between: &[Heard]| {
         between.iter().any(|heard| heard.is_notice() && !matches!(heard.item, Item::Gap { .. }))
     };
-    vanished && before.is_none_or(is_told_otherwise)
+    vanished(case, event) && between.is_none_or(is_told_otherwise)
+}
+
+/// Whether it was on its way to the listeners while messages vanished there.
+fn vanished(case: &Case<'_>, event: &Published) -> bool {
+    case.faults.iter().filter(|fault| fault.kind == FaultKind::Lose).any(|fault| {
+        event.sent <= fault.end + case.tolerance.slack && event.done >= case.on_its_way_since(fault.begin)
+    })
 }
 
 fn track(EventId { publisher, channel, .. }: EventId) -> Track {

@@ -30,7 +30,7 @@ pub(super) fn check(case: &Case<'_>, stream: &Stream, found: &mut impl FnMut(Wha
     let not_by_an_outage =
         due.iter().filter(|(event, hole)| !outages.iter().any(|it| tells(case, it, event, hole)));
     let gaps = gaps(case, stream, found);
-    let left = not_by_numbers(not_by_an_outage.cloned().collect(), gaps);
+    let left = not_by_numbers(case, not_by_an_outage.cloned().collect(), gaps);
     let (events, holes): (Vec<&Published>, Vec<Hole>) = left.into_iter().unzip();
     let untold = assign(&holes, &lags).holes.into_iter().map(|place| events[place]);
     let (beyond_numbers, silent): (Vec<_>, Vec<_>) =
@@ -53,9 +53,13 @@ pub(super) fn check(case: &Case<'_>, stream: &Stream, found: &mut impl FnMut(Wha
 }
 
 /// What of `due` no gap tells.
-fn not_by_numbers(due: Vec<(&Published, Hole)>, mut gaps: Vec<Gap>) -> Vec<(&Published, Hole)> {
+fn not_by_numbers<'a>(
+    case: &Case<'_>,
+    due: Vec<(&'a Published, Hole)>,
+    mut gaps: Vec<Gap>,
+) -> Vec<(&'a Published, Hole)> {
     let mut is_told = |event: &Published| {
-        let gap = gaps.iter_mut().find(|gap| gap.missed > 0 && gap.may_tell(event));
+        let gap = gaps.iter_mut().find(|gap| gap.missed > 0 && gap.tells(case, event));
         gap.map(|gap| gap.missed -= 1).is_some()
     };
     due.into_iter().filter(|(event, _)| !is_told(event)).collect()

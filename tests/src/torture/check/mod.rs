@@ -37,7 +37,7 @@
 //! Besides, a fault may not pass **unnoticed** by a listener that was connected when it began: a kill, a restart, a
 //! cut, a black hole, a stop for longer than [`unnoticed`](Tolerance::unnoticed). (One
 //! lost message is told only to those who would have got it.) A black hole ends in a cut, so it counts as noticed only if that was
-//! by itself: within [`bound`](Tolerance::bound). And each listener must have [`heard_again`].
+//! by itself: within the time that the library [promises](Fault::within) for it. And each listener must have [`heard_again`].
 //!
 //! A listener that naps reads notices late: its nap is added to what it may take.
 
@@ -74,12 +74,12 @@ impl<'a> Case<'a> {
 
     /// When `stream` has been told of `fault` at the latest.
     fn noticed_by(&self, fault: &Fault, stream: &Stream) -> Time {
-        let Tolerance { notice, bound, slack, .. } = self.tolerance;
+        let Tolerance { notice, slack, .. } = self.tolerance;
         let is_behind = |held: &Fault| {
             held.kind.holds_back() && held.begin <= fault.begin && held.end + slack >= fault.begin
         };
         let late = if self.faults.iter().any(is_behind) { slack } else { Duration::ZERO };
-        (fault.end + notice).min(fault.begin + bound) + stream.nap + late
+        (fault.end + notice).min(fault.begin + fault.within) + stream.nap + late
     }
 
     /// Since when what was acknowledged may have been on its way at `time`.
@@ -101,8 +101,6 @@ pub(super) struct Tolerance {
     /// How long after a fault an `Interrupted` may come: a broken connection is seen at once, a stopped server
     /// while it is stopped.
     pub(super) notice: Duration,
-    /// Within which time any fault is noticed while it lasts: the library's own bound of 5 s, and a busy machine.
-    pub(super) bound: Duration,
     /// How long a server may be stopped without being missed: the ping after 1 s of silence and 2 s for its answer,
     /// and a busy machine.
     pub(super) unnoticed: Duration,
@@ -117,7 +115,6 @@ impl Default for Tolerance {
         Self {
             slack: Duration::from_secs(1),
             notice: Duration::from_secs(1),
-            bound: Duration::from_millis(6500),
             unnoticed: Duration::from_millis(3500),
             recovery: Duration::from_secs(4),
             hear_again: Duration::from_secs(15),

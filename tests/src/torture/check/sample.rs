@@ -56,7 +56,12 @@ impl Sample {
         }
         executions.sort_unstable();
         let ledger = Ledger::of(events);
-        let faults = FAULTS.map(|(kind, begin, end)| Fault { kind, begin: micros(begin), end: micros(end) });
+        let faults = FAULTS.map(|(kind, begin, end)| Fault {
+            kind,
+            begin: micros(begin),
+            end: micros(end),
+            within: micros(6_500_000),
+        });
         let (mut streams, mut lost) = (Vec::new(), Vec::new());
         for number in 0..3 {
             let (stream, told) = listen(number, &ledger, &executions);

@@ -87,7 +87,7 @@ fn id(number: u64) -> EventId {
 }
 
 fn fault(kind: FaultKind, begin: u64, end: u64) -> Fault {
-    Fault { kind, begin: ms(begin), end: ms(end) }
+    Fault { kind, begin: ms(begin), end: ms(end), within: ms(6_500) }
 }
 
 fn small() -> Small {
@@ -225,9 +225,12 @@ fn vanished() -> Small {
 fn a_gap_tells_as_many_as_it_says_of_those_before_the_next_event() {
     let told = |missed| vanished().told(gap(missed), 10_300).both(3, 10_300);
     told(2).finds(What::Silent, 0);
-    told(1).finds(What::Silent, 1);
+    let too_few = told(1).verdict();
+    assert_eq!([count(&too_few, What::Silent), count(&too_few, What::Spurious)], [1, 1]);
     told(3).finds(What::Spurious, 1);
     vanished().both(3, 10_300).finds(What::Silent, 2);
+    let by_the_library = told(2).under(&[]);
+    by_the_library.finds(What::Silent, 2); // nothing vanished on its way
     let late = vanished().both(3, 10_300).told(gap(2), 10_350).both(4, 10_400).verdict();
     assert_eq!([count(&late, What::Silent), count(&late, What::Spurious)], [2, 1], "where it stands counts");
 }
@@ -240,6 +243,13 @@ fn a_gap_may_count_what_may_have_been_published_and_nothing_that_surely_was_not(
     };
     told(Outcome::Unknown).finds(What::Silent, 0);
     told(Outcome::NotSent).finds(What::Spurious, 1);
+}
+
+#[test]
+fn a_gap_does_not_tell_what_another_notice_covers() {
+    let faults = [fault(FaultKind::Kill, 10_000, 10_010)];
+    let covered = small().under(&faults).both(0, 9_000).published(1, 10_005, Outcome::Acked);
+    covered.outage(10_001, 10_050).told(gap(1), 10_300).both(2, 10_300).finds(What::Spurious, 1);
 }
 
 #[test]
@@ -263,15 +273,15 @@ fn what_vanishes_beside_another_loss_is_beyond_numbers_and_what_vanishes_elsewhe
 
 #[test]
 fn a_black_hole_is_noticed_within_the_bound_and_not_because_it_ends() {
-    let hole = [fault(FaultKind::BlackHole, 10_000, 19_000)];
-    let unnoticed = |told_at| {
+    let hole = |within| [Fault { within: ms(within), ..fault(FaultKind::BlackHole, 10_000, 19_000) }];
+    let unnoticed = |within, told_at| {
         let Small { faults, events, items } =
-            small().under(&hole).both(0, 9_000).outage(told_at, told_at + 50);
+            small().under(&hole(within)).both(0, 9_000).outage(told_at, told_at + 50);
         let ledger = Ledger::of(events);
         let case = Case { ledger: &ledger, faults: &faults, tolerance: Tolerance::default() };
         unnoticed(&case, &Stream { items, ..Sample::of(0).streams.swap_remove(0) }).count()
     };
-    assert_eq!([unnoticed(15_100), unnoticed(19_001)], [0, 1]);
+    assert_eq!([unnoticed(6_500, 15_100), unnoticed(6_500, 19_001), unnoticed(4_500, 15_100)], [0, 1, 1]);
 }
 
 #[test]
