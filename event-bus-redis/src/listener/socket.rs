@@ -2,14 +2,16 @@
 //! more: pings and subscriptions would wait until it ends. So reading pauses for breath here.
 
 use std::io;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use futures_util::future::select_ok;
 use redis::io::tcp::TcpSettings;
 use redis::io::tcp::socket2::SockRef;
 use redis::{ConnectionAddr, ConnectionInfo};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::{TcpStream, UnixStream};
+use tokio::net::{TcpStream, UnixStream, lookup_host};
 
 /// Far fewer than the socket operations that tokio grants a task at a time, so that one is left to write with.
 const READS_IN_ONE_BREATH: u8 = 32;
@@ -28,7 +30,7 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> Socket for S {}
 pub(super) async fn connect(info: &ConnectionInfo) -> io::Result<Breathing<Box<dyn Socket>>> {
     let socket: Box<dyn Socket> = match info.addr() {
         ConnectionAddr::Tcp(host, port) => {
-            let socket = TcpStream::connect((host.as_str(), *port)).await?;
+            let socket = connect_to_any(lookup_host((host.as_str(), *port)).await?).await?;
             set(&socket, info.tcp_settings())?;
             Box::new(socket)
         }
@@ -36,6 +38,15 @@ pub(super) async fn connect(info: &ConnectionInfo) -> io::Result<Breathing<Box<d
         _ => return Err(io::Error::new(io::ErrorKind::Unsupported, "no such connection is made here")),
     };
     Ok(Breathing { socket, reads: 0 })
+}
+
+/// To all at once, as redis-rs does: one that swallows everything must not use up the time for those behind it.
+async fn connect_to_any(addresses: impl Iterator<Item = SocketAddr>) -> io::Result<TcpStream> {
+    let attempts: Vec<_> = addresses.map(|address| Box::pin(TcpStream::connect(address))).collect();
+    if attempts.is_empty() {
+        return Err(io::Error::new(io::ErrorKind::NotFound, "the host has no address"));
+    }
+    select_ok(attempts).await.map(|(socket, _others)| socket)
 }
 
 fn set(socket: &TcpStream, settings: &TcpSettings) -> io::Result<()> {
@@ -84,7 +95,11 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Breathing<S> {
 mod tests {
     use super::*;
     use std::future::poll_fn;
+    use std::time::Duration;
+
+    use redis::io::tcp::socket2::{Domain, Socket as Socket2, Type};
     use tokio::task::coop::poll_proceed;
+    use tokio::time::timeout;
 
     /// Has always more to read, and takes a share of the task's budget for everything, as tokio's sockets do.
     struct Endless;
@@ -125,6 +140,37 @@ mod tests {
         });
         #[expect(clippy::disallowed_methods, reason = "awaited here")]
         tokio::spawn(turn).await.unwrap()
+    }
+
+    /// Takes no connection and refuses none.
+    fn mute() -> (Vec<Socket2>, SocketAddr) {
+        let address = |socket: &Socket2| socket.local_addr().unwrap().as_socket().unwrap();
+        let listener = Socket2::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        listener.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
+        listener.listen(0).unwrap();
+        let mut sockets = vec![listener];
+        for _ in 0..4 {
+            let filling = Socket2::new(Domain::IPV4, Type::STREAM, None).unwrap();
+            filling.set_nonblocking(true).unwrap();
+            let _in_progress = filling.connect(&address(&sockets[0]).into());
+            sockets.push(filling);
+        }
+        let address = address(&sockets[0]);
+        (sockets, address)
+    }
+
+    #[tokio::test]
+    async fn an_address_that_swallows_everything_does_not_keep_us_from_the_next() {
+        let (_mute, mute) = mute();
+        let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        let good = listener.local_addr().unwrap();
+        let patience = Duration::from_millis(300);
+        let alone = timeout(patience, connect_to_any([mute].into_iter())).await;
+        assert!(alone.is_err(), "it swallows: {alone:?}");
+        let both = timeout(Duration::from_secs(20), connect_to_any([mute, good].into_iter())).await;
+        assert_eq!(both.unwrap().unwrap().peer_addr().unwrap(), good);
+        let none = connect_to_any(std::iter::empty()).await;
+        assert_eq!(none.unwrap_err().kind(), io::ErrorKind::NotFound);
     }
 
     #[tokio::test]
