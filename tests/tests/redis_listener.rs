@@ -54,7 +54,7 @@ async fn a_killed_connection_is_told_and_heals() {
     assert_eq!(bus.state().listener, LinkState::Connected);
 }
 
-/// A socket from which there is always something to read.
+/// More comes than has been read. (What becomes of a socket that never runs dry, `listener/socket.rs` tests.)
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn under_a_flood_without_end_others_come_to_listen_and_nothing_is_told() {
     let server = RedisServer::start();
