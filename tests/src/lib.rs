@@ -5,6 +5,7 @@
 
 mod events;
 mod logged;
+pub mod memory;
 pub mod proxy;
 pub mod python;
 pub mod server;

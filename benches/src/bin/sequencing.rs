@@ -13,6 +13,7 @@ use event_bus_core::{ChannelKey, MemoryTransport, Message};
 use event_bus_examples::{ExecutionEvent, ExecutionEventBus, run_events};
 use event_bus_redis::RedisTransport;
 use event_bus_tests::RedisServer;
+use event_bus_tests::memory::resident_kib;
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
@@ -235,7 +236,7 @@ async fn wire(event: &ExecutionEvent, is_sequenced: bool) -> Result<usize, Failu
 /// grows by when nobody numbers.
 async fn memory_per_publisher(event: &ExecutionEvent) -> Result<f64, Failure> {
     let event = serde_json::to_string(event)?;
-    let mut grown = [0.0; 2];
+    let mut grown = [0; 2];
     for (is_sequenced, grown) in [false, true].into_iter().zip(&mut grown) {
         let memory = MemoryTransport::new();
         let bus = ExecutionEventBus::builder(memory.clone()).queue_messages(10).build()?;
@@ -243,7 +244,7 @@ async fn memory_per_publisher(event: &ExecutionEvent) -> Result<f64, Failure> {
         for _ in 0..SUBSCRIPTIONS {
             listeners.push(bus.listen("k").await?);
         }
-        let before = resident_bytes()?;
+        let before = resident_kib();
         for publisher in 0..PUBLISHERS {
             let wire = envelope(&event, is_sequenced.then_some(1));
             let wire = wire.replace("0123456789abcdef", &format!("{publisher:016x}"));
@@ -253,16 +254,11 @@ async fn memory_per_publisher(event: &ExecutionEvent) -> Result<f64, Failure> {
                 events.recv().await.ok_or("it ended")??;
             }
         }
-        *grown = resident_bytes()? - before;
+        *grown = resident_kib().saturating_sub(before);
     }
-    let followed = u32::try_from(PUBLISHERS * SUBSCRIPTIONS).map_or(f64::INFINITY, f64::from);
-    Ok((grown[1] - grown[0]) / followed)
-}
-
-fn resident_bytes() -> Result<f64, Failure> {
-    let status = std::fs::read_to_string("/proc/self/status")?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).ok_or("no VmRSS")?;
-    Ok(line.trim().trim_end_matches(" kB").parse::<f64>()? * 1024.0)
+    let [plain, numbered] = grown;
+    let bytes = u32::try_from(numbered.saturating_sub(plain) * 1024)?;
+    Ok(f64::from(bytes) / f64::from(u32::try_from(PUBLISHERS * SUBSCRIPTIONS)?))
 }
 
 fn rate(count: usize, started: Instant) -> f64 {

@@ -17,9 +17,10 @@ use super::options::Options;
 use super::plan::plan;
 use super::publishers::{Publisher, Voice};
 use super::record::{Clock, Fault, Ledger, Published, Stream, Time};
-use super::remains::{self, Memory, resident_kib};
+use super::remains::{self, Memory};
 use super::site::{Carrier, Site};
 use super::{faults, publishers};
+use crate::memory::resident_kib;
 
 /// How long the listeners may take to read what is left, and to hear the farewell.
 const FAREWELL: Duration = Duration::from_secs(10);

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use event_bus_core::{Any, Delivery, Notice, Subscription};
 use event_bus_redis::RedisTransport;
+use event_bus_tests::memory::resident_kib;
 use event_bus_tests::{
     Numbered, NumberedBus, NumberedChannel, PATIENCE, RedisServer, SourceChannel, eventually,
 };
@@ -60,13 +61,13 @@ async fn stopped_reader() -> Result<String, Failure> {
     let reading = read_all(reader, Arc::clone(&read));
     let flooding = async {
         flood(&server, 0..WARM_UP, &read).await?;
-        let before = resident_kib()?;
+        let before = resident_kib();
         flood(&server, WARM_UP..MESSAGES, &read).await?;
         Ok(before)
     };
     let joined = tokio::try_join!(reading, flooding);
     let ((delivered, missed), before) = joined.inspect_err(|_| println!("{:?}", bus.health().listener))?;
-    let after = resident_kib()?;
+    let after = resident_kib();
     check(delivered + missed == MESSAGES, "the reader was told of all", delivered + missed)?;
     let (kept, lost) = read_rest(&mut stopped).await?;
     check(kept + lost == MESSAGES, "the stopped one was told of all", kept + lost)?;
@@ -202,22 +203,7 @@ async fn level(bus: &NumberedBus) -> Result<Level, Failure> {
         (health.wanted, health.confirmed) == (1, 1)
     })
     .await;
-    Ok(Level { kib: resident_kib()?, tasks: Handle::current().metrics().num_alive_tasks() })
-}
-
-fn resident_kib() -> Result<u64, Failure> {
-    memory_kib("VmRSS:")
-}
-
-/// The most that has ever been resident.
-fn peak_kib() -> Result<u64, Failure> {
-    memory_kib("VmHWM:")
-}
-
-fn memory_kib(field: &str) -> Result<u64, Failure> {
-    let status = std::fs::read_to_string("/proc/self/status")?;
-    let line = status.lines().find_map(|line| line.strip_prefix(field)).ok_or("no such field")?;
-    Ok(line.trim().trim_end_matches(" kB").parse()?)
+    Ok(Level { kib: resident_kib(), tasks: Handle::current().metrics().num_alive_tasks() })
 }
 
 fn check(holds: bool, what: &str, found: impl std::fmt::Display) -> Result<(), Failure> {

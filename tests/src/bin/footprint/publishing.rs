@@ -7,12 +7,13 @@ use std::time::{Duration, Instant};
 
 use event_bus_core::{Bytes, Channel, Codec, CodecError, Envelope, ErrorKind, EventBus};
 use event_bus_redis::{RedisConfig, RedisTransport};
+use event_bus_tests::memory::{peak_kib, resident_kib};
 use event_bus_tests::{PATIENCE, RedisServer, eventually};
 use futures_util::StreamExt;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::timeout;
 
-use super::{Failure, check, peak_kib, resident_kib};
+use super::{Failure, check};
 
 const PUBLISHES: u64 = 20_000;
 const BYTES: usize = 10_000;
@@ -76,17 +77,17 @@ pub(super) async fn publishing() -> Result<String, Failure> {
     let redis = RedisTransport::connect(config.max_in_flight(IN_FLIGHT)).await?;
     let bus = LargeBus::with_codec(redis, Padded).build()?;
     bus.publish_to("k", &small(0)).await?;
-    let before = resident_kib()?;
+    let before = resident_kib();
     stall(&server, &bus, 0..PUBLISHES, SMALL).await?;
-    let each = (peak_kib()?.saturating_sub(before)) * 1024 / PUBLISHES;
+    let each = peak_kib().saturating_sub(before) * 1024 / PUBLISHES;
     check(each < MOST_EACH, "a publish that waits costs less than 8 KiB besides its message", each)?;
     let told = stall(&server, &bus, PUBLISHES..2 * PUBLISHES, BYTES).await?;
-    let grown = peak_kib()?.saturating_sub(before);
+    let grown = peak_kib().saturating_sub(before);
     let most = (MOST_MESSAGES + MOST_EACH * PUBLISHES) / 1024;
     check(grown < most, "what waits costs its messages, and those in flight twice more", grown)?;
-    let before_more = peak_kib()?;
+    let before_more = peak_kib();
     stall(&server, &bus, 2 * PUBLISHES..3 * PUBLISHES, BYTES).await?;
-    let more = peak_kib()?.saturating_sub(before_more);
+    let more = peak_kib().saturating_sub(before_more);
     check(more < grown / 2, "another stall needs no memory of its own", more)?;
     Ok(format!(
         "{PUBLISHES} publishes of {BYTES} bytes to a stopped server: {told}; grown by {grown} KiB, and by {more} KiB more the \
