@@ -225,16 +225,14 @@ impl<E: Event> EventBus<E> {
     }
 
     /// Ends all subscriptions of this bus, once what they have queued is read, and refuses everything from now
-    /// on, on all clones. Other buses on the same transport go on. Never fails; closing twice is closing once.
+    /// on, on all clones. Returns when its [outboxes](Self::outbox) have published what they hold, or their time for it is
+    /// over. Other buses on the same transport go on. Never fails; closing twice is closing once.
     ///
     /// # Cancel safety
-    /// Everything is done at the first poll.
-    #[expect(
-        clippy::unused_async,
-        reason = "closing will wait for outgoing events where there is a queue of them"
-    )]
+    /// Everything is begun at the first poll. Dropping the future after it changes nothing: the outboxes go on.
     pub async fn close(&self) {
         self.0.port.close();
+        self.0.port.drained().await;
     }
 
     /// The bus name.

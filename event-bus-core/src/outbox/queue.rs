@@ -1,0 +1,193 @@
+//! What an outbox holds, in order: what waits, how much is under way, and the sums. No lock, no task, no clock.
+
+use std::collections::VecDeque;
+
+use bytes::Bytes;
+
+use super::config::{OutboxConfig, OutboxOverflow};
+use super::outcome::{Failed, Outcome};
+use super::report::OutboxReport;
+use crate::channel::Channel;
+use crate::error::{Error, ErrorKind, Result};
+use crate::message::Message;
+
+/// What goes out together: enough to make the round trip cheap, and little enough to be given up together.
+const MOST_MESSAGES: usize = 1_000;
+const MOST_BYTES: usize = 1024 * 1024;
+
+/// A message that has no outcome yet. It may be sent more than once, and a message can't be cloned.
+pub(super) struct Parcel {
+    position: u64,
+    channel: Channel,
+    payload: Bytes,
+}
+
+#[derive(Default)]
+pub(super) struct Queue {
+    waiting: VecDeque<Parcel>,
+    waiting_bytes: usize,
+    under_way: UnderWay,
+    /// Its `queued` numbers are filled in when it is shown.
+    report: OutboxReport,
+    is_dropping: bool,
+}
+
+#[derive(Clone, Copy, Default)]
+struct UnderWay {
+    first: u64,
+    messages: usize,
+    bytes: usize,
+}
+
+/// What became of the messages that were added.
+pub(super) struct Added {
+    /// Made room for them.
+    pub(super) dropped: Vec<Failed>,
+    /// Nothing was dropped since the queue was last empty, and now something was.
+    pub(super) is_first_drop: bool,
+    /// Nothing had been waiting.
+    pub(super) was_idle: bool,
+}
+
+impl Parcel {
+    pub(super) fn channel(&self) -> &Channel {
+        &self.channel
+    }
+
+    pub(super) fn message(&self) -> Message {
+        Message::new(self.channel.clone(), self.payload.clone())
+    }
+}
+
+impl Queue {
+    /// Adds all of `messages` or none.
+    ///
+    /// # Errors
+    /// `QueueFull` if there is no room for them and none is made; they are all still there then.
+    pub(super) fn add(&mut self, messages: &mut Vec<Message>, limits: &OutboxConfig) -> Result<Added> {
+        let bytes: usize = messages.iter().map(|message| message.payload().len()).sum();
+        let mut added = Added { dropped: Vec::new(), is_first_drop: false, was_idle: self.waiting.is_empty() };
+        while !self.has_room(messages.len(), bytes, limits) {
+            match limits.overflow {
+                OutboxOverflow::Refuse => return Err(full(limits)),
+                OutboxOverflow::DropOldest => {}
+            }
+            let Some(oldest) = self.pop() else {
+                messages.drain(..).for_each(|message| {
+                    let parcel = self.parcel(message);
+                    self.drop_parcel(parcel, &mut added, limits);
+                });
+                return Ok(added);
+            };
+            self.drop_parcel(oldest, &mut added, limits);
+        }
+        for message in messages.drain(..) {
+            let parcel = self.parcel(message);
+            self.waiting.push_back(parcel);
+        }
+        self.waiting_bytes += bytes;
+        Ok(added)
+    }
+
+    /// Moves what goes out next to `batch`.
+    pub(super) fn take(&mut self, batch: &mut Vec<Parcel>, limits: &OutboxConfig) {
+        // Half of what it holds at most, so that there is something that can be dropped, and room while it is under way.
+        let (messages, bytes) = (MOST_MESSAGES.min(limits.messages.div_ceil(2)), MOST_BYTES.min(limits.bytes / 2));
+        while self.under_way.messages < messages
+            && self.waiting.front().is_some_and(|next| {
+                self.under_way.messages == 0 || self.under_way.bytes + next.payload.len() <= bytes
+            })
+            && let Some(next) = self.pop()
+        {
+            if self.under_way.messages == 0 {
+                self.under_way.first = next.position;
+            }
+            self.under_way.messages += 1;
+            self.under_way.bytes += next.payload.len();
+            batch.push(next);
+        }
+    }
+
+    /// What was under way is so no more.
+    pub(super) fn settle(&mut self, outcome: &mut Outcome, failed: &[ErrorKind]) {
+        self.under_way = UnderWay::default();
+        self.report.sent += outcome.sent;
+        self.report.is_failing = outcome.is_failing();
+        failed.iter().for_each(|kind| self.report.count_failure(*kind));
+        for parcel in outcome.again.drain(..).rev() {
+            self.waiting_bytes += parcel.payload.len();
+            self.waiting.push_front(parcel);
+        }
+        self.is_dropping &= !self.waiting.is_empty();
+    }
+
+    /// All that waits: it won't be sent.
+    pub(super) fn give_up(&mut self) -> VecDeque<Parcel> {
+        self.waiting_bytes = 0;
+        std::mem::take(&mut self.waiting)
+    }
+
+    /// How many messages were accepted so far.
+    pub(super) fn end(&self) -> u64 {
+        self.report.accepted
+    }
+
+    /// Whether the first `end` messages have an outcome.
+    pub(super) fn is_settled(&self, end: u64) -> bool {
+        let first = match (self.under_way, self.waiting.front()) {
+            (UnderWay { first, messages: 1.., .. }, _) => first,
+            (_, Some(next)) => next.position,
+            (_, None) => self.report.accepted,
+        };
+        first >= end
+    }
+
+    /// Whether nothing has failed so before.
+    pub(super) fn is_new_failure(&self, kind: ErrorKind) -> bool {
+        self.report.failed(kind) == 0
+    }
+
+    pub(super) fn is_failing(&self) -> bool {
+        self.report.is_failing
+    }
+
+    pub(super) fn report(&self) -> OutboxReport {
+        let mut report = self.report.clone();
+        report.queued = (self.waiting.len() + self.under_way.messages) as u64;
+        report.queued_bytes = (self.waiting_bytes + self.under_way.bytes) as u64;
+        report
+    }
+
+    /// An event that is alone has room, however large it is.
+    fn has_room(&self, messages: usize, bytes: usize, limits: &OutboxConfig) -> bool {
+        let held = self.waiting.len() + self.under_way.messages;
+        let held_bytes = self.waiting_bytes + self.under_way.bytes;
+        held == 0
+            || (held.saturating_add(messages) <= limits.messages
+                && held_bytes.saturating_add(bytes) <= limits.bytes)
+    }
+
+    fn parcel(&mut self, message: Message) -> Parcel {
+        let position = self.report.accepted;
+        self.report.accepted += 1;
+        let (channel, payload) = message.into_parts();
+        Parcel { position, channel, payload }
+    }
+
+    fn pop(&mut self) -> Option<Parcel> {
+        let next = self.waiting.pop_front()?;
+        self.waiting_bytes -= next.payload.len();
+        Some(next)
+    }
+
+    fn drop_parcel(&mut self, parcel: Parcel, added: &mut Added, limits: &OutboxConfig) {
+        added.is_first_drop |= !std::mem::replace(&mut self.is_dropping, true);
+        self.report.count_failure(ErrorKind::QueueFull);
+        added.dropped.push(Failed { parcel, error: full(limits) });
+    }
+}
+
+fn full(limits: &OutboxConfig) -> Error {
+    let text = format!("the outbox is full: it holds {} messages or {} bytes", limits.messages, limits.bytes);
+    Error::new(ErrorKind::QueueFull, text)
+}
