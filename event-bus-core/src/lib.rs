@@ -123,8 +123,8 @@ pub use subscription::Subscription;
 // The same for code without `async`
 #[cfg(feature = "blocking")]
 pub use blocking::{
-    BlockingChannelHandle, BlockingEventBus, BlockingPublishBatch, BlockingRuntime, BlockingStateWatch,
-    BlockingSubscription, TimedItems,
+    BlockingChannelHandle, BlockingEventBus, BlockingOutbox, BlockingPublishBatch, BlockingRuntime,
+    BlockingStateWatch, BlockingSubscription, TimedItems,
 };
 
 // What travels

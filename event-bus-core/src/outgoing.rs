@@ -131,9 +131,7 @@ impl Pending {
             Awaited::MarkerReceipt { original, max } => {
                 Some(too_large(*original, *max, None, "a marker is going to tell listeners"))
             }
-            Awaited::Rejected { original, max, channel } => {
-                Some(rejected(*original, *max, channel.clone()))
-            }
+            Awaited::Rejected { original, max, channel } => Some(rejected(*original, *max, channel.clone())),
         })
     }
 

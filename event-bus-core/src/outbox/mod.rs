@@ -42,15 +42,13 @@ impl<E: Event> EventBus<E> {
     /// # #[bus(name = "pings", channel(all = "all"))]
     /// # struct Ping { n: u64 }
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), event_bus_core::Error> {
-    /// use event_bus_core::{ErrorKind, OutboxConfig};
+    /// use event_bus_core::OutboxConfig;
     ///
     /// let bus = PingBus::new(MemoryTransport::new());
     /// let outbox = bus.outbox(OutboxConfig::default().queue_messages(1_000))?;
-    /// for n in 0..5_000 {
-    ///     match outbox.send(&Ping { n }) {
-    ///         Err(error) if error.kind() == ErrorKind::QueueFull => outbox.send_when_room(&Ping { n }).await?,
-    ///         sent => sent?,
-    ///     }
+    /// outbox.send(&Ping { n: 0 })?; // at once; published soon
+    /// for n in 1..5_000 {
+    ///     outbox.send_when_room(&Ping { n }).await?; // no faster than they are published
     /// }
     /// let report = outbox.flush().await;
     /// assert_eq!((report.sent, report.lost()), (5_000, 0));
@@ -129,18 +127,31 @@ impl<E: Event> Outbox<E> {
         self.queue(self.bus.channels(Some(&key.try_into()?), event)?, event)
     }
 
-    /// As [`send`](Self::send), but waits while there is no room: for who produces faster than the server takes.
-    /// Who sends without waiting may come before.
+    /// As [`send`](Self::send), but waits while there is no room: for who produces faster than the server takes. One who
+    /// sends without waiting may come before.
     ///
     /// # Errors
-    /// As for [`send`](Self::send), but for `QueueFull`, which comes with [`OutboxOverflow::DropOldest`] neither.
+    /// As for [`send`](Self::send), except `QueueFull`.
     ///
     /// # Cancel safety
     /// Dropping the future before it is done queues nothing.
     pub async fn send_when_room(&self, event: &E) -> Result<()> {
-        let (mut messages, over_limit) = self.encode(self.bus.channels(None, event)?, event)?;
-        self.shared().add_when_room(&mut messages).await?;
-        over_limit.map_or(Ok(()), Err)
+        self.queue_when_room(self.bus.channels(None, event)?, event).await
+    }
+
+    /// As [`send_to`](Self::send_to), but waits while there is no room. As [`send_when_room`](Self::send_when_room).
+    ///
+    /// # Errors
+    /// As for [`send_when_room`](Self::send_when_room).
+    ///
+    /// # Cancel safety
+    /// Dropping the future before it is done queues nothing.
+    pub async fn send_to_when_room<K>(&self, key: K, event: &E) -> Result<()>
+    where
+        K: TryInto<ChannelKey>,
+        Error: From<K::Error>,
+    {
+        self.queue_when_room(self.bus.channels(Some(&key.try_into()?), event)?, event).await
     }
 
     /// Returns when everything that was sent before has an outcome, and everybody was told of it: what could be
@@ -181,6 +192,12 @@ impl<E: Event> Outbox<E> {
     fn queue(&self, channels: Vec<Channel>, event: &E) -> Result<()> {
         let (mut messages, over_limit) = self.encode(channels, event)?;
         self.shared().add(&mut messages)?;
+        over_limit.map_or(Ok(()), Err)
+    }
+
+    async fn queue_when_room(&self, channels: Vec<Channel>, event: &E) -> Result<()> {
+        let (mut messages, over_limit) = self.encode(channels, event)?;
+        self.shared().add_when_room(&mut messages).await?;
         over_limit.map_or(Ok(()), Err)
     }
 

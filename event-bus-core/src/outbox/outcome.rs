@@ -26,7 +26,10 @@ pub(super) struct Failed {
 
 impl Outcome {
     /// Of a batch, by what the transport says of each of its messages.
-    pub(super) fn of(batch: impl DoubleEndedIterator<Item = Parcel> + ExactSizeIterator, mut results: Vec<Result<Receipt>>) -> Self {
+    pub(super) fn of(
+        batch: impl DoubleEndedIterator<Item = Parcel> + ExactSizeIterator,
+        mut results: Vec<Result<Receipt>>,
+    ) -> Self {
         results.truncate(batch.len());
         while results.len() < batch.len() {
             results.push(Err(Error::no_outcome()));
@@ -77,7 +80,9 @@ impl Outcome {
 
 /// Sent late, it would be taken for the newest.
 fn overtaken(channel: &Channel, error: Error) -> Error {
-    let text = format!("the event for {channel} was not sent, and a later one was: sending it now would change their order");
+    let text = format!(
+        "the event for {channel} was not sent, and a later one was: sending it now would change their order"
+    );
     Error::new(ErrorKind::NotSent, text).with_channel(channel.clone()).with_source(error)
 }
 

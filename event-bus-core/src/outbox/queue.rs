@@ -66,7 +66,8 @@ impl Queue {
     /// `QueueFull` if there is no room for them and none is made; they are all still there then.
     pub(super) fn add(&mut self, messages: &mut Vec<Message>, limits: &OutboxConfig) -> Result<Added> {
         let bytes: usize = messages.iter().map(|message| message.payload().len()).sum();
-        let mut added = Added { dropped: Vec::new(), is_first_drop: false, was_idle: self.waiting.is_empty() };
+        let mut added =
+            Added { dropped: Vec::new(), is_first_drop: false, was_idle: self.waiting.is_empty() };
         while !self.has_room(messages.len(), bytes, limits) {
             match limits.overflow {
                 OutboxOverflow::Refuse => return Err(full(limits)),
@@ -92,7 +93,8 @@ impl Queue {
     /// Moves what goes out next to `batch`.
     pub(super) fn take(&mut self, batch: &mut Vec<Parcel>, limits: &OutboxConfig) {
         // Half of what it holds at most, so that there is something that can be dropped, and room while it is under way.
-        let (messages, bytes) = (MOST_MESSAGES.min(limits.messages.div_ceil(2)), MOST_BYTES.min(limits.bytes / 2));
+        let (messages, bytes) =
+            (MOST_MESSAGES.min(limits.messages.div_ceil(2)), MOST_BYTES.min(limits.bytes / 2));
         while self.under_way.messages < messages
             && self.waiting.front().is_some_and(|next| {
                 self.under_way.messages == 0 || self.under_way.bytes + next.payload.len() <= bytes

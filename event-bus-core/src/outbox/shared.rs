@@ -86,6 +86,10 @@ impl Shared {
 
     /// As [`add`](Self::add), once there is room.
     pub(super) async fn add_when_room(&self, messages: &mut Vec<Message>) -> Result<()> {
+        match self.add(messages) {
+            Err(error) if error.kind() == ErrorKind::QueueFull => {}
+            done => return done,
+        }
         loop {
             let mut news = pin!(self.news.notified());
             news.as_mut().enable(); // from here on no room is missed
@@ -237,6 +241,7 @@ fn given_up((parcel, kind): (Parcel, ErrorKind), why: &str) -> Failed {
         ErrorKind::OutcomeUnknown => "may or may not have been published",
         _ => "was not published",
     };
-    let error = Error::new(kind, format!("the event for {channel} {what}: {why}")).with_channel(channel.clone());
+    let error =
+        Error::new(kind, format!("the event for {channel} {what}: {why}")).with_channel(channel.clone());
     Failed { parcel, error }
 }
