@@ -7,6 +7,7 @@ use std::pin::{Pin, pin};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
+use tokio::task::coop;
 use tokio::time::{Instant, sleep_until};
 
 use super::config::OutboxConfig;
@@ -86,6 +87,7 @@ impl Shared {
 
     /// As [`add`](Self::add), once there is room.
     pub(super) async fn add_when_room(&self, messages: &mut Vec<Message>) -> Result<()> {
+        coop::consume_budget().await; // who sends in a loop lets the task publish meanwhile
         match self.add(messages) {
             Err(error) if error.kind() == ErrorKind::QueueFull => {}
             done => return done,
