@@ -279,11 +279,10 @@ impl<E: Event> EventBus<E> {
     /// The channel of `key`, or all that the type of `event` declares.
     pub(crate) fn channels(&self, key: Option<&ChannelKey>, event: &E) -> Result<Vec<Channel>> {
         self.0.port.refuse_if_closed()?;
-        let keys = match key {
-            Some(key) => vec![key.clone()],
-            None => declared_keys(self.name(), event)?,
-        };
-        Ok(keys.iter().map(|key| self.channel(key)).collect())
+        match key {
+            Some(key) => Ok(vec![self.channel(key)]),
+            None => Ok(declared_keys(self.name(), event)?.iter().map(|key| self.channel(key)).collect()),
+        }
     }
 
     /// The numbers that messages on `channels` get; none if this bus does not number them.

@@ -64,10 +64,6 @@ impl Message {
         &self.payload
     }
 
-    pub(crate) fn into_parts(self) -> (Channel, Bytes) {
-        (self.channel, self.payload)
-    }
-
     pub(crate) fn decode<E: Event>(&self, codec: &SharedCodec<E>) -> Decoded<E> {
         let shared = self
             .decoded

@@ -8,7 +8,7 @@ mod shared;
 mod task;
 
 use std::fmt;
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use tokio::runtime::Handle;
 
@@ -72,7 +72,7 @@ impl<E: Event> EventBus<E> {
             reason = "ends when the outbox is closed or dropped, within a bound; it tells what it leaves behind"
         )]
         runtime.spawn(courier.run());
-        Ok(Outbox { bus: self.clone(), door: Arc::new(Door(shared)) })
+        Ok(Outbox { bus: self.clone(), door: Arc::new(Door { shared, last_channel: Mutex::default() }) })
     }
 }
 
@@ -100,7 +100,11 @@ pub struct Outbox<E> {
 }
 
 /// Shared by the clones. The task has none: it ends with the last of them.
-struct Door(Arc<Shared>);
+struct Door {
+    shared: Arc<Shared>,
+    /// Where the last event was sent by its key: the next one often goes there too.
+    last_channel: Mutex<Option<Channel>>,
+}
 
 impl<E: Event> Outbox<E> {
     /// Queues `event` for every channel that its type declares. It is encoded now, and may be dropped.
@@ -124,7 +128,7 @@ impl<E: Event> Outbox<E> {
         K: TryInto<ChannelKey>,
         Error: From<K::Error>,
     {
-        self.queue(self.bus.channels(Some(&key.try_into()?), event)?, event)
+        self.queue(vec![self.channel(&key.try_into()?)], event)
     }
 
     /// As [`send`](Self::send), but waits while there is no room: for who produces faster than the server takes. One who
@@ -151,7 +155,7 @@ impl<E: Event> Outbox<E> {
         K: TryInto<ChannelKey>,
         Error: From<K::Error>,
     {
-        self.queue_when_room(self.bus.channels(Some(&key.try_into()?), event)?, event).await
+        self.queue_when_room(vec![self.channel(&key.try_into()?)], event).await
     }
 
     /// Returns when everything that was sent before has an outcome, and everybody was told of it: what could be
@@ -186,18 +190,26 @@ impl<E: Event> Outbox<E> {
     }
 
     fn shared(&self) -> &Arc<Shared> {
-        &self.door.0
+        &self.door.shared
+    }
+
+    fn channel(&self, key: &ChannelKey) -> Channel {
+        let mut last = self.door.last_channel.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*last {
+            Some(channel) if channel.key() == key.as_str() => channel.clone(),
+            _ => last.insert(self.bus.channel(key)).clone(),
+        }
     }
 
     fn queue(&self, channels: Vec<Channel>, event: &E) -> Result<()> {
-        let (mut messages, over_limit) = self.encode(channels, event)?;
-        self.shared().add(&mut messages)?;
+        let (messages, over_limit) = self.encode(channels, event)?;
+        self.shared().add(&messages)?;
         over_limit.map_or(Ok(()), Err)
     }
 
     async fn queue_when_room(&self, channels: Vec<Channel>, event: &E) -> Result<()> {
-        let (mut messages, over_limit) = self.encode(channels, event)?;
-        self.shared().add_when_room(&mut messages).await?;
+        let (messages, over_limit) = self.encode(channels, event)?;
+        self.shared().add_when_room(&messages).await?;
         over_limit.map_or(Ok(()), Err)
     }
 
@@ -210,7 +222,7 @@ impl<E: Event> Outbox<E> {
 
 impl Drop for Door {
     fn drop(&mut self) {
-        Drain::close(&*self.0);
+        Drain::close(&*self.shared);
     }
 }
 
@@ -224,7 +236,7 @@ impl<E> fmt::Debug for Outbox<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Outbox")
             .field("bus", &self.bus)
-            .field("report", &self.door.0.report())
+            .field("report", &self.door.shared.report())
             .finish_non_exhaustive()
     }
 }

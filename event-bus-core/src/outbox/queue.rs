@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 
 use super::config::{OutboxConfig, OutboxOverflow};
 use super::outcome::{Failed, Outcome};
@@ -14,6 +14,11 @@ use crate::message::Message;
 /// What goes out together: enough to make the round trip cheap, and little enough to be given up together.
 const MOST_MESSAGES: usize = 1_000;
 const MOST_BYTES: usize = 1024 * 1024;
+
+/// Smaller messages are copied together into blocks of so many bytes: what waits is then no allocation each, which another
+/// thread would have to free. What is left of a block is kept until its last message is done with.
+const BLOCK_BYTES: usize = 64 * 1024;
+const MOST_COPIED: usize = 8 * 1024;
 
 /// A message that has no outcome yet. It may be sent more than once, and a message can't be cloned.
 pub(super) struct Parcel {
@@ -27,6 +32,7 @@ pub(super) struct Queue {
     waiting: VecDeque<Parcel>,
     waiting_bytes: usize,
     under_way: UnderWay,
+    block: BytesMut,
     /// Its `queued` numbers are filled in when it is shown.
     report: OutboxReport,
     is_dropping: bool,
@@ -63,8 +69,8 @@ impl Queue {
     /// Adds all of `messages` or none.
     ///
     /// # Errors
-    /// `QueueFull` if there is no room for them and none is made; they are all still there then.
-    pub(super) fn add(&mut self, messages: &mut Vec<Message>, limits: &OutboxConfig) -> Result<Added> {
+    /// `QueueFull` if there is no room for them and none is made.
+    pub(super) fn add(&mut self, messages: &[Message], limits: &OutboxConfig) -> Result<Added> {
         let bytes: usize = messages.iter().map(|message| message.payload().len()).sum();
         let mut added =
             Added { dropped: Vec::new(), is_first_drop: false, was_idle: self.waiting.is_empty() };
@@ -74,7 +80,7 @@ impl Queue {
                 OutboxOverflow::DropOldest => {}
             }
             let Some(oldest) = self.pop() else {
-                messages.drain(..).for_each(|message| {
+                messages.iter().for_each(|message| {
                     let parcel = self.parcel(message);
                     self.drop_parcel(parcel, &mut added, limits);
                 });
@@ -82,7 +88,7 @@ impl Queue {
             };
             self.drop_parcel(oldest, &mut added, limits);
         }
-        for message in messages.drain(..) {
+        for message in messages {
             let parcel = self.parcel(message);
             self.waiting.push_back(parcel);
         }
@@ -169,11 +175,21 @@ impl Queue {
                 && held_bytes.saturating_add(bytes) <= limits.bytes)
     }
 
-    fn parcel(&mut self, message: Message) -> Parcel {
+    fn parcel(&mut self, message: &Message) -> Parcel {
         let position = self.report.accepted;
         self.report.accepted += 1;
-        let (channel, payload) = message.into_parts();
-        Parcel { position, channel, payload }
+        Parcel { position, channel: message.channel().clone(), payload: self.keep(message.payload()) }
+    }
+
+    fn keep(&mut self, payload: &Bytes) -> Bytes {
+        if payload.len() > MOST_COPIED {
+            return payload.clone();
+        }
+        if self.block.capacity() < payload.len() {
+            self.block = BytesMut::with_capacity(BLOCK_BYTES);
+        }
+        self.block.extend_from_slice(payload);
+        self.block.split().freeze()
     }
 
     fn pop(&mut self) -> Option<Parcel> {

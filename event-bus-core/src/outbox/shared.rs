@@ -61,7 +61,7 @@ impl Shared {
     }
 
     /// Queues all of `messages` or none.
-    pub(super) fn add(&self, messages: &mut Vec<Message>) -> Result<()> {
+    pub(super) fn add(&self, messages: &[Message]) -> Result<()> {
         let added = {
             let mut state = self.lock();
             if !matches!(state.phase, Phase::Open) {
@@ -86,7 +86,7 @@ impl Shared {
     }
 
     /// As [`add`](Self::add), once there is room.
-    pub(super) async fn add_when_room(&self, messages: &mut Vec<Message>) -> Result<()> {
+    pub(super) async fn add_when_room(&self, messages: &[Message]) -> Result<()> {
         coop::consume_budget().await; // who sends in a loop lets the task publish meanwhile
         match self.add(messages) {
             Err(error) if error.kind() == ErrorKind::QueueFull => {}
