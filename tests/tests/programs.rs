@@ -82,7 +82,7 @@ fn outbox_publishes_all_that_was_sent_in_memory_and_on_redis() {
     for url in [None, Some(server.url())] {
         let output = run("outbox", &[], url.as_deref());
         assert!(output.status.success(), "{output:?}");
-        assert_eq!(last_line(&output), "outbox: 12000 sent, 0 lost");
+        assert_eq!(last_line(&output), "outbox: 14000 sent, 0 lost");
     }
 }
 

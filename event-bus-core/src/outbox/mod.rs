@@ -2,6 +2,7 @@
 
 mod config;
 mod outcome;
+mod parcel;
 mod queue;
 mod report;
 mod shared;

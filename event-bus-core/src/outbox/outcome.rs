@@ -2,8 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::queue::Parcel;
-use super::report::OutboxFailure;
+use super::parcel::{Failed, Parcel};
 use crate::channel::Channel;
 use crate::error::{Error, ErrorKind, Result};
 use crate::receipt::Receipt;
@@ -16,12 +15,6 @@ pub(super) struct Outcome {
     pub(super) again: Vec<Parcel>,
     /// Why it is to be sent again.
     pub(super) trouble: Option<String>,
-}
-
-/// A message that was not published, or not for sure.
-pub(super) struct Failed {
-    pub(super) parcel: Parcel,
-    pub(super) error: Error,
 }
 
 impl Outcome {
@@ -58,15 +51,15 @@ impl Outcome {
     fn add(&mut self, parcel: Parcel, result: Result<Receipt>, passed: &mut HashSet<Channel>) {
         let Err(error) = result else {
             self.sent += 1;
-            passed.insert(parcel.channel().clone());
+            passed.insert(parcel.channel.clone());
             return;
         };
         if error.outcome_unknown() {
-            passed.insert(parcel.channel().clone());
+            passed.insert(parcel.channel.clone());
         }
         match error.is_retryable() {
-            true if passed.contains(parcel.channel()) => {
-                let error = overtaken(parcel.channel(), error);
+            true if passed.contains(&parcel.channel) => {
+                let error = overtaken(&parcel.channel, error);
                 self.failed.push(Failed { parcel, error });
             }
             true => {
@@ -84,10 +77,4 @@ fn overtaken(channel: &Channel, error: Error) -> Error {
         "the event for {channel} was not sent, and a later one was: sending it now would change their order"
     );
     Error::new(ErrorKind::NotSent, text).with_channel(channel.clone()).with_source(error)
-}
-
-impl From<Failed> for OutboxFailure {
-    fn from(Failed { parcel, error }: Failed) -> Self {
-        Self::new(parcel.message(), error)
-    }
 }

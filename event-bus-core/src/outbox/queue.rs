@@ -5,9 +5,9 @@ use std::collections::VecDeque;
 use bytes::{Bytes, BytesMut};
 
 use super::config::{OutboxConfig, OutboxOverflow};
-use super::outcome::{Failed, Outcome};
+use super::outcome::Outcome;
+use super::parcel::{Failed, Parcel};
 use super::report::OutboxReport;
-use crate::channel::Channel;
 use crate::error::{Error, ErrorKind, Result};
 use crate::message::Message;
 
@@ -19,13 +19,6 @@ const MOST_BYTES: usize = 1024 * 1024;
 /// thread would have to free. What is left of a block is kept until its last message is done with.
 const BLOCK_BYTES: usize = 64 * 1024;
 const MOST_COPIED: usize = 8 * 1024;
-
-/// A message that has no outcome yet. It may be sent more than once, and a message can't be cloned.
-pub(super) struct Parcel {
-    position: u64,
-    channel: Channel,
-    payload: Bytes,
-}
 
 #[derive(Default)]
 pub(super) struct Queue {
@@ -53,16 +46,6 @@ pub(super) struct Added {
     pub(super) is_first_drop: bool,
     /// Nothing had been waiting.
     pub(super) was_idle: bool,
-}
-
-impl Parcel {
-    pub(super) fn channel(&self) -> &Channel {
-        &self.channel
-    }
-
-    pub(super) fn message(&self) -> Message {
-        Message::new(self.channel.clone(), self.payload.clone())
-    }
 }
 
 impl Queue {
@@ -208,4 +191,70 @@ impl Queue {
 fn full(limits: &OutboxConfig) -> Error {
     let text = format!("the outbox is full: it holds {} messages or {} bytes", limits.messages, limits.bytes);
     Error::new(ErrorKind::QueueFull, text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::channel::Channel;
+
+    fn message(bytes: usize) -> Message {
+        Message::new(Channel::from_full_name("b/k"), vec![b'x'; bytes])
+    }
+
+    fn add(queue: &mut Queue, limits: &OutboxConfig, messages: usize, bytes: usize) {
+        for _ in 0..messages {
+            queue.add(&[message(bytes)], limits).unwrap();
+        }
+    }
+
+    fn take(queue: &mut Queue, limits: &OutboxConfig) -> Vec<Parcel> {
+        let mut batch = Vec::new();
+        queue.take(&mut batch, limits);
+        batch
+    }
+
+    #[test]
+    fn a_batch_is_bounded_by_messages_by_bytes_and_by_half_of_the_queue() {
+        for (limits, messages, bytes, taken) in [
+            (OutboxConfig::default(), 1_500, 10, 1_000),
+            (OutboxConfig::default(), 5, 400 * 1024, 2),
+            (OutboxConfig::default(), 2, 3 * MOST_BYTES, 1),
+            (OutboxConfig::default().queue_messages(5), 5, 10, 3),
+            (OutboxConfig::default().queue_bytes(40), 4, 10, 2),
+        ] {
+            let mut queue = Queue::default();
+            add(&mut queue, &limits, messages, bytes);
+            assert_eq!(take(&mut queue, &limits).len(), taken);
+        }
+    }
+
+    #[test]
+    fn what_is_dropped_behind_a_batch_under_way_settles_nothing_before_it() {
+        let limits = OutboxConfig::default().queue_messages(4).overflow(OutboxOverflow::DropOldest);
+        let mut queue = Queue::default();
+        add(&mut queue, &limits, 4, 1);
+        let batch = take(&mut queue, &limits);
+        let end = queue.end();
+        add(&mut queue, &limits, 4, 1);
+        assert_eq!((batch.len(), queue.report().queued, queue.report().lost()), (2, 4, 4));
+        assert!(!queue.is_settled(end));
+        queue.settle(&mut Outcome { again: batch, ..Outcome::default() }, &[]);
+        assert!(!queue.is_settled(1) && queue.is_settled(0));
+        assert_eq!(take(&mut queue, &limits)[0].position, 0, "what is to be sent again stands in front");
+    }
+
+    #[test]
+    fn small_messages_share_blocks_and_large_ones_are_not_copied() {
+        let (mut queue, limits) = (Queue::default(), OutboxConfig::default());
+        let large = message(MOST_COPIED + 1);
+        let is_copied =
+            |queue: &Queue| queue.waiting.back().unwrap().payload.as_ptr() != large.payload().as_ptr();
+        queue.add(std::slice::from_ref(&large), &limits).unwrap();
+        assert!(!is_copied(&queue));
+        add(&mut queue, &limits, 200, 1_000);
+        let first = queue.waiting[1].payload.as_ptr() as usize;
+        assert_eq!(queue.waiting[2].payload.as_ptr() as usize, first + 1_000);
+        assert!(queue.waiting.iter().skip(1).all(|parcel| parcel.payload[..] == *message(1_000).payload()));
+    }
 }

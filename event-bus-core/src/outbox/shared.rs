@@ -11,8 +11,9 @@ use tokio::task::coop;
 use tokio::time::{Instant, sleep_until};
 
 use super::config::OutboxConfig;
-use super::outcome::{Failed, Outcome};
-use super::queue::{Parcel, Queue};
+use super::outcome::Outcome;
+use super::parcel::{Failed, Parcel};
+use super::queue::Queue;
 use super::report::{OutboxFailure, OutboxReport};
 use crate::channel::BusName;
 use crate::deadline::Deadline;
@@ -238,7 +239,7 @@ impl Drain for Shared {
 }
 
 fn given_up((parcel, kind): (Parcel, ErrorKind), why: &str) -> Failed {
-    let channel = parcel.channel();
+    let channel = &parcel.channel;
     let what = match kind {
         ErrorKind::OutcomeUnknown => "may or may not have been published",
         _ => "was not published",

@@ -11,7 +11,7 @@ use tokio::task::coop;
 use tokio::time::sleep;
 
 use super::outcome::Outcome;
-use super::queue::Parcel;
+use super::parcel::Parcel;
 use super::shared::{Next, Shared};
 use crate::backoff::Backoff;
 use crate::port::Port;
