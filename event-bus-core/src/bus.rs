@@ -226,7 +226,8 @@ impl<E: Event> EventBus<E> {
 
     /// Ends all subscriptions of this bus, once what they have queued is read, and refuses everything from now
     /// on, on all clones. Returns when its [outboxes](Self::outbox) have published what they hold, or their time for it is
-    /// over. Other buses on the same transport go on. Never fails; closing twice is closing once.
+    /// over; while nothing drives the runtime of one, it waits. Other buses on the same transport go on. Never fails; closing
+    /// twice is closing once.
     ///
     /// # Cancel safety
     /// Everything is begun at the first poll. Dropping the future after it changes nothing: the outboxes go on.

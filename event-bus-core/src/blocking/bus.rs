@@ -180,8 +180,7 @@ impl<E: Event> BlockingEventBus<E> {
     /// # Errors
     /// As for [`EventBus::outbox`].
     pub fn outbox(&self, config: OutboxConfig) -> Result<BlockingOutbox<E>> {
-        let _context = self.runtime.enter();
-        Ok(BlockingOutbox::new(self.runtime.clone(), self.bus.outbox(config)?))
+        BlockingOutbox::new(self.runtime.clone(), &self.bus, config)
     }
 
     /// Listens to one channel of this bus, or to all that match a [`KeyPattern`](crate::KeyPattern). Returns when the server has

@@ -3,13 +3,18 @@
 use std::fmt;
 
 use super::runtime::BlockingRuntime;
+use crate::bus::EventBus;
 use crate::channel::ChannelKey;
 use crate::error::{Error, Result};
 use crate::event::Event;
-use crate::outbox::{Outbox, OutboxReport};
+use crate::outbox::{Outbox, OutboxConfig, OutboxReport};
 
 /// An [`Outbox<E>`] for code without `async`, from [`BlockingEventBus::outbox`](crate::BlockingEventBus::outbox). Clones are the same
 /// outbox, and any thread may send, in async code too: sending does not wait.
+///
+/// Where the last clone is dropped, the runtime goes on until what is queued is published, or
+/// [its time](OutboxConfig::drain_within) is over, also if nothing else uses it. The end of the process waits for nothing:
+/// [`close`](Self::close) the outbox before.
 ///
 /// ```
 /// # use event_bus_core::{BlockingRuntime, EventBus, MemoryTransport, OutboxConfig};
@@ -31,8 +36,17 @@ pub struct BlockingOutbox<E> {
 }
 
 impl<E: Event> BlockingOutbox<E> {
-    pub(super) fn new(runtime: BlockingRuntime, outbox: Outbox<E>) -> Self {
-        Self { outbox, runtime }
+    pub(super) fn new(runtime: BlockingRuntime, bus: &EventBus<E>, config: OutboxConfig) -> Result<Self> {
+        let outbox = {
+            let _context = runtime.enter();
+            bus.outbox(config)?
+        };
+        let (drain, kept) = (outbox.drain(), runtime.clone());
+        runtime.spawn(async move {
+            drain.drained().await;
+            drop(kept); // not before, so that what is queued is published also if nobody else keeps the runtime
+        });
+        Ok(Self { outbox, runtime })
     }
 
     /// Queues `event` for every channel that its type declares, and does not wait. As [`Outbox::send`].

@@ -80,6 +80,12 @@ impl BlockingRuntime {
         self.0.handle.enter()
     }
 
+    /// Runs `task` on this runtime.
+    #[expect(clippy::disallowed_methods, reason = "who spawns says what ends it")]
+    pub(super) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        self.0.handle.spawn(task);
+    }
+
     /// Waits for `future`, where that is possible.
     pub(super) fn wait_for<T>(&self, future: impl Future<Output = T>) -> Result<T> {
         check_can_block()?;

@@ -39,7 +39,8 @@ pub enum OutboxOverflow {
     #[default]
     Refuse,
     /// The oldest events make room, and are counted and reported: for who wants to go on, and to say what is true now
-    /// rather than what was. What is under way can't be dropped; where there is nothing else, it is the new event.
+    /// rather than what was. What is under way can't be dropped; where there is no room beside it, the new event is.
+    /// [`send_when_room`](super::Outbox::send_when_room) drops nothing and waits.
     DropOldest,
 }
 
@@ -88,7 +89,8 @@ impl OutboxConfig {
     /// [report](super::Outbox::report) counts them. The last one counts.
     ///
     /// It is called by the task that publishes, and with [`OutboxOverflow::DropOldest`] by who sends. It must not block, and
-    /// must not panic. It may send to the outbox, but not what was dropped for lack of room: that would drop the next.
+    /// must not panic. It may send to this outbox or another; while it is called, a full one refuses and does not drop, which
+    /// would have no end.
     pub fn on_failure(mut self, told: impl Fn(OutboxFailure) + Send + Sync + 'static) -> Self {
         self.on_failure = Some(Arc::new(told));
         self

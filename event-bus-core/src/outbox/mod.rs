@@ -1,15 +1,17 @@
 //! The outbox of a bus: events are sent without waiting, and published in the background, in order.
 
 mod config;
+mod journal;
 mod outcome;
 mod parcel;
 mod queue;
 mod report;
 mod shared;
 mod task;
+mod told;
 
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, Weak};
 
 use tokio::runtime::Handle;
 
@@ -81,12 +83,15 @@ impl<E: Event> EventBus<E> {
 /// outbox, and any thread may send.
 ///
 /// # What is promised
-/// - **In order.** What was sent one after the other to a channel is published in that order.
+/// - **In order.** What was sent one after the other to a channel is published in that order. One exception: where an answer
+///   did not come in time, what was told as [`OutcomeUnknown`](ErrorKind::OutcomeUnknown) may be on its way still, and come
+///   late, behind later ones or between them. What counts as sent is in order always.
 /// - **Bounded.** It never holds more than [it may](OutboxConfig); what happens then is [chosen](OutboxOverflow).
 /// - **Patient.** What surely was not published, since the server is away, say, stays queued, and is tried again until it
 ///   is published or dropped, or the outbox closed. What may have been published is never tried again: it would
 ///   come twice. It is counted and reported as [`OutcomeUnknown`](ErrorKind::OutcomeUnknown): when a connection breaks, that is the
-///   batch under way, of at most 1,000 messages or 1 MiB (or one larger message).
+///   batch under way, of at most 1,000 messages or 1 MiB (or one larger message). What the server refuses, the login
+///   included, is not tried again either; there is a pause of up to a second after a batch of which nothing was sent.
 /// - **Nothing is lost unseen.** Each event that was accepted has an outcome in the end, which the
 ///   [report](Self::report) counts; [`on_failure`](OutboxConfig::on_failure) is told of each that failed. The log has a line when it
 ///   begins to fail and when it has recovered, and one at the end if something was left over.
@@ -94,7 +99,8 @@ impl<E: Event> EventBus<E> {
 /// # How it ends
 /// [`close`](Self::close), or [`EventBus::close`], publishes what is queued and returns the report. Dropping the last clone lets
 /// the task publish it in the background. Both [take their time](OutboxConfig::drain_within), and no longer. A runtime that
-/// ends takes the task with it: close the outbox before.
+/// ends takes the task with it: close the outbox before. An [`on_failure`](OutboxConfig::on_failure) that owns a clone keeps the
+/// outbox from ending by being dropped.
 pub struct Outbox<E> {
     bus: EventBus<E>,
     door: Arc<Door>,
@@ -132,14 +138,16 @@ impl<E: Event> Outbox<E> {
         self.queue(vec![self.channel(&key.try_into()?)], event)
     }
 
-    /// As [`send`](Self::send), but waits while there is no room: for who produces faster than the server takes. One who
-    /// sends without waiting may come before.
+    /// As [`send`](Self::send), but waits while there is no room, also where a full outbox [drops](OutboxOverflow::DropOldest):
+    /// for who produces faster than the server takes. Those who wait have their turn in their order; one who sends without
+    /// waiting may come before.
     ///
     /// # Errors
     /// As for [`send`](Self::send), except `QueueFull`.
     ///
     /// # Cancel safety
-    /// Dropping the future before it is done queues nothing.
+    /// Dropping the future before it is done queues nothing. One that is kept and not polled any more holds up those who
+    /// wait behind it.
     pub async fn send_when_room(&self, event: &E) -> Result<()> {
         self.queue_when_room(self.bus.channels(None, event)?, event).await
     }
@@ -150,7 +158,7 @@ impl<E: Event> Outbox<E> {
     /// As for [`send_when_room`](Self::send_when_room).
     ///
     /// # Cancel safety
-    /// Dropping the future before it is done queues nothing.
+    /// As for [`send_when_room`](Self::send_when_room).
     pub async fn send_to_when_room<K>(&self, key: K, event: &E) -> Result<()>
     where
         K: TryInto<ChannelKey>,
@@ -160,7 +168,8 @@ impl<E: Event> Outbox<E> {
     }
 
     /// Returns when everything that was sent before has an outcome, and everybody was told of it: what could be
-    /// published is. While the server is away, that is when it is back.
+    /// published is. While the server is away, that is when it is back; while nothing drives the runtime of the outbox, it is
+    /// never.
     ///
     /// # Cancel safety
     /// Dropping the future changes nothing.
@@ -171,6 +180,7 @@ impl<E: Event> Outbox<E> {
 
     /// Refuses everything from now on, on all clones, publishes what is queued, and returns what has been done. What is not
     /// published within [the time for it](OutboxConfig::drain_within) is counted and reported. Closing twice is closing once.
+    /// While nothing drives the runtime of the outbox, it waits.
     ///
     /// # Cancel safety
     /// It is closed at the first poll. Dropping the future after it changes nothing.
@@ -190,12 +200,20 @@ impl<E: Event> Outbox<E> {
         Drain::close(&**self.shared());
     }
 
+    /// What is left to be done, without keeping it open.
+    #[cfg(feature = "blocking")]
+    pub(crate) fn drain(&self) -> Arc<dyn Drain> {
+        Arc::clone(self.shared()) as Arc<dyn Drain>
+    }
+
     fn shared(&self) -> &Arc<Shared> {
         &self.door.shared
     }
 
     fn channel(&self, key: &ChannelKey) -> Channel {
-        let mut last = self.door.last_channel.lock().unwrap_or_else(PoisonError::into_inner);
+        let Ok(mut last) = self.door.last_channel.try_lock() else {
+            return self.bus.channel(key); // another thread is sending: to wait for it would cost more
+        };
         match &*last {
             Some(channel) if channel.key() == key.as_str() => channel.clone(),
             _ => last.insert(self.bus.channel(key)).clone(),

@@ -7,6 +7,9 @@ use crate::channel::Channel;
 use crate::error::Error;
 use crate::message::Message;
 
+/// Messages up to here share blocks with others while they wait.
+pub(super) const MOST_COPIED: usize = 8 * 1024;
+
 /// A message that has no outcome yet. It may be sent more than once, and a message can't be cloned.
 pub(super) struct Parcel {
     /// How many were accepted before it.
@@ -29,6 +32,11 @@ impl Parcel {
 
 impl From<Failed> for OutboxFailure {
     fn from(Failed { parcel, error }: Failed) -> Self {
-        Self::new(parcel.message(), error)
+        let Parcel { channel, payload, .. } = parcel;
+        let payload = match payload.len() {
+            ..=MOST_COPIED => Bytes::copy_from_slice(&payload), // whoever keeps it keeps no block
+            _ => payload,
+        };
+        Self::new(Message::new(channel, payload), error)
     }
 }

@@ -6,25 +6,32 @@ use bytes::{Bytes, BytesMut};
 
 use super::config::{OutboxConfig, OutboxOverflow};
 use super::outcome::Outcome;
-use super::parcel::{Failed, Parcel};
+use super::parcel::{MOST_COPIED, Parcel};
 use super::report::OutboxReport;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::ErrorKind;
 use crate::message::Message;
 
 /// What goes out together: enough to make the round trip cheap, and little enough to be given up together.
 const MOST_MESSAGES: usize = 1_000;
 const MOST_BYTES: usize = 1024 * 1024;
 
-/// Smaller messages are copied together into blocks of so many bytes: what waits is then no allocation each, which another
+/// A batch has half as much after each whole one whose outcome is unknown, so often at most: over a line that is too slow
+/// for the larger one before the time for an answer is over, the next may be answered.
+const MOST_HALVINGS: u32 = 6;
+
+/// Small messages are copied together into blocks of so many bytes: what waits is then no allocation each, which another
 /// thread would have to free. What is left of a block is kept until its last message is done with.
 const BLOCK_BYTES: usize = 64 * 1024;
-const MOST_COPIED: usize = 8 * 1024;
 
 #[derive(Default)]
 pub(super) struct Queue {
     waiting: VecDeque<Parcel>,
     waiting_bytes: usize,
     under_way: UnderWay,
+    /// How often a batch is halved now.
+    halvings: u32,
+    /// The first positions of what was dropped and is being told.
+    telling: Vec<u64>,
     block: BytesMut,
     /// Its `queued` numbers are filled in when it is shown.
     report: OutboxReport,
@@ -40,8 +47,9 @@ struct UnderWay {
 
 /// What became of the messages that were added.
 pub(super) struct Added {
-    /// Made room for them.
-    pub(super) dropped: Vec<Failed>,
+    /// Made room for them, or are they themselves where there is none to be made. Somebody is to be told, and then the
+    /// queue: they are not settled before.
+    pub(super) dropped: Vec<Parcel>,
     /// Nothing was dropped since the queue was last empty, and now something was.
     pub(super) is_first_drop: bool,
     /// Nothing had been waiting.
@@ -49,34 +57,55 @@ pub(super) struct Added {
 }
 
 impl Queue {
-    /// Adds all of `messages` or none.
-    ///
-    /// # Errors
-    /// `QueueFull` if there is no room for them and none is made.
-    pub(super) fn add(&mut self, messages: &[Message], limits: &OutboxConfig) -> Result<Added> {
+    /// Adds all of `messages` or none. `None` if there is no room for them and none is to be made.
+    pub(super) fn add(
+        &mut self,
+        messages: &[Message],
+        overflow: OutboxOverflow,
+        limits: &OutboxConfig,
+    ) -> Option<Added> {
         let bytes: usize = messages.iter().map(|message| message.payload().len()).sum();
         let mut added =
             Added { dropped: Vec::new(), is_first_drop: false, was_idle: self.waiting.is_empty() };
-        while !self.has_room(messages.len(), bytes, limits) {
-            match limits.overflow {
-                OutboxOverflow::Refuse => return Err(full(limits)),
-                OutboxOverflow::DropOldest => {}
+        if !self.has_room(messages.len(), bytes, limits) {
+            match overflow {
+                OutboxOverflow::Refuse => return None,
+                OutboxOverflow::DropOldest => self.make_room(messages, bytes, limits, &mut added),
             }
-            let Some(oldest) = self.pop() else {
-                messages.iter().for_each(|message| {
-                    let parcel = self.parcel(message);
-                    self.drop_parcel(parcel, &mut added, limits);
-                });
-                return Ok(added);
-            };
-            self.drop_parcel(oldest, &mut added, limits);
+            added.is_first_drop = !std::mem::replace(&mut self.is_dropping, true);
+            added.dropped.iter().for_each(|_| self.report.count_failure(ErrorKind::QueueFull));
+            self.telling.extend(added.dropped.first().map(|first| first.position));
+            if !self.has_room(messages.len(), bytes, limits) {
+                return Some(added);
+            }
         }
         for message in messages {
             let parcel = self.parcel(message);
             self.waiting.push_back(parcel);
         }
         self.waiting_bytes += bytes;
-        Ok(added)
+        Some(added)
+    }
+
+    /// Drops the oldest, or, since what is under way stays, `messages` themselves if there is no room beside that alone.
+    fn make_room(&mut self, messages: &[Message], bytes: usize, limits: &OutboxConfig, added: &mut Added) {
+        let UnderWay { messages: held, bytes: held_bytes, .. } = self.under_way;
+        if !has_room_beside((held, held_bytes), (messages.len(), bytes), limits) {
+            added.dropped.extend(messages.iter().map(|message| self.parcel(message)));
+            return;
+        }
+        while !self.has_room(messages.len(), bytes, limits)
+            && let Some(oldest) = self.pop()
+        {
+            added.dropped.push(oldest);
+        }
+    }
+
+    /// Whoever is to know of what was dropped from there on has been told.
+    pub(super) fn told(&mut self, first: u64) {
+        if let Some(place) = self.telling.iter().position(|known| *known == first) {
+            self.telling.swap_remove(place);
+        }
     }
 
     /// Moves what goes out next to `batch`.
@@ -84,6 +113,7 @@ impl Queue {
         // Half of what it holds at most, so that there is something that can be dropped, and room while it is under way.
         let (messages, bytes) =
             (MOST_MESSAGES.min(limits.messages.div_ceil(2)), MOST_BYTES.min(limits.bytes / 2));
+        let (messages, bytes) = ((messages >> self.halvings).max(1), bytes >> self.halvings);
         while self.under_way.messages < messages
             && self.waiting.front().is_some_and(|next| {
                 self.under_way.messages == 0 || self.under_way.bytes + next.payload.len() <= bytes
@@ -102,6 +132,11 @@ impl Queue {
     /// What was under way is so no more.
     pub(super) fn settle(&mut self, outcome: &mut Outcome, failed: &[ErrorKind]) {
         self.under_way = UnderWay::default();
+        if outcome.sent > 0 {
+            self.halvings = self.halvings.saturating_sub(1);
+        } else if outcome.again.is_empty() && failed.iter().all(|kind| *kind == ErrorKind::OutcomeUnknown) {
+            self.halvings = (self.halvings + 1).min(MOST_HALVINGS);
+        }
         self.report.sent += outcome.sent;
         self.report.is_failing = outcome.is_failing();
         failed.iter().for_each(|kind| self.report.count_failure(*kind));
@@ -112,9 +147,13 @@ impl Queue {
         self.is_dropping &= !self.waiting.is_empty();
     }
 
-    /// All that waits: it won't be sent.
+    /// All that waits: it won't be sent. Until it is [settled](Self::settle), it counts as under way.
     pub(super) fn give_up(&mut self) -> VecDeque<Parcel> {
-        self.waiting_bytes = 0;
+        if self.under_way.messages == 0 {
+            self.under_way.first = self.waiting.front().map_or(0, |first| first.position);
+        }
+        self.under_way.messages += self.waiting.len();
+        self.under_way.bytes += std::mem::take(&mut self.waiting_bytes);
         std::mem::take(&mut self.waiting)
     }
 
@@ -123,23 +162,14 @@ impl Queue {
         self.report.accepted
     }
 
-    /// Whether the first `end` messages have an outcome.
+    /// Whether the first `end` messages have an outcome that was told.
     pub(super) fn is_settled(&self, end: u64) -> bool {
         let first = match (self.under_way, self.waiting.front()) {
             (UnderWay { first, messages: 1.., .. }, _) => first,
             (_, Some(next)) => next.position,
             (_, None) => self.report.accepted,
         };
-        first >= end
-    }
-
-    /// Whether nothing has failed so before.
-    pub(super) fn is_new_failure(&self, kind: ErrorKind) -> bool {
-        self.report.failed(kind) == 0
-    }
-
-    pub(super) fn is_failing(&self) -> bool {
-        self.report.is_failing
+        first >= end && self.telling.iter().all(|told| *told >= end)
     }
 
     pub(super) fn report(&self) -> OutboxReport {
@@ -149,13 +179,9 @@ impl Queue {
         report
     }
 
-    /// An event that is alone has room, however large it is.
     fn has_room(&self, messages: usize, bytes: usize, limits: &OutboxConfig) -> bool {
-        let held = self.waiting.len() + self.under_way.messages;
-        let held_bytes = self.waiting_bytes + self.under_way.bytes;
-        held == 0
-            || (held.saturating_add(messages) <= limits.messages
-                && held_bytes.saturating_add(bytes) <= limits.bytes)
+        let held = (self.waiting.len() + self.under_way.messages, self.waiting_bytes + self.under_way.bytes);
+        has_room_beside(held, (messages, bytes), limits)
     }
 
     fn parcel(&mut self, message: &Message) -> Parcel {
@@ -180,17 +206,12 @@ impl Queue {
         self.waiting_bytes -= next.payload.len();
         Some(next)
     }
-
-    fn drop_parcel(&mut self, parcel: Parcel, added: &mut Added, limits: &OutboxConfig) {
-        added.is_first_drop |= !std::mem::replace(&mut self.is_dropping, true);
-        self.report.count_failure(ErrorKind::QueueFull);
-        added.dropped.push(Failed { parcel, error: full(limits) });
-    }
 }
 
-fn full(limits: &OutboxConfig) -> Error {
-    let text = format!("the outbox is full: it holds {} messages or {} bytes", limits.messages, limits.bytes);
-    Error::new(ErrorKind::QueueFull, text)
+/// Both are messages and bytes. An event that is alone has room, however large it is.
+fn has_room_beside(held: (usize, usize), new: (usize, usize), limits: &OutboxConfig) -> bool {
+    held.0 == 0
+        || (held.0.saturating_add(new.0) <= limits.messages && held.1.saturating_add(new.1) <= limits.bytes)
 }
 
 #[cfg(test)]
@@ -204,7 +225,7 @@ mod tests {
 
     fn add(queue: &mut Queue, limits: &OutboxConfig, messages: usize, bytes: usize) {
         for _ in 0..messages {
-            queue.add(&[message(bytes)], limits).unwrap();
+            queue.add(&[message(bytes)], limits.overflow, limits).unwrap();
         }
     }
 
@@ -239,6 +260,7 @@ mod tests {
         add(&mut queue, &limits, 4, 1);
         assert_eq!((batch.len(), queue.report().queued, queue.report().lost()), (2, 4, 4));
         assert!(!queue.is_settled(end));
+        (2..6).for_each(|first| queue.told(first));
         queue.settle(&mut Outcome { again: batch, ..Outcome::default() }, &[]);
         assert!(!queue.is_settled(1) && queue.is_settled(0));
         assert_eq!(take(&mut queue, &limits)[0].position, 0, "what is to be sent again stands in front");
@@ -250,11 +272,63 @@ mod tests {
         let large = message(MOST_COPIED + 1);
         let is_copied =
             |queue: &Queue| queue.waiting.back().unwrap().payload.as_ptr() != large.payload().as_ptr();
-        queue.add(std::slice::from_ref(&large), &limits).unwrap();
+        queue.add(std::slice::from_ref(&large), limits.overflow, &limits).unwrap();
         assert!(!is_copied(&queue));
         add(&mut queue, &limits, 200, 1_000);
         let first = queue.waiting[1].payload.as_ptr() as usize;
         assert_eq!(queue.waiting[2].payload.as_ptr() as usize, first + 1_000);
         assert!(queue.waiting.iter().skip(1).all(|parcel| parcel.payload[..] == *message(1_000).payload()));
+    }
+
+    #[test]
+    fn nothing_is_dropped_for_what_has_no_room_beside_what_is_under_way() {
+        let limits = OutboxConfig::default().queue_bytes(100).overflow(OutboxOverflow::DropOldest);
+        let mut queue = Queue::default();
+        add(&mut queue, &limits, 10, 10);
+        assert_eq!(take(&mut queue, &limits).len(), 5);
+        let added = queue.add(&[message(60)], limits.overflow, &limits).unwrap();
+        assert_eq!(added.dropped.iter().map(|parcel| parcel.position).collect::<Vec<_>>(), [10]);
+        assert_eq!((queue.report().queued, queue.report().accepted), (10, 11));
+        let added = queue.add(&[message(50)], limits.overflow, &limits).unwrap();
+        assert_eq!(added.dropped.iter().map(|parcel| parcel.position).collect::<Vec<_>>(), [5, 6, 7, 8, 9]);
+    }
+
+    #[test]
+    fn what_was_dropped_is_settled_once_it_was_told() {
+        let limits = OutboxConfig::default().queue_messages(1).overflow(OutboxOverflow::DropOldest);
+        let mut queue = Queue::default();
+        add(&mut queue, &limits, 2, 1);
+        assert!(queue.is_settled(0) && !queue.is_settled(1));
+        queue.told(0);
+        assert!(queue.is_settled(1) && !queue.is_settled(2));
+    }
+
+    #[test]
+    fn what_is_given_up_is_settled_once_it_was_told() {
+        let (mut queue, limits) = (Queue::default(), OutboxConfig::default());
+        add(&mut queue, &limits, 3, 10);
+        assert_eq!(queue.give_up().len(), 3);
+        assert!(!queue.is_settled(1));
+        assert_eq!((queue.report().queued, queue.report().queued_bytes), (3, 30));
+        queue.settle(&mut Outcome::default(), &[ErrorKind::NotSent; 3]);
+        assert!(queue.is_settled(3));
+        assert_eq!((queue.report().queued, queue.report().lost()), (0, 3));
+    }
+
+    #[test]
+    fn batches_halve_while_their_outcome_is_unknown_and_grow_again() {
+        let (mut queue, limits) = (Queue::default(), OutboxConfig::default().queue_messages(100_000));
+        let mut next = |sent, failed: &[ErrorKind]| {
+            queue.settle(&mut Outcome { sent, ..Outcome::default() }, failed);
+            add(&mut queue, &limits, 2_000, 10);
+            take(&mut queue, &limits).len()
+        };
+        assert_eq!(next(1, &[]), 1_000);
+        assert_eq!(next(0, &[ErrorKind::OutcomeUnknown]), 500);
+        assert_eq!(next(0, &[ErrorKind::OutcomeUnknown]), 250);
+        assert_eq!(next(0, &[ErrorKind::Denied]), 250);
+        assert_eq!(next(1, &[ErrorKind::OutcomeUnknown]), 500);
+        assert_eq!(next(2, &[]), 1_000);
+        assert_eq!((0..10).map(|_| next(0, &[ErrorKind::OutcomeUnknown])).last(), Some(1_000 >> 6));
     }
 }

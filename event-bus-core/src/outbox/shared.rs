@@ -2,19 +2,18 @@
 //! failures. Nothing foreign runs under the lock.
 
 use std::future::Future;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
-use tokio::task::coop;
 use tokio::time::{Instant, sleep_until};
 
-use super::config::OutboxConfig;
+use super::config::{OutboxConfig, OutboxOverflow};
 use super::outcome::Outcome;
 use super::parcel::{Failed, Parcel};
 use super::queue::Queue;
-use super::report::{OutboxFailure, OutboxReport};
+use super::report::OutboxReport;
+use super::told::{is_telling, tell};
 use crate::channel::BusName;
 use crate::deadline::Deadline;
 use crate::error::{Error, ErrorKind, Result};
@@ -31,6 +30,8 @@ pub(super) struct Shared {
     closing: Notify,
     /// For all others: something has an outcome.
     news: Notify,
+    /// Whose turn it is among those who wait for room: one after the other, in their order.
+    turn: tokio::sync::Mutex<()>,
 }
 
 #[derive(Default)]
@@ -45,6 +46,8 @@ enum Phase {
     Open,
     /// What is held is still published, until then.
     Draining(Instant),
+    /// Nothing more is published, and somebody is still being told so.
+    Ending,
     Ended,
 }
 
@@ -58,11 +61,32 @@ pub(super) enum Next {
 impl Shared {
     pub(super) fn new(bus: BusName, config: OutboxConfig) -> Self {
         let (bell, closing, news) = (Notify::new(), Notify::new(), Notify::new());
-        Self { bus, config, state: Mutex::default(), bell, closing, news }
+        let (state, turn) = (Mutex::default(), tokio::sync::Mutex::default());
+        Self { bus, config, state, bell, closing, news, turn }
     }
 
     /// Queues all of `messages` or none.
     pub(super) fn add(&self, messages: &[Message]) -> Result<()> {
+        // What is sent by who is being told of a drop must not drop the next.
+        let overflow = if is_telling() { OutboxOverflow::Refuse } else { self.config.overflow };
+        if self.try_add(messages, overflow)? { Ok(()) } else { Err(self.full()) }
+    }
+
+    /// As [`add`](Self::add), once there is room. Nothing is dropped for it.
+    pub(super) async fn add_when_room(&self, messages: &[Message]) -> Result<()> {
+        let _turn = self.turn.lock().await; // spends budget: who sends in a loop lets the task publish meanwhile
+        loop {
+            let mut news = pin!(self.news.notified());
+            news.as_mut().enable(); // from here on no room is missed
+            if self.try_add(messages, OutboxOverflow::Refuse)? {
+                return Ok(());
+            }
+            news.await;
+        }
+    }
+
+    /// `false` if there is no room.
+    fn try_add(&self, messages: &[Message], overflow: OutboxOverflow) -> Result<bool> {
         let added = {
             let mut state = self.lock();
             if !matches!(state.phase, Phase::Open) {
@@ -71,36 +95,34 @@ impl Shared {
                     "the outbox was closed, or the runtime that it ran on has ended",
                 ));
             }
-            state.queue.add(messages, &self.config)?
+            state.queue.add(messages, overflow, &self.config)
         };
+        let Some(added) = added else { return Ok(false) };
         if added.was_idle {
             self.bell.notify_one();
+        }
+        if !added.dropped.is_empty() {
+            self.tell_dropped(added.dropped);
         }
         if added.is_first_drop {
             tracing::warn!(bus = %self.bus, "an outbox is full and drops its oldest events");
         }
-        if !added.dropped.is_empty() {
-            self.news.notify_waiters();
-            self.tell(added.dropped);
-        }
-        Ok(())
+        Ok(true)
     }
 
-    /// As [`add`](Self::add), once there is room.
-    pub(super) async fn add_when_room(&self, messages: &[Message]) -> Result<()> {
-        coop::consume_budget().await; // who sends in a loop lets the task publish meanwhile
-        match self.add(messages) {
-            Err(error) if error.kind() == ErrorKind::QueueFull => {}
-            done => return done,
-        }
-        loop {
-            let mut news = pin!(self.news.notified());
-            news.as_mut().enable(); // from here on no room is missed
-            match self.add(messages) {
-                Err(error) if error.kind() == ErrorKind::QueueFull => news.await,
-                done => return done,
-            }
-        }
+    fn tell_dropped(&self, dropped: Vec<Parcel>) {
+        let Some(first) = dropped.first().map(|parcel| parcel.position) else { return };
+        let failed = dropped.into_iter().map(|parcel| Failed { parcel, error: self.full() }).collect();
+        let is_well = tell(&self.config, failed);
+        self.lock().queue.told(first);
+        self.news.notify_waiters();
+        log_panic(is_well);
+    }
+
+    fn full(&self) -> Error {
+        let OutboxConfig { messages, bytes, .. } = self.config;
+        let text = format!("the outbox is full: it holds {messages} messages or {bytes} bytes");
+        Error::new(ErrorKind::QueueFull, text)
     }
 
     /// Moves what goes out next to `batch`, which is empty.
@@ -110,7 +132,7 @@ impl Shared {
         match state.phase {
             _ if !batch.is_empty() => Next::Publish,
             Phase::Open => Next::Wait,
-            Phase::Draining(_) | Phase::Ended => Next::End,
+            Phase::Draining(_) | Phase::Ending | Phase::Ended => Next::End,
         }
     }
 
@@ -123,33 +145,39 @@ impl Shared {
     pub(super) fn settle(&self, mut outcome: Outcome) {
         let failed = std::mem::take(&mut outcome.failed);
         let kinds: Vec<ErrorKind> = failed.iter().map(|failed| failed.error.kind()).collect();
-        self.log(&outcome, &failed);
-        self.tell(failed);
+        let is_well = tell(&self.config, failed);
         self.lock().queue.settle(&mut outcome, &kinds);
         self.news.notify_waiters();
+        log_panic(is_well);
     }
 
     /// The task is gone: with it `under_way`, and what nobody is going to publish any more.
     pub(super) fn end(&self, under_way: Vec<Parcel>) {
-        let failed = {
+        let (waiting, why) = {
             let mut state = self.lock();
-            let why = match std::mem::replace(&mut state.phase, Phase::Ended) {
+            let why = match std::mem::replace(&mut state.phase, Phase::Ending) {
                 Phase::Draining(_) => "the time for it after closing was over",
-                Phase::Open | Phase::Ended => "the runtime of the outbox has ended",
+                Phase::Open | Phase::Ending | Phase::Ended => "the runtime of the outbox has ended",
             };
-            let under_way = under_way.into_iter().map(|parcel| (parcel, ErrorKind::OutcomeUnknown));
-            let waiting = state.queue.give_up().into_iter().map(|parcel| (parcel, ErrorKind::NotSent));
-            let failed: Vec<Failed> = under_way.chain(waiting).map(|left| given_up(left, why)).collect();
-            let kinds: Vec<ErrorKind> = failed.iter().map(|failed| failed.error.kind()).collect();
-            state.queue.settle(&mut Outcome::default(), &kinds);
-            failed
+            (state.queue.give_up(), why)
         };
-        if let Some(Failed { error, .. }) = failed.first() {
-            let (bus, lost) = (&self.bus, failed.len());
-            tracing::warn!(%bus, lost, %error, "an outbox has ended before everything was published");
+        let under_way = under_way.into_iter().map(|parcel| (parcel, ErrorKind::OutcomeUnknown));
+        let waiting = waiting.into_iter().map(|parcel| (parcel, ErrorKind::NotSent));
+        let failed: Vec<Failed> = under_way.chain(waiting).map(|left| given_up(left, why)).collect();
+        let kinds: Vec<ErrorKind> = failed.iter().map(|failed| failed.error.kind()).collect();
+        let first = failed.first().map(|failed| failed.error.to_string());
+        let is_well = tell(&self.config, failed);
+        {
+            let mut state = self.lock();
+            state.queue.settle(&mut Outcome::default(), &kinds);
+            state.phase = Phase::Ended;
         }
-        self.tell(failed);
         self.news.notify_waiters();
+        if let Some(error) = first {
+            let (bus, lost) = (&self.bus, kinds.len());
+            tracing::warn!(%bus, lost, error, "an outbox has ended before everything was published");
+        }
+        log_panic(is_well);
     }
 
     /// Returns when the time is over that is left after closing.
@@ -159,7 +187,7 @@ impl Shared {
             match phase {
                 Phase::Open => self.closing.notified().await,
                 Phase::Draining(until) => return sleep_until(until).await,
-                Phase::Ended => return,
+                Phase::Ending | Phase::Ended => return,
             }
         }
     }
@@ -182,35 +210,6 @@ impl Shared {
                 return;
             }
             news.await;
-        }
-    }
-
-    /// Only what is new: not that it still fails, and not that another event fails so.
-    fn log(&self, outcome: &Outcome, failed: &[Failed]) {
-        let (was_failing, first) = {
-            let queue = &self.lock().queue;
-            let is_first = |failed: &&Failed| queue.is_new_failure(failed.error.kind());
-            (queue.is_failing(), failed.iter().find(is_first))
-        };
-        let bus = &self.bus;
-        if let Some(Failed { error, .. }) = first {
-            let kind = error.kind();
-            tracing::warn!(%bus, ?kind, %error, "an outbox could not publish an event: the first failure of this kind");
-        }
-        match (was_failing, &outcome.trouble) {
-            (false, Some(error)) => tracing::warn!(%bus, error, "an outbox can't publish, and tries again"),
-            (true, None) => tracing::info!(%bus, "an outbox publishes again"),
-            _ => {}
-        }
-    }
-
-    fn tell(&self, failures: Vec<Failed>) {
-        let Some(on_failure) = &self.config.on_failure else { return };
-        for failed in failures {
-            let failure = OutboxFailure::from(failed);
-            if catch_unwind(AssertUnwindSafe(|| on_failure(failure))).is_err() {
-                tracing::error!("what is told of failures of an outbox panicked");
-            }
         }
     }
 
@@ -247,4 +246,10 @@ fn given_up((parcel, kind): (Parcel, ErrorKind), why: &str) -> Failed {
     let error =
         Error::new(kind, format!("the event for {channel} {what}: {why}")).with_channel(channel.clone());
     Failed { parcel, error }
+}
+
+fn log_panic(is_well: bool) {
+    if !is_well {
+        tracing::error!("what is told of failures of an outbox panicked");
+    }
 }

@@ -10,6 +10,7 @@ use std::time::Duration;
 use tokio::task::coop;
 use tokio::time::sleep;
 
+use super::journal::Journal;
 use super::outcome::Outcome;
 use super::parcel::Parcel;
 use super::shared::{Next, Shared};
@@ -22,13 +23,15 @@ pub(super) struct Courier {
     port: Arc<Port>,
     batch: Vec<Parcel>,
     backoff: Backoff,
+    journal: Journal,
 }
 
 impl Courier {
     pub(super) fn new(shared: Arc<Shared>, port: Arc<Port>) -> Self {
         // The transport has waited itself before it gives up; this is for one that gives up at once.
         let backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(1));
-        Self { shared, port, batch: Vec::new(), backoff }
+        let journal = Journal::new(port.name().clone());
+        Self { shared, port, batch: Vec::new(), backoff, journal }
     }
 
     /// Until there is nothing left after closing, or the time for it is over.
@@ -36,9 +39,10 @@ impl Courier {
         let shared = Arc::clone(&self.shared);
         let mut time_is_up = pin!(shared.time_is_up());
         let mut work = pin!(self.work());
-        poll_fn(|cx| match work.as_mut().poll(cx) {
+        // The time first: the work may use up the budget that a timer needs.
+        poll_fn(|cx| match time_is_up.as_mut().poll(cx) {
             Poll::Ready(()) => Poll::Ready(()),
-            Poll::Pending => time_is_up.as_mut().poll(cx),
+            Poll::Pending => work.as_mut().poll(cx),
         })
         .await;
     }
@@ -57,12 +61,16 @@ impl Courier {
         let messages = self.batch.iter().map(Parcel::message).collect();
         let results = self.port.publish(messages).await;
         let outcome = Outcome::of(self.batch.drain(..), results);
-        let (is_failing, has_sent) = (outcome.is_failing(), outcome.sent > 0);
+        let has_sent = outcome.sent > 0;
+        let is_to_pause = outcome.is_failing() || !has_sent;
+        let lines = self.journal.note(&outcome);
         self.shared.settle(outcome);
+        self.journal.write(lines);
         if has_sent {
             self.backoff.reset();
         }
-        if is_failing {
+        // Also where nothing is tried again: a login that is refused just now must not cost the whole queue.
+        if is_to_pause {
             sleep(self.backoff.delay()).await;
         }
         coop::consume_budget().await; // with a transport that never waits, others get their turn
