@@ -4,17 +4,23 @@
 #![allow(clippy::unwrap_used, reason = "a test that can't go on panics")]
 #![allow(clippy::disallowed_methods, reason = "a test awaits what it spawns")]
 
-use std::collections::HashSet;
-use std::sync::{Arc, Mutex};
+use std::collections::{HashMap, HashSet};
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
-use event_bus_core::transport::Transport;
+use event_bus_core::transport::{Filter, Inbox, Lease, Transport};
 use event_bus_core::{
-    BlockingRuntime, ErrorKind, MemoryTransport, MessageLimit, Notice, Outbox, OutboxConfig, OutboxFailure,
-    OutboxOverflow, Oversize,
+    BlockingRuntime, Error, ErrorKind, MemoryTransport, Message, MessageLimit, Notice, Outbox, OutboxConfig,
+    OutboxFailure, OutboxOverflow, Oversize, Receipt,
 };
 use event_bus_redis::{RedisConfig, RedisTransport};
-use event_bus_tests::{Logged, Numbered, NumberedBlockingBus, NumberedBus, RedisServer, eventually, within};
+use event_bus_tests::{
+    Logged, Numbered, NumberedBlockingBus, NumberedBus, RedisServer, eventually, eventually_blocking, within,
+};
+use futures_util::FutureExt;
 
 /// The number of an event that says that nothing more is coming.
 const LAST: u64 = u64::MAX;
@@ -46,8 +52,52 @@ impl Told {
 }
 
 fn number(failure: OutboxFailure) -> u64 {
-    let bus = NumberedBus::new(MemoryTransport::new());
-    bus.read(Arc::new(failure.into_message())).unwrap().number
+    number_of(failure.into_message())
+}
+
+fn number_of(message: Message) -> u64 {
+    NumberedBus::new(MemoryTransport::new()).read(Arc::new(message)).unwrap().number
+}
+
+/// A transport that publishes a batch for each time that it is let.
+#[derive(Clone)]
+struct Gated(Arc<Gate>);
+
+struct Gate {
+    open: tokio::sync::Semaphore,
+    calls: AtomicUsize,
+    published: Mutex<Vec<u64>>,
+}
+
+impl Gated {
+    fn new() -> Self {
+        let (calls, published) = (AtomicUsize::new(0), Mutex::default());
+        Self(Arc::new(Gate { open: tokio::sync::Semaphore::new(0), calls, published }))
+    }
+
+    fn let_through(&self, batches: usize) {
+        self.0.open.add_permits(batches);
+    }
+
+    fn calls(&self) -> usize {
+        self.0.calls.load(Ordering::SeqCst)
+    }
+}
+
+impl Transport for Gated {
+    async fn publish(&self, messages: Vec<Message>) -> Vec<Result<Receipt, Error>> {
+        self.0.calls.fetch_add(1, Ordering::SeqCst);
+        self.0.open.acquire().await.unwrap().forget();
+        let channels: Vec<_> = messages.iter().map(|message| message.channel().clone()).collect();
+        self.0.published.lock().unwrap().extend(messages.into_iter().map(number_of));
+        channels.into_iter().map(|channel| Ok(Receipt::new(channel, None))).collect()
+    }
+
+    async fn subscribe(&self, _: Filter, _: Inbox) -> Result<Lease, Error> {
+        Err(Error::new(ErrorKind::Unsupported, "nobody listens"))
+    }
+
+    async fn close(&self) {}
 }
 
 /// What was published to the channel `k`, in order.
@@ -123,22 +173,79 @@ async fn an_outbox_that_drops_the_oldest_counts_and_tells_them() {
 }
 
 #[tokio::test]
+async fn who_is_told_of_a_drop_may_send_and_drops_nothing_by_it() {
+    let bus = NumberedBus::new(MemoryTransport::new());
+    let (handle, refused) = (Arc::new(OnceLock::<Outbox<Numbered>>::new()), Told::default());
+    let config = patient().queue_messages(3).overflow(OutboxOverflow::DropOldest).on_failure({
+        let (handle, refused) = (Arc::clone(&handle), refused.clone());
+        move |failure| {
+            let outbox = handle.get().unwrap();
+            assert!(outbox.flush().now_or_never().is_none(), "it is not settled before everybody was told");
+            let alarm = outbox.send_to("alarm", &event(100)).unwrap_err();
+            refused.0.lock().unwrap().push((number(failure), alarm.kind()));
+        }
+    });
+    let outbox = bus.outbox(config).unwrap();
+    handle.set(outbox.clone()).unwrap();
+    (0..5).for_each(|number| outbox.send_to("k", &event(number)).unwrap());
+    assert_eq!(refused.list(), [(0, ErrorKind::QueueFull), (1, ErrorKind::QueueFull)]);
+    let report = within("closed", outbox.close()).await;
+    assert_eq!((report.accepted, report.sent, report.lost()), (5, 3, 2));
+}
+
+#[tokio::test]
+async fn who_waits_for_room_drops_nothing_and_has_a_turn_in_order() {
+    let gated = Gated::new();
+    let bus = NumberedBus::new(gated.clone());
+    let outbox = bus.outbox(patient().queue_messages(1).overflow(OutboxOverflow::DropOldest)).unwrap();
+    outbox.send_to("k", &event(0)).unwrap();
+    eventually("it is under way", || gated.calls() == 1).await;
+    let (first, second, third) = (event(1), event(2), event(3));
+    let mut waiting = Box::pin(outbox.send_to_when_room("k", &first));
+    assert!((&mut waiting).now_or_never().is_none());
+    let mut behind = Box::pin(outbox.send_to_when_room("k", &second));
+    assert!((&mut behind).now_or_never().is_none());
+    let mut last = Box::pin(outbox.send_to_when_room("k", &third));
+    assert!((&mut last).now_or_never().is_none());
+    drop(waiting);
+    gated.let_through(3);
+    let (behind, last) = within("both were taken", async { tokio::join!(last, behind) }).await;
+    (behind.unwrap(), last.unwrap());
+    let report = within("closed", outbox.close()).await;
+    assert_eq!((report.accepted, report.sent, report.lost()), (3, 3, 0));
+    assert_eq!(*gated.0.published.lock().unwrap(), [0, 2, 3]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn between_batches_of_which_nothing_is_sent_there_is_a_pause() {
+    for kind in [ErrorKind::Refused, ErrorKind::Denied, ErrorKind::OutcomeUnknown] {
+        let memory = MemoryTransport::new();
+        let outbox = NumberedBus::new(memory.clone()).outbox(patient()).unwrap();
+        memory.fail_next(usize::MAX, kind);
+        (0..10_000).for_each(|number| outbox.send_to("k", &event(number)).unwrap());
+        let started = tokio::time::Instant::now();
+        assert_eq!(outbox.flush().await.failed(kind), 10_000);
+        assert!(started.elapsed() > Duration::from_millis(100), "{kind:?}: {:?}", started.elapsed());
+    }
+}
+
+#[tokio::test]
 async fn what_surely_was_not_sent_is_tried_again_in_order() {
     let memory = MemoryTransport::new();
     let bus = NumberedBus::new(memory.clone());
     let (log, _guard) = Logged::here();
     let outbox = bus.outbox(patient()).unwrap();
     let numbers = published(&memory, &bus, async || {
-        memory.fail_next(25, ErrorKind::NotSent); // the first batch, twice, and half of it once more
+        memory.fail_next(20, ErrorKind::NotSent); // the whole batch, twice
         for number in 0..10 {
-            outbox.send_to(number.to_string(), &event(number)).unwrap();
+            outbox.send_to("k", &event(number)).unwrap();
         }
         let report = within("flushed", outbox.flush()).await;
         assert_eq!((report.sent, report.lost()), (10, 0));
         assert!(!report.is_failing);
     })
     .await;
-    assert_eq!(numbers.iter().copied().collect::<HashSet<_>>(), (0..10).collect());
+    assert_eq!(numbers, (0..10).collect::<Vec<_>>());
     assert_eq!(log.lines().len(), 2, "one when it begins and one when it is over: {:?}", log.lines());
 }
 
@@ -307,22 +414,123 @@ fn a_runtime_that_ends_leaves_nothing_untold() {
     assert_eq!(outbox.send_to("k", &event(2)).unwrap_err().kind(), ErrorKind::Closed);
 }
 
+#[test]
+fn a_batch_under_way_when_the_runtime_ends_is_told_as_unknown() {
+    let (gated, told) = (Gated::new(), Told::default());
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let outbox = runtime.block_on(async {
+        let outbox = NumberedBus::new(gated.clone()).outbox(told.of(patient().queue_messages(4))).unwrap();
+        (0..4).for_each(|number| outbox.send_to("k", &event(number)).unwrap());
+        eventually("two are under way", || gated.calls() == 1).await;
+        outbox
+    });
+    drop(runtime);
+    assert_eq!(told.list(), unknown_and_unsent());
+    assert_eq!((outbox.report().queued, outbox.report().lost()), (0, 4));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_batch_under_way_when_the_time_is_over_is_told_as_unknown_before_closing_returns() {
+    let (gated, told) = (Gated::new(), Told::default());
+    let handle = Arc::new(OnceLock::<Outbox<Numbered>>::new());
+    let config = OutboxConfig::default().queue_messages(4).drain_within(Duration::from_secs(3)).on_failure({
+        let (handle, told) = (Arc::clone(&handle), told.clone());
+        move |failure| {
+            let outbox = handle.get().unwrap();
+            assert!(outbox.close().now_or_never().is_none(), "it has not ended before everybody was told");
+            let kind = failure.error().kind();
+            told.0.lock().unwrap().push((number(failure), kind));
+        }
+    });
+    let outbox = NumberedBus::new(gated.clone()).outbox(config).unwrap();
+    handle.set(outbox.clone()).unwrap();
+    (0..4).for_each(|number| outbox.send_to("k", &event(number)).unwrap());
+    eventually("two are under way", || gated.calls() == 1).await;
+    let report = outbox.close().await;
+    assert_eq!((report.accepted, report.queued, report.lost()), (4, 0, 4));
+    assert_eq!(told.list(), unknown_and_unsent());
+}
+
+fn unknown_and_unsent() -> [(u64, ErrorKind); 4] {
+    use ErrorKind::{NotSent, OutcomeUnknown};
+    [(0, OutcomeUnknown), (1, OutcomeUnknown), (2, NotSent), (3, NotSent)]
+}
+
 #[tokio::test]
 async fn a_flush_waits_for_what_was_sent_before_it_and_not_for_more() {
-    let memory = MemoryTransport::new();
-    let bus = NumberedBus::new(memory.clone());
-    let outbox = bus.outbox(patient()).unwrap();
+    let gated = Gated::new();
+    let outbox = NumberedBus::new(gated.clone()).outbox(patient()).unwrap();
     within("nothing to wait for", outbox.flush()).await;
-    memory.fail_next(usize::MAX, ErrorKind::NotSent);
     outbox.send_to("k", &event(1)).unwrap();
-    let flushing = tokio::spawn({
-        let outbox = outbox.clone();
-        async move { outbox.flush().await }
+    eventually("it is under way", || gated.calls() == 1).await;
+    let mut flushing = Box::pin(outbox.flush());
+    assert!((&mut flushing).now_or_never().is_none());
+    outbox.send_to("k", &event(2)).unwrap();
+    gated.let_through(1);
+    let report = within("flushed", flushing).await;
+    assert_eq!((report.sent, report.queued), (1, 1));
+    drop(outbox.flush().now_or_never());
+    assert!(outbox.close().now_or_never().is_none(), "cancelled, and closed all the same");
+    assert_eq!(outbox.send_to("k", &event(3)).unwrap_err().kind(), ErrorKind::Closed);
+    gated.let_through(1);
+    assert_eq!(within("closed", outbox.close()).await.sent, 2);
+}
+
+#[test]
+fn threads_with_runtimes_of_their_own_keep_their_order_and_the_sums_add_up() {
+    const EACH: u64 = 3_000;
+    let memory = MemoryTransport::new();
+    let told = Told::default();
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let bus = NumberedBus::new(memory.clone());
+    let recording = memory.record();
+    let config = told.of(patient()).queue_messages(200).overflow(OutboxOverflow::DropOldest);
+    let outbox = runtime.block_on(async { bus.outbox(config) }).unwrap();
+    memory.fail_next(1_000, ErrorKind::OutcomeUnknown);
+    std::thread::scope(|scope| {
+        for sender in 0..4 {
+            let outbox = &outbox;
+            scope.spawn(move || {
+                let own = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+                own.block_on(async {
+                    for number in 0..EACH {
+                        let event = Numbered::new(&sender.to_string(), number);
+                        match sender % 2 {
+                            0 => outbox.send_to(event.source.clone(), &event).unwrap(),
+                            _ => outbox.send_to_when_room(event.source.clone(), &event).await.unwrap(),
+                        }
+                        let report = outbox.report();
+                        assert_eq!(report.accepted, report.queued + report.sent + report.lost());
+                    }
+                });
+            });
+        }
     });
-    eventually("it fails", || outbox.report().is_failing).await;
-    assert!(!flushing.is_finished());
-    memory.fail_next(0, ErrorKind::NotSent);
-    assert_eq!(within("flushed", flushing).await.unwrap().sent, 1);
+    let report = runtime.block_on(async { within("closed", outbox.close()).await });
+    assert_eq!((report.accepted, report.queued, report.sent + report.lost()), (4 * EACH, 0, 4 * EACH));
+    assert_eq!(told.list().len() as u64, report.lost());
+    let mut last: HashMap<String, u64> = HashMap::new();
+    for message in recording.take() {
+        let event = bus.read(message).unwrap();
+        let before = last.insert(event.source.clone(), event.number);
+        assert!(before.is_none_or(|before| before < event.number), "{} behind {before:?}", event.number);
+    }
+}
+
+#[test]
+fn an_outbox_that_is_dropped_with_all_of_its_runtime_still_publishes_what_it_holds() {
+    let memory = MemoryTransport::new();
+    let recording = memory.record();
+    let bus = NumberedBlockingBus::new(&BlockingRuntime::new().unwrap(), memory.clone());
+    let outbox = bus.outbox(patient()).unwrap();
+    memory.fail_next(5_000, ErrorKind::NotSent);
+    (0..2_000).for_each(|number| outbox.send_to("k", &event(number)).unwrap());
+    drop((bus, outbox));
+    let mut published = 0;
+    eventually_blocking("published", || {
+        published += recording.take().len();
+        published == 2_000
+    });
 }
 
 #[test]
@@ -343,11 +551,63 @@ fn code_that_blocks_sends_flushes_and_closes() {
     assert_eq!(other.close().unwrap().sent, 1);
 }
 
+/// Gives up soon while the server is away, and late where it has the messages: a busy machine is not a broken one.
 fn redis(server: &RedisServer) -> RedisTransport {
+    redis_that_answers_within(server, Duration::from_secs(10))
+}
+
+fn redis_that_answers_within(server: &RedisServer, time: Duration) -> RedisTransport {
     let config = RedisConfig::from_url(server.url()).unwrap();
-    let config =
-        config.response_timeout(Duration::from_millis(500)).publish_timeout(Duration::from_millis(500));
+    let config = config.response_timeout(time).publish_timeout(Duration::from_millis(500));
     RedisTransport::lazy(config).unwrap()
+}
+
+/// Connects until the server refuses. Who reads of it that has room for none.
+fn fill_with_clients(server: &RedisServer) -> Vec<TcpStream> {
+    let mut clients = Vec::new();
+    loop {
+        let mut client = TcpStream::connect(("127.0.0.1", server.port())).unwrap();
+        let mut answer = [0; 7];
+        let is_in = client.write_all(b"PING\r\n").is_ok()
+            && client.read_exact(&mut answer).is_ok()
+            && answer == *b"+PONG\r\n";
+        if !is_in {
+            return clients;
+        }
+        clients.push(client);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn events_wait_for_a_redis_that_is_full_of_clients() {
+    let server = RedisServer::start_with(&["--maxclients", "8"]);
+    let listening = NumberedBus::builder(redis(&server)).queue_messages(10_000).build().unwrap();
+    let mut heard = listening.listen("k").await.unwrap();
+    let clients = fill_with_clients(&server);
+    let outbox = NumberedBus::new(redis(&server)).outbox(patient()).unwrap();
+    (0..5_000).for_each(|number| outbox.send_to("k", &event(number)).unwrap());
+    eventually("it is refused", || outbox.report().is_failing || outbox.report().lost() > 0).await;
+    drop(clients);
+    let report = within("flushed", outbox.flush()).await;
+    assert_eq!((report.sent, report.lost()), (5_000, 0), "{report:?}");
+    for number in 0..5_000 {
+        let event = within("an event", heard.recv()).await.unwrap().unwrap();
+        assert_eq!(event.number, number);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_login_that_is_refused_for_a_moment_does_not_cost_the_whole_queue() {
+    let server = RedisServer::start();
+    let _ = server.command(&["ACL", "SETUSER", "app", "on", ">new", "~*", "&*", "+@all"]);
+    let config = RedisConfig::from_url(server.url().replace("redis://", "redis://app:old@")).unwrap();
+    let outbox = NumberedBus::new(RedisTransport::lazy(config).unwrap()).outbox(patient()).unwrap();
+    (0..10_000).for_each(|number| outbox.send_to("k", &event(number)).unwrap());
+    eventually("it is refused", || outbox.report().failed(ErrorKind::Denied) > 0).await;
+    let _ = server.command(&["ACL", "SETUSER", "app", ">old"]);
+    let report = within("flushed", outbox.flush()).await;
+    assert!(report.sent > 0, "{report:?}");
+    assert_eq!(report.sent + report.failed(ErrorKind::Denied), 10_000, "{report:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -417,11 +677,14 @@ async fn over_kills_and_restarts_the_order_is_kept_and_nothing_is_lost_unseen() 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_redis_that_stands_still_holds_up_nobody_who_sends() {
     let server = RedisServer::start();
-    let transport = redis(&server);
+    let listening = NumberedBus::builder(redis(&server)).queue_messages(1_000_000).build().unwrap();
+    let mut heard = listening.listen("k").await.unwrap();
+    let transport = redis_that_answers_within(&server, Duration::from_millis(500));
     let bus = NumberedBus::new(transport.clone());
-    bus.publish_to("k", &event(0)).await.unwrap();
+    bus.publish_to("k", &event(LAST - 1)).await.unwrap();
     server.pause();
-    let outbox = bus.outbox(patient()).unwrap();
+    let told = Told::default();
+    let outbox = bus.outbox(told.of(patient())).unwrap();
     let started = std::time::Instant::now();
     (0..5_000).for_each(|number| outbox.send_to("k", &event(number)).unwrap());
     assert!(started.elapsed() < Duration::from_secs(2), "{:?}", started.elapsed());
@@ -429,5 +692,18 @@ async fn a_redis_that_stands_still_holds_up_nobody_who_sends() {
     server.resume();
     let report = within("closed", outbox.close()).await;
     assert_eq!(report.sent + report.failed(ErrorKind::OutcomeUnknown), 5_000, "{report:?}");
+    listening.publish_to("k", &event(LAST)).await.unwrap();
+    let unknown: HashSet<u64> = told.list().into_iter().map(|(number, _)| number).collect();
+    let (mut sent, mut is_whole) = (Vec::new(), true);
+    loop {
+        match within("what was published", heard.recv()).await.unwrap() {
+            Ok(event) if event.number == LAST => break,
+            Ok(event) if event.number == LAST - 1 || unknown.contains(&event.number) => {}
+            Ok(event) => sent.push(event.number),
+            Err(_) => is_whole = false,
+        }
+    }
+    assert!(sent.is_sorted_by(|one, next| one < next), "what counts as sent came in order, and once");
+    assert!(!is_whole || sent.len() as u64 == report.sent, "{} of {}", sent.len(), report.sent);
     transport.close().await;
 }

@@ -40,3 +40,24 @@ impl From<Failed> for OutboxFailure {
         Self::new(Message::new(channel, payload), error)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::ErrorKind;
+
+    #[test]
+    fn who_keeps_a_failure_keeps_no_block() {
+        let block = Bytes::from(vec![b'x'; 64 * 1024]);
+        for (length, is_alone) in [(100, true), (MOST_COPIED + 1, false)] {
+            let parcel = Parcel {
+                position: 0,
+                channel: Channel::from_full_name("b/k"),
+                payload: block.slice(..length),
+            };
+            let error = Error::new(ErrorKind::NotSent, "why");
+            let message = OutboxFailure::from(Failed { parcel, error }).into_message();
+            assert_eq!((message.payload().len(), message.payload().is_unique()), (length, is_alone));
+        }
+    }
+}
