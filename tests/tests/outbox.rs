@@ -486,7 +486,7 @@ fn threads_with_runtimes_of_their_own_keep_their_order_and_the_sums_add_up() {
     let recording = memory.record();
     let config = told.of(patient()).queue_messages(200).overflow(OutboxOverflow::DropOldest);
     let outbox = runtime.block_on(async { bus.outbox(config) }).unwrap();
-    memory.fail_next(1_000, ErrorKind::OutcomeUnknown);
+    memory.fail_next(150, ErrorKind::OutcomeUnknown);
     std::thread::scope(|scope| {
         for sender in 0..4 {
             let outbox = &outbox;
@@ -519,18 +519,14 @@ fn threads_with_runtimes_of_their_own_keep_their_order_and_the_sums_add_up() {
 
 #[test]
 fn an_outbox_that_is_dropped_with_all_of_its_runtime_still_publishes_what_it_holds() {
-    let memory = MemoryTransport::new();
-    let recording = memory.record();
-    let bus = NumberedBlockingBus::new(&BlockingRuntime::new().unwrap(), memory.clone());
+    let gated = Gated::new();
+    let bus = NumberedBlockingBus::new(&BlockingRuntime::new().unwrap(), gated.clone());
     let outbox = bus.outbox(patient()).unwrap();
-    memory.fail_next(5_000, ErrorKind::NotSent);
     (0..2_000).for_each(|number| outbox.send_to("k", &event(number)).unwrap());
+    eventually_blocking("a batch is under way", || gated.calls() == 1);
     drop((bus, outbox));
-    let mut published = 0;
-    eventually_blocking("published", || {
-        published += recording.take().len();
-        published == 2_000
-    });
+    gated.let_through(2_000);
+    eventually_blocking("published", || gated.0.published.lock().unwrap().len() == 2_000);
 }
 
 #[test]
