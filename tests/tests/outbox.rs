@@ -210,7 +210,8 @@ async fn who_waits_for_room_drops_nothing_and_has_a_turn_in_order() {
     drop(waiting);
     gated.let_through(3);
     let (behind, last) = within("both were taken", async { tokio::join!(last, behind) }).await;
-    (behind.unwrap(), last.unwrap());
+    behind.unwrap();
+    last.unwrap();
     let report = within("closed", outbox.close()).await;
     assert_eq!((report.accepted, report.sent, report.lost()), (3, 3, 0));
     assert_eq!(*gated.0.published.lock().unwrap(), [0, 2, 3]);
