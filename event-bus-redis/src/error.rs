@@ -30,6 +30,10 @@ impl Failure {
                 | ServerErrorKind::ClusterDown
                 | ServerErrorKind::MasterDown
                 | ServerErrorKind::ReadOnly => Self::NotNow,
+                // Of a connection; it is closed then, and there may be room for the next.
+                _ if error.detail().is_some_and(|text| text.starts_with("max number of clients")) => {
+                    Self::NotNow
+                }
                 // Renamed, or older than RESP3: either way we can't log in.
                 _ if error.detail().is_some_and(|text| text.contains("unknown command 'HELLO'")) => {
                     Self::Unusable
