@@ -1,0 +1,52 @@
+//! redis-rs, bare: one multiplexed connection for everybody, and its pipelines.
+
+use std::sync::Arc;
+
+use redis::aio::MultiplexedConnection;
+
+use super::{Publish, PublishMany, all_answered};
+use crate::bench::{Bench, Failure, encode};
+
+/// In reports.
+pub const NAME: &str = "redis-rs";
+
+/// A multiplexed connection.
+#[derive(Clone, Debug)]
+pub struct RedisRs {
+    bench: Arc<Bench>,
+    connection: MultiplexedConnection,
+}
+
+impl RedisRs {
+    /// Connects.
+    ///
+    /// # Errors
+    /// If that fails.
+    pub async fn connect(bench: &Arc<Bench>) -> Result<Self, Failure> {
+        let connection = bench.client()?.get_multiplexed_async_connection().await?;
+        Ok(Self { bench: Arc::clone(bench), connection })
+    }
+}
+
+impl Publish for RedisRs {
+    const NAME: &'static str = NAME;
+
+    async fn publish(&mut self) -> Result<(), Failure> {
+        let wire = encode(&self.bench.event)?;
+        redis::cmd("PUBLISH").arg(&self.bench.channel).arg(wire).query_async::<u64>(&mut self.connection).await?;
+        Ok(())
+    }
+}
+
+impl PublishMany for RedisRs {
+    const NAME: &'static str = NAME;
+
+    async fn publish_many(&mut self, events: usize) -> Result<(), Failure> {
+        let mut pipeline = redis::Pipeline::with_capacity(events);
+        for _ in 0..events {
+            pipeline.publish(&self.bench.channel, encode(&self.bench.event)?);
+        }
+        let answers: Vec<u64> = pipeline.query_async(&mut self.connection).await?;
+        all_answered(answers.len(), events)
+    }
+}
