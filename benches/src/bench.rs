@@ -70,6 +70,12 @@ impl Bench {
         self.server.port()
     }
 
+    /// A channel of the bus by its key, as Redis knows it.
+    #[must_use]
+    pub fn channel_of(&self, key: &str) -> String {
+        format!("{}/{key}", ExecutionEvent::BUS_NAME)
+    }
+
     /// How redis-rs connects.
     ///
     /// # Errors
@@ -107,37 +113,59 @@ impl Bench {
         if is_it { Ok(()) } else { Err("another event than was sent".into()) }
     }
 
-    /// Publishes the message `count` times, to each of `channels` in turn, from a thread of its own, in pipelines: faster
-    /// than anybody decodes. Gives the CPU time of that thread.
+    /// Connects for a flood: the message `count` times, to each of `channels` in turn.
     ///
     /// # Errors
     /// If it does not connect.
     pub fn flood(&self, channels: Arc<[String]>, count: u64) -> Result<Flood, Failure> {
-        let (mut connection, wire) = (self.client()?.get_connection()?, self.wire.clone());
-        let mut channels = (0..channels.len()).cycle().map(move |index| channels[index].clone());
-        let thread = std::thread::spawn(move || {
-            let mut left = count;
-            while left > 0 {
-                let chunk = left.min(CHUNK);
-                let mut pipeline = redis::pipe();
-                for channel in channels.by_ref().take(usize::try_from(chunk)?) {
-                    pipeline.publish(channel, &wire[..]).ignore();
-                }
-                pipeline.query::<()>(&mut connection)?;
-                left -= chunk;
+        Ok(Flood { connection: self.client()?.get_connection()?, wire: self.wire.clone(), channels, count })
+    }
+}
+
+/// A flood that is about to begin.
+pub struct Flood {
+    connection: redis::Connection,
+    wire: Vec<u8>,
+    channels: Arc<[String]>,
+    count: u64,
+}
+
+impl Flood {
+    /// Publishes from a thread of its own, in pipelines: faster than anybody decodes.
+    #[must_use]
+    pub fn begin(self) -> Flowing {
+        Flowing(std::thread::spawn(move || self.flow()))
+    }
+
+    fn flow(self) -> Result<Duration, Failure> {
+        let Self { mut connection, wire, channels, count } = self;
+        let mut channels = channels.iter().cycle();
+        let mut left = count;
+        while left > 0 {
+            let chunk = left.min(CHUNK);
+            let mut pipeline = redis::pipe();
+            for channel in channels.by_ref().take(usize::try_from(chunk)?) {
+                pipeline.publish(channel, &wire[..]).ignore();
             }
-            thread_cpu()
-        });
-        Ok(Flood(thread))
+            pipeline.query::<()>(&mut connection)?;
+            left -= chunk;
+        }
+        thread_cpu()
+    }
+}
+
+impl std::fmt::Debug for Flood {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Flood").field("count", &self.count).finish_non_exhaustive()
     }
 }
 
 /// A flood that is under way.
 #[derive(Debug)]
-pub struct Flood(JoinHandle<Result<Duration, Failure>>);
+pub struct Flowing(JoinHandle<Result<Duration, Failure>>);
 
-impl Flood {
-    /// Waits for its end, without letting anything else run on this thread meanwhile.
+impl Flowing {
+    /// Waits for its end, without letting anything else run on this thread meanwhile. Gives the CPU time that it took.
     ///
     /// # Errors
     /// If the flood failed.
@@ -188,6 +216,7 @@ fn run_of(event: &ExecutionEvent) -> Option<(&str, &str)> {
 /// # Errors
 /// If the system gives no threads.
 pub fn runtime(is_multi_thread: bool) -> Result<Runtime, Failure> {
-    let mut builder = if is_multi_thread { Builder::new_multi_thread() } else { Builder::new_current_thread() };
+    let mut builder =
+        if is_multi_thread { Builder::new_multi_thread() } else { Builder::new_current_thread() };
     Ok(builder.enable_all().build()?)
 }

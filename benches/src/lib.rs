@@ -3,7 +3,9 @@
 
 mod bench;
 mod contestant;
+pub mod curves;
 pub mod floors;
+mod growth;
 mod limits;
 mod measure;
 mod options;
@@ -17,6 +19,7 @@ pub mod workload;
 
 pub use bench::{Bench, Failure, runtime};
 pub use contestant::{Contestant, Count, Sample};
+pub use growth::{Curve, Point};
 pub use limits::allow_open_files;
 pub use measure::{Effort, measure};
 pub use options::{Asked, Options, USAGE};

@@ -20,14 +20,31 @@ pub struct Effort {
     pub sample: Duration,
     /// How often as many rounds are added while a floor is not decided.
     pub more: usize,
+    /// When no more are added, however it stands.
+    pub until: Option<Instant>,
 }
 
 impl Effort {
-    /// Enough to tell whether the floors hold.
-    pub const QUICK: Self = Self { rounds: 11, sample: Duration::from_millis(25), more: 3 };
+    /// Enough to tell whether the floors hold, within a minute.
+    #[must_use]
+    pub fn quick(begun: Instant) -> Self {
+        let until = Some(begun + Duration::from_secs(45));
+        Self { rounds: 15, sample: Duration::from_millis(30), more: 3, until }
+    }
 
     /// Enough for a table.
-    pub const FULL: Self = Self { rounds: 31, sample: Duration::from_millis(100), more: 3 };
+    #[must_use]
+    pub fn full() -> Self {
+        Self { rounds: 31, sample: Duration::from_millis(100), more: 3, until: None }
+    }
+
+    /// Enough for a point of a curve.
+    #[must_use]
+    pub fn of_a_point(is_quick: bool) -> Self {
+        let (rounds, sample) =
+            if is_quick { (7, Duration::from_millis(20)) } else { (15, Duration::from_millis(50)) };
+        Self { rounds, sample, more: 0, until: None }
+    }
 }
 
 /// The samples of each round; of sides that are settled already there are none in later rounds.
@@ -54,7 +71,8 @@ impl Rounds {
 
     /// The median over the samples of the side at `side`; `None` if it has none of the kind.
     pub fn median(&self, side: usize, value: impl Fn(&Sample) -> Option<f64>) -> Option<f64> {
-        let values: Vec<f64> = self.0.iter().filter_map(|round| value((*round.get(side)?).as_ref()?)).collect();
+        let values: Vec<f64> =
+            self.0.iter().filter_map(|round| value((*round.get(side)?).as_ref()?)).collect();
         (!values.is_empty()).then(|| median(&values))
     }
 }
@@ -83,7 +101,8 @@ pub async fn measure(
             let verdict = needs(contestants[side].name).map(|needs| needs.judge(&rounds.pairs(side).ratio()));
             taking_part[side] = verdict == Some(Verdict::Unsure);
         }
-        if !taking_part[1..].contains(&true) {
+        let is_late = effort.until.is_some_and(|until| Instant::now() >= until);
+        if is_late || !taking_part[1..].contains(&true) {
             break;
         }
     }
@@ -143,7 +162,7 @@ mod tests {
     use super::*;
     use crate::bench::runtime;
 
-    const EFFORT: Effort = Effort { rounds: 9, sample: Duration::from_micros(1), more: 3 };
+    const EFFORT: Effort = Effort { rounds: 9, sample: Duration::from_micros(1), more: 3, until: None };
 
     fn sample(value: f64) -> Sample {
         Sample { value, client: 1.0, server: 1.0, memory: None }
@@ -192,8 +211,7 @@ mod tests {
     #[test]
     fn a_lost_message_ends_it() {
         let (ours, _) = planted("ours", &[1.0]);
-        let broken =
-            Contestant::new("peer", Count::Fixed(1), |_| async { Err("one of 9 was lost".into()) });
+        let broken = Contestant::new("peer", Count::Fixed(1), |_| async { Err("one of 9 was lost".into()) });
         let outcome = runtime(false).unwrap().block_on(measure(&mut [ours, broken], EFFORT, |_| None));
         assert_eq!(outcome.unwrap_err().to_string(), "peer: one of 9 was lost");
     }

@@ -103,7 +103,9 @@ mod tests {
         assert!(all.is_quick && all.json == Some("a.json".into()));
         assert!(all.wants_workload("listen") && all.wants_peer("fred"));
         let listen = options(&["--only", "listen"]);
-        assert!(listen.wants_workload("listen") && !listen.wants_workload("cost") && listen.wants_peer("fred"));
+        assert!(
+            listen.wants_workload("listen") && !listen.wants_workload("cost") && listen.wants_peer("fred")
+        );
         let fred = options(&["--only", "fred"]);
         assert!(fred.wants_workload("listen") && fred.wants_peer("fred") && !fred.wants_peer("rustis"));
     }

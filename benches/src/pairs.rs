@@ -80,7 +80,10 @@ impl fmt::Display for Ratio {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { median, low, high, lowest, highest, .. } = self;
         let digits = if *median < 10.0 { 2 } else { 1 };
-        write!(f, "{median:.digits$} [{low:.digits$}, {high:.digits$}] ({lowest:.digits$} to {highest:.digits$})")
+        write!(
+            f,
+            "{median:.digits$} [{low:.digits$}, {high:.digits$}] ({lowest:.digits$} to {highest:.digits$})"
+        )
     }
 }
 

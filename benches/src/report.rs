@@ -120,7 +120,7 @@ impl fmt::Display for Line {
 
 impl fmt::Display for Entry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let digits = if self.value < 1_000.0 { 1 } else { 0 };
+        let digits = usize::from(self.value < 1_000.0);
         write!(f, "  {:<20}{:>12.digits$}", self.name, self.value)?;
         write!(f, "{:>11.2}{:>11.2}  ", self.client_cpu_micros, self.server_cpu_micros)?;
         if let Some(ratio) = &self.ratio {
@@ -179,7 +179,10 @@ impl fmt::Display for Report {
         self.faults.iter().try_for_each(|text| writeln!(f, "fault: {text}"))?;
         let noisy = self.lines.iter().flat_map(|line| &line.entries).filter(|entry| entry.is_noisy).count();
         if noisy > 0 {
-            writeln!(f, "{noisy} lines were too noisy to conclude: the machine was busy with something else")?;
+            writeln!(
+                f,
+                "{noisy} lines were too noisy to conclude: the machine was busy with something else"
+            )?;
         }
         let all: Vec<_> = self.lines.iter().flat_map(Line::floors).collect();
         let holding = all.iter().filter(|judged| judged.verdict == Verdict::Holds).count();

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Instant;
 
 use crate::bench::{Bench, Failure, runtime};
 use crate::floors::floor;
@@ -25,6 +26,7 @@ pub fn run(options: &Options) -> Result<Report, Failure> {
         ..Report::default()
     };
     head(&report);
+    let effort = if options.is_quick { Effort::quick(Instant::now()) } else { Effort::full() };
     if !python::is_there() {
         report.left_out.push("python: scripts/test.sh sets it up, or EVENT_BUS_PYTHON names one".to_owned());
     }
@@ -34,9 +36,8 @@ pub fn run(options: &Options) -> Result<Report, Failure> {
             if !is_due || !options.wants_workload(workload.name) {
                 continue;
             }
-            let setting =
-                Setting { bench: Arc::clone(&bench), is_multi_thread, is_quick: options.is_quick };
-            match line(workload, setting, options) {
+            let setting = Setting { bench: Arc::clone(&bench), is_multi_thread, is_quick: options.is_quick };
+            match line(workload, setting, effort, options) {
                 Ok(Some(line)) => {
                     print!("{line}");
                     report.lines.push(line);
@@ -66,9 +67,13 @@ fn head(report: &Report) {
 
 /// On a runtime of its own, so that nothing of it is left when the next one is measured. `None` if nobody is asked for who
 /// takes part in it.
-fn line(workload: Workload, setting: Setting, options: &Options) -> Result<Option<Line>, Failure> {
+fn line(
+    workload: Workload,
+    setting: Setting,
+    effort: Effort,
+    options: &Options,
+) -> Result<Option<Line>, Failure> {
     let runtime = runtime(setting.is_multi_thread)?;
-    let effort = if options.is_quick { Effort::QUICK } else { Effort::FULL };
     let (options, is_multi_thread) = (options.clone(), setting.is_multi_thread);
     let measured = runtime.spawn(async move {
         let mut contestants = workload.prepare(setting).await?;
@@ -97,6 +102,7 @@ impl Runtimes {
 
 fn write(path: &Path, report: &Report) -> Result<(), Failure> {
     let json = serde_json::to_string_pretty(report)?;
-    std::fs::write(path, json + "\n").map_err(|error| format!("{} can't be written: {error}", path.display()))?;
+    std::fs::write(path, json + "\n")
+        .map_err(|error| format!("{} can't be written: {error}", path.display()))?;
     Ok(())
 }

@@ -58,3 +58,21 @@ impl Tally {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bench::runtime;
+
+    #[test]
+    fn all_are_heard_or_somebody_says_what_is_wrong() {
+        let all = |tally: &Tally| runtime(false).unwrap().block_on(tally.all());
+        let tally = Tally::default();
+        tally.expect(2);
+        assert_eq!((tally.add(), tally.add()), (1, 2));
+        all(&tally).unwrap();
+        tally.expect(1);
+        tally.fail("1 was missed".to_owned());
+        assert_eq!(all(&tally).unwrap_err().to_string(), "1 was missed");
+    }
+}

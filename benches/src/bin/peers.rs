@@ -13,8 +13,8 @@ fn main() -> ExitCode {
     let outcome = match Asked::read(std::env::args_os().skip(1).collect()) {
         Ok(Asked::Run(options)) => run(&options).map(|report| report.exit_code()),
         Ok(Asked::Listeners(name, listeners, url)) => {
-            let told = runtime(false)
-                .and_then(|runtime| runtime.block_on(channels::child(&name, listeners, &url)));
+            let told =
+                runtime(false).and_then(|runtime| runtime.block_on(channels::child(&name, listeners, &url)));
             told.map(|told| {
                 println!("{told}");
                 ExitCode::SUCCESS

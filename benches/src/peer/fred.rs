@@ -2,31 +2,35 @@
 
 use std::sync::Arc;
 
-use fred::prelude::{Builder, Client, ClientLike, Config, PubsubInterface, Value};
+use fred::prelude::{Builder, Client, ClientLike, Config, EventInterface, PubsubInterface, Value};
+use fred::types::Message;
+use tokio::sync::broadcast;
 
-use super::{Publish, PublishMany, all_answered};
-use crate::bench::{Bench, Failure, encode};
+use super::{Listen, Publish, PublishMany, all_answered};
+use crate::bench::{Bench, Failure, decode, encode};
 
 /// In reports.
 pub const NAME: &str = "fred";
+
+/// What its queue of received messages holds: all that a sample brings, since the default of 32 loses most of it.
+const MOST: usize = 1 << 16;
 
 /// A client.
 #[derive(Clone)]
 pub struct Fred {
     bench: Arc<Bench>,
-    /// fred's own.
-    pub client: Client,
+    client: Client,
 }
 
 impl Fred {
-    /// Connects. Its queue of received messages has room for `messages`: the default of 32 loses most of a burst.
+    /// Connects.
     ///
     /// # Errors
     /// If that fails.
-    pub async fn connect(bench: &Arc<Bench>, messages: usize) -> Result<Self, Failure> {
+    pub async fn connect(bench: &Arc<Bench>) -> Result<Self, Failure> {
         let mut builder = Builder::from_config(Config::from_url(&bench.url())?);
         builder.with_connection_config(|config| config.tcp.nodelay = Some(true));
-        builder.with_performance_config(|config| config.broadcast_channel_capacity = messages);
+        builder.with_performance_config(|config| config.broadcast_channel_capacity = MOST);
         let client = builder.build()?;
         client.init().await?;
         Ok(Self { bench: Arc::clone(bench), client })
@@ -60,5 +64,39 @@ impl PublishMany for Fred {
 impl std::fmt::Debug for Fred {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Fred").finish_non_exhaustive()
+    }
+}
+
+/// A client that is subscribed, and its queue.
+pub struct FredListening {
+    messages: broadcast::Receiver<Message>,
+    _fred: Fred,
+}
+
+impl FredListening {
+    /// Listens to a channel by its key.
+    ///
+    /// # Errors
+    /// If that fails.
+    pub async fn to(bench: &Arc<Bench>, key: &str) -> Result<Self, Failure> {
+        let fred = Fred::connect(bench).await?;
+        let messages = fred.client.message_rx();
+        fred.client.subscribe(bench.channel_of(key)).await?;
+        Ok(Self { messages, _fred: fred })
+    }
+}
+
+impl Listen for FredListening {
+    const NAME: &'static str = NAME;
+
+    async fn hear(&mut self, bench: &Bench, number: u64) -> Result<(), Failure> {
+        let message = self.messages.recv().await?;
+        bench.check(number, &decode(message.value.as_bytes().ok_or("no bytes")?)?)
+    }
+}
+
+impl std::fmt::Debug for FredListening {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("FredListening").finish_non_exhaustive()
     }
 }

@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use event_bus_examples::ExecutionEventBus;
+use event_bus_core::Subscription;
+use event_bus_examples::{ExecutionEvent, ExecutionEventBus};
 
-use super::{Publish, PublishMany, all_answered};
+use super::{ENDED, Listen, Publish, PublishMany, all_answered};
 use crate::bench::{Bench, Failure};
 
 /// In reports.
@@ -45,5 +46,27 @@ impl PublishMany for Ours {
         all_answered(answers.len(), events)?;
         answers.into_iter().try_for_each(|answer| answer.map(drop))?;
         Ok(())
+    }
+}
+
+/// A subscription, on a transport of its own.
+#[derive(Debug)]
+pub struct OursListening(Subscription<ExecutionEvent>);
+
+impl OursListening {
+    /// Listens to a channel by its key.
+    ///
+    /// # Errors
+    /// If that fails.
+    pub async fn to(bench: &Bench, key: &str) -> Result<Self, Failure> {
+        Ok(Self(bench.bus().await?.listen(key).await?))
+    }
+}
+
+impl Listen for OursListening {
+    const NAME: &'static str = NAME;
+
+    async fn hear(&mut self, bench: &Bench, number: u64) -> Result<(), Failure> {
+        bench.check(number, &*self.0.recv().await.ok_or(ENDED)??)
     }
 }

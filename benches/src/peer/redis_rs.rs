@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use redis::aio::MultiplexedConnection;
+use futures_util::StreamExt;
+use redis::aio::{MultiplexedConnection, PubSub};
 
-use super::{Publish, PublishMany, all_answered};
-use crate::bench::{Bench, Failure, encode};
+use super::{ENDED, Listen, Publish, PublishMany, all_answered};
+use crate::bench::{Bench, Failure, decode, encode};
 
 /// In reports.
 pub const NAME: &str = "redis-rs";
@@ -33,7 +34,11 @@ impl Publish for RedisRs {
 
     async fn publish(&mut self) -> Result<(), Failure> {
         let wire = encode(&self.bench.event)?;
-        redis::cmd("PUBLISH").arg(&self.bench.channel).arg(wire).query_async::<u64>(&mut self.connection).await?;
+        redis::cmd("PUBLISH")
+            .arg(&self.bench.channel)
+            .arg(wire)
+            .query_async::<u64>(&mut self.connection)
+            .await?;
         Ok(())
     }
 }
@@ -48,5 +53,35 @@ impl PublishMany for RedisRs {
         }
         let answers: Vec<u64> = pipeline.query_async(&mut self.connection).await?;
         all_answered(answers.len(), events)
+    }
+}
+
+/// Its pub/sub connection; messages are decoded with `from_slice`.
+pub struct RedisRsListening(PubSub);
+
+impl RedisRsListening {
+    /// Listens to a channel by its key.
+    ///
+    /// # Errors
+    /// If that fails.
+    pub async fn to(bench: &Bench, key: &str) -> Result<Self, Failure> {
+        let mut listener = bench.client()?.get_async_pubsub().await?;
+        listener.subscribe(bench.channel_of(key)).await?;
+        Ok(Self(listener))
+    }
+}
+
+impl Listen for RedisRsListening {
+    const NAME: &'static str = NAME;
+
+    async fn hear(&mut self, bench: &Bench, number: u64) -> Result<(), Failure> {
+        let message = self.0.on_message().next().await.ok_or(ENDED)?;
+        bench.check(number, &decode(message.get_payload_bytes())?)
+    }
+}
+
+impl std::fmt::Debug for RedisRsListening {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RedisRsListening").finish_non_exhaustive()
     }
 }

@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use rustis::client::{Client, Config, IntoConfig};
+use futures_util::StreamExt;
+use rustis::client::{Client, Config, IntoConfig, PubSubStream};
 use rustis::commands::PubSubCommands;
 use rustis::resp::{BulkString, cmd};
 
-use super::{Publish, PublishMany, all_answered};
-use crate::bench::{Bench, Failure, encode};
+use super::{ENDED, Listen, Publish, PublishMany, all_answered};
+use crate::bench::{Bench, Failure, decode, encode};
 
 /// In reports.
 pub const NAME: &str = "rustis";
@@ -16,8 +17,7 @@ pub const NAME: &str = "rustis";
 #[derive(Clone)]
 pub struct Rustis {
     bench: Arc<Bench>,
-    /// rustis's own.
-    pub client: Client,
+    client: Client,
 }
 
 impl Rustis {
@@ -61,5 +61,34 @@ impl PublishMany for Rustis {
 impl std::fmt::Debug for Rustis {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Rustis").finish_non_exhaustive()
+    }
+}
+
+/// A subscription on a client of its own.
+pub struct RustisListening(PubSubStream);
+
+impl RustisListening {
+    /// Listens to a channel by its key.
+    ///
+    /// # Errors
+    /// If that fails.
+    pub async fn to(bench: &Arc<Bench>, key: &str) -> Result<Self, Failure> {
+        let rustis = Rustis::connect(bench).await?;
+        Ok(Self(rustis.client.subscribe(bench.channel_of(key)).await?))
+    }
+}
+
+impl Listen for RustisListening {
+    const NAME: &'static str = NAME;
+
+    async fn hear(&mut self, bench: &Bench, number: u64) -> Result<(), Failure> {
+        let message = self.0.next().await.ok_or(ENDED)??;
+        bench.check(number, &decode(message.payload())?)
+    }
+}
+
+impl std::fmt::Debug for RustisListening {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RustisListening").finish_non_exhaustive()
     }
 }

@@ -19,7 +19,7 @@ pub(super) async fn prepare(setting: Setting) -> Result<Vec<Contestant>, Failure
     let mut all = vec![
         batches(bench, Ours::connect(bench).await?),
         batches(bench, RedisRs::connect(bench).await?),
-        batches(bench, Fred::connect(bench, 1).await?),
+        batches(bench, Fred::connect(bench).await?),
         batches(bench, Rustis::connect(bench).await?),
     ];
     for contestant in &mut all {

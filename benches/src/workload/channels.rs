@@ -34,10 +34,10 @@ const PEERS_QUICK: u64 = 1_000;
 /// How many connections are on their way at once: more than a server's backlog would be put off by a second.
 const AT_ONCE: usize = 128;
 
-pub(super) async fn prepare(setting: Setting) -> Result<Vec<Contestant>, Failure> {
+pub(super) fn prepare(setting: &Setting) -> Result<Vec<Contestant>, Failure> {
     let peers = if setting.is_quick { PEERS_QUICK } else { PEERS };
     allow_open_files(peers + 500)?;
-    Ok(vec![side(&setting, ours::NAME, OURS), side(&setting, redis_rs::NAME, peers)])
+    Ok(vec![side(setting, ours::NAME, OURS), side(setting, redis_rs::NAME, peers)])
 }
 
 fn side(setting: &Setting, name: &'static str, listeners: u64) -> Contestant {
@@ -86,7 +86,8 @@ impl Told {
 pub async fn child(name: &str, listeners: u64, url: &str) -> Result<String, Failure> {
     let keys = (0..listeners).map(|number| ChannelKey::new(format!("user-{number}")));
     let keys: Vec<ChannelKey> = keys.collect::<Result<_, _>>()?;
-    let told = if name == ours::NAME { listen_ours(url, keys).await? } else { listen_redis_rs(url, keys).await? };
+    let told =
+        if name == ours::NAME { listen_ours(url, keys).await? } else { listen_redis_rs(url, keys).await? };
     Ok(serde_json::to_string(&told)?)
 }
 
@@ -129,7 +130,8 @@ async fn listen_redis_rs(url: &str, keys: Vec<ChannelKey>) -> Result<Told, Failu
 async fn publish_to_all(url: &str, keys: &[ChannelKey]) -> Result<ExecutionEvent, Failure> {
     let event = run_events("user-1", "graph-1", "run-1", &[], None).pop().ok_or("no event")?;
     let wire = encode(&event)?;
-    let mut connection = redis::Client::open(connection_info(url)?)?.get_multiplexed_async_connection().await?;
+    let mut connection =
+        redis::Client::open(connection_info(url)?)?.get_multiplexed_async_connection().await?;
     for some in keys.chunks(100) {
         let mut pipeline = redis::pipe();
         for key in some {

@@ -27,8 +27,7 @@ async fn side(
 ) -> Result<Contestant, Failure> {
     let keys = (0..listeners).map(|number| ChannelKey::new(format!("{place}/{number}")));
     let keys: Vec<ChannelKey> = keys.collect::<Result<_, _>>()?;
-    let bus_name = bench.channel.split('/').next().unwrap_or_default();
-    let channels = keys.iter().map(|key| format!("{bus_name}/{key}")).collect();
+    let channels = keys.iter().map(|key| bench.channel_of(key.as_str())).collect();
     let filters = keys.into_iter().map(Into::into).collect();
     let crowd = Arc::new(Crowd::of_ours(bench, filters, channels, 1).await?);
     Ok(Contestant::new(name, Count::Steps(1_000), move |messages| {

@@ -50,14 +50,14 @@ impl Crowd {
     ///
     /// # Errors
     /// If they can't listen.
-    pub async fn of_redis_rs(bench: &Arc<Bench>, channel: String, listeners: u64) -> Result<Self, Failure> {
+    pub async fn of_redis_rs(bench: &Arc<Bench>, channel: &str, listeners: u64) -> Result<Self, Failure> {
         let (tally, mut tasks) = (Arc::<Tally>::default(), JoinSet::new());
         for _ in 0..listeners {
             let mut listener = bench.client()?.get_async_pubsub().await?;
-            listener.subscribe(&channel).await?;
+            listener.subscribe(channel).await?;
             tasks.spawn(hear_redis_rs(Arc::clone(bench), listener, Arc::clone(&tally)));
         }
-        let channels = Arc::from([channel]);
+        let channels = Arc::from([channel.to_owned()]);
         Ok(Self { bench: Arc::clone(bench), channels, each: listeners, tally, _tasks: tasks })
     }
 
@@ -69,13 +69,15 @@ impl Crowd {
     pub async fn hear(&self, messages: u64) -> Result<Sample, Failure> {
         let deliveries = messages * self.each;
         self.tally.expect(deliveries);
-        let meter = Meter::start(&self.bench.probe)?;
         let flood = self.bench.flood(Arc::clone(&self.channels), messages)?;
+        let meter = Meter::start(&self.bench.probe)?;
+        let flood = flood.begin();
         self.tally.all().await?;
         meter.stop_heard(deliveries, messages, flood.join()?)
     }
 
     /// As a side of a workload.
+    #[must_use]
     pub fn contestant(self, name: &'static str, count: Count) -> Contestant {
         let crowd = Arc::new(self);
         Contestant::new(name, count, move |messages| {

@@ -16,7 +16,7 @@ pub(super) async fn prepare(setting: Setting) -> Result<Vec<Contestant>, Failure
     allow_open_files(2 * listeners)?;
     let filters = vec![bench.key.clone().into(); LISTENERS];
     let ours = Crowd::of_ours(bench, filters, vec![bench.channel.clone()], listeners).await?;
-    let peers = Crowd::of_redis_rs(bench, format!("{}/peers", bench.channel), listeners).await?;
+    let peers = Crowd::of_redis_rs(bench, &bench.channel_of("peers"), listeners).await?;
     Ok(vec![
         ours.contestant(ours::NAME, Count::Steps(100)),
         peers.contestant(redis_rs::NAME, Count::Steps(2)),

@@ -1,70 +1,58 @@
 //! From publish to typed receive at a thousand events a second, publisher and listener in one process: the median of a
-//! sample's events.
+//! sample's events. Each sample has a fresh listener, since two would hear each other's events.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use event_bus_core::Subscription;
-use event_bus_examples::ExecutionEvent;
-use futures_util::StreamExt;
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
 use tokio::time::{sleep_until, timeout};
 
 use super::Setting;
-use crate::bench::{Bench, Failure, PATIENCE, decode};
+use crate::bench::{Bench, Failure, PATIENCE};
 use crate::contestant::{Contestant, Count, Sample};
 use crate::pairs::median;
-use crate::peer::ours::Ours;
-use crate::peer::redis_rs::RedisRs;
-use crate::peer::{Publish, ours, redis_rs};
+use crate::peer::ours::{Ours, OursListening};
+use crate::peer::redis_rs::{RedisRs, RedisRsListening};
+use crate::peer::{Listen, Publish};
 use crate::usage::Meter;
 
 const PACE: Duration = Duration::from_millis(1);
 
+type Listening<L> = BoxFuture<'static, Result<L, Failure>>;
+
 pub(super) async fn prepare(setting: Setting) -> Result<Vec<Contestant>, Failure> {
+    let bench = &setting.bench;
+    let ours = Ours::connect(bench).await?;
+    let peer = RedisRs::connect(bench).await?;
+    Ok(vec![
+        side(&setting, ours, |bench| {
+            async move { OursListening::to(&bench, bench.key.as_str()).await }.boxed()
+        }),
+        side(&setting, peer, |bench| {
+            async move { RedisRsListening::to(&bench, bench.key.as_str()).await }.boxed()
+        }),
+    ])
+}
+
+fn side<L: Listen>(
+    setting: &Setting,
+    publisher: impl Publish,
+    listen: impl Fn(Arc<Bench>) -> Listening<L> + Send + 'static,
+) -> Contestant {
+    let bench = Arc::clone(&setting.bench);
     let count = Count::Fixed(if setting.is_quick { 100 } else { 500 });
-    let (bench, publisher) = (setting.bench.clone(), Ours::connect(&setting.bench).await?);
-    let bus = bench.bus().await?;
-    let ours = Contestant::new(ours::NAME, count, move |count| {
-        let (bench, bus, publisher) = (Arc::clone(&bench), bus.clone(), publisher.clone());
-        async move {
-            let listener = OursListening(bus.listen(&bench.key).await?);
-            measure(&bench, publisher, listener, count).await
-        }
-    });
-    let (bench, publisher) = (setting.bench.clone(), RedisRs::connect(&setting.bench).await?);
-    let peer = Contestant::new(redis_rs::NAME, count, move |count| {
+    Contestant::new(L::NAME, count, move |count| {
         let (bench, publisher) = (Arc::clone(&bench), publisher.clone());
-        async move {
-            let mut listener = bench.client()?.get_async_pubsub().await?;
-            listener.subscribe(&bench.channel).await?;
-            measure(&bench, publisher, listener, count).await
-        }
-    });
-    Ok(vec![ours, peer])
-}
-
-trait Hear {
-    fn hear(&mut self) -> impl Future<Output = Result<ExecutionEvent, Failure>> + Send;
-}
-
-struct OursListening(Subscription<ExecutionEvent>);
-
-impl Hear for OursListening {
-    async fn hear(&mut self) -> Result<ExecutionEvent, Failure> {
-        Ok(self.0.recv().await.ok_or("it ended")??.into_event())
-    }
-}
-
-impl Hear for redis::aio::PubSub {
-    async fn hear(&mut self) -> Result<ExecutionEvent, Failure> {
-        decode(self.on_message().next().await.ok_or("it ended")?.get_payload_bytes())
-    }
+        let listening = listen(Arc::clone(&bench));
+        async move { measure(&bench, publisher, listening.await?, count).await }
+    })
 }
 
 async fn measure(
     bench: &Bench,
     mut publisher: impl Publish,
-    mut listener: impl Hear,
+    mut listener: impl Listen,
     count: u64,
 ) -> Result<Sample, Failure> {
     let meter = Meter::start(&bench.probe)?;
@@ -81,9 +69,8 @@ async fn measure(
     let hearing = async {
         let mut heard = Vec::new();
         for number in 0..count {
-            let event = timeout(PATIENCE, listener.hear()).await??;
+            timeout(PATIENCE, listener.hear(bench, number)).await??;
             heard.push(Instant::now());
-            bench.check(number, &event)?;
         }
         Ok::<_, Failure>(heard)
     };

@@ -10,6 +10,7 @@ mod latency;
 mod listen;
 mod publish;
 
+use std::future::ready;
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
@@ -101,7 +102,7 @@ pub const WORKLOADS: [Workload; 8] = [
         title: "listeners on distinct channels, confirmed",
         unit: Unit::PerSecond,
         runtimes: Runtimes::CurrentThread,
-        prepare: |setting| Box::pin(channels::prepare(setting)),
+        prepare: |setting| Box::pin(ready(channels::prepare(&setting))),
     },
     Workload {
         name: "cost",

@@ -11,20 +11,17 @@ use tokio::time::timeout;
 use super::Setting;
 use crate::bench::{Bench, Failure, PATIENCE, decode};
 use crate::contestant::{Contestant, Count, Sample};
+use crate::peer::Publish;
 use crate::peer::deadpool::Deadpool;
 use crate::peer::fred::Fred;
 use crate::peer::ours::Ours;
 use crate::peer::python::{self, Python};
 use crate::peer::redis_rs::RedisRs;
 use crate::peer::rustis::Rustis;
-use crate::peer::Publish;
 use crate::usage::Meter;
 
 const TASKS: u64 = 64;
 const CHECKED: u64 = 256;
-
-/// fred's queue of received messages; here it receives nothing.
-const NO_MESSAGES: usize = 1;
 
 pub(super) async fn one_by_one(setting: Setting) -> Result<Vec<Contestant>, Failure> {
     contestants(&setting, 1).await
@@ -42,7 +39,7 @@ async fn contestants(setting: &Setting, tasks: u64) -> Result<Vec<Contestant>, F
     ];
     if !(setting.is_multi_thread && setting.is_quick) {
         all.push(publisher(bench, Deadpool::new(bench)?, tasks));
-        all.push(publisher(bench, Fred::connect(bench, NO_MESSAGES).await?, tasks));
+        all.push(publisher(bench, Fred::connect(bench).await?, tasks));
         all.push(publisher(bench, Rustis::connect(bench).await?, tasks));
         if python::is_there() {
             all.push(python_publisher(bench).await?);
@@ -121,4 +118,39 @@ pub(super) async fn check(bench: &Bench, contestant: &mut Contestant) -> Result<
         }
     }
     Ok(sample)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bench::runtime;
+
+    /// One who publishes `count` times and is lazy or mistaken.
+    fn faulty(bench: &Arc<Bench>, left_out: u64, message: &'static str) -> Contestant {
+        let bench = Arc::clone(bench);
+        Contestant::new("faulty", Count::Steps(1), move |count| {
+            let bench = Arc::clone(&bench);
+            async move {
+                let mut connection = bench.client()?.get_connection()?;
+                let meter = Meter::start(&bench.probe)?;
+                for _ in left_out..count {
+                    redis::cmd("PUBLISH").arg(&bench.channel).arg(message).exec(&mut connection)?;
+                }
+                meter.stop(count)
+            }
+        })
+    }
+
+    #[test]
+    fn messages_that_are_missing_or_changed_are_noticed() {
+        let bench = Bench::start().unwrap();
+        let checked = |mut contestant: Contestant| {
+            let checked = check(&bench, &mut contestant);
+            runtime(false).unwrap().block_on(checked).unwrap_err().to_string()
+        };
+        let lost = checked(faulty(&bench, 1, ""));
+        assert!(lost.contains("256 were to be published and 255 reached the server"), "{lost}");
+        let other = r#"{"payload":{"event_type":"graph_execution_update"}}"#;
+        assert!(checked(faulty(&bench, 0, other)).contains("missing field"));
+    }
 }
