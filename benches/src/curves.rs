@@ -60,7 +60,7 @@ pub const ALL: [Measurable; 6] = [
     Measurable {
         title: "listeners on distinct channels: until all are confirmed",
         size: "listeners",
-        why: "A fixed cost of the round trip at first; then each costs a name in a command and a confirmation.",
+        why: "A fixed cost of the round trip at first; then each costs a name in a command, a confirmation and room in caches.",
         sizes: DECADES,
         point: |bench, listeners| confirmed(bench, listeners).boxed(),
     },
@@ -90,13 +90,13 @@ impl Measurable {
         for size in self.sizes {
             let Side { contestant, units } = (self.point)(Bench::start()?, *size).await?;
             let rounds = measure(&mut [contestant], effort, |_| None).await?;
+            let units = crate::usage::count(units);
             let median = |value: fn(&Sample) -> f64| {
-                let of_all = rounds.median(0, |sample| Some(value(sample)));
-                of_all.unwrap_or(f64::NAN) * crate::usage::count(units)
+                rounds.median(0, |sample| Some(value(sample))).unwrap_or(f64::NAN) * units
             };
             points.push(Point {
                 size: *size,
-                micros: median(|sample| 1e6 / sample.value),
+                micros: units * 1e6 / rounds.best(0),
                 client: median(|sample| sample.client),
                 server: median(|sample| sample.server),
             });

@@ -14,9 +14,9 @@ const MARK: f64 = 1.25;
 pub struct Point {
     /// The size.
     pub size: u64,
-    /// Microseconds.
+    /// Microseconds, at best: other programs only ever add to them.
     pub micros: f64,
-    /// Of them, or beside them, CPU of the client.
+    /// CPU of the client meanwhile.
     pub client: f64,
     /// CPU of the server.
     pub server: f64,

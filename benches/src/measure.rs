@@ -71,9 +71,18 @@ impl Rounds {
 
     /// The median over the samples of the side at `side`; `None` if it has none of the kind.
     pub fn median(&self, side: usize, value: impl Fn(&Sample) -> Option<f64>) -> Option<f64> {
-        let values: Vec<f64> =
-            self.0.iter().filter_map(|round| value((*round.get(side)?).as_ref()?)).collect();
+        let values: Vec<f64> = self.samples(side).filter_map(value).collect();
         (!values.is_empty()).then(|| median(&values))
+    }
+
+    /// The largest value of the side at `side`: what a machine can do while it does nothing else.
+    #[must_use]
+    pub fn best(&self, side: usize) -> f64 {
+        self.samples(side).map(|sample| sample.value).fold(f64::NAN, f64::max)
+    }
+
+    fn samples(&self, side: usize) -> impl Iterator<Item = &Sample> {
+        self.0.iter().filter_map(move |round| round.get(side)?.as_ref())
     }
 }
 

@@ -30,23 +30,17 @@ pub fn run(options: &Options) -> Result<Report, Failure> {
     if !python::is_there() {
         report.left_out.push("python: scripts/test.sh sets it up, or EVENT_BUS_PYTHON names one".to_owned());
     }
-    for is_multi_thread in [false, true] {
-        for workload in WORKLOADS {
-            let is_due = !is_multi_thread || workload.runtimes.has_multi_thread(options.is_quick);
-            if !is_due || !options.wants_workload(workload.name) {
-                continue;
+    for (workload, is_multi_thread) in due(options) {
+        let setting = Setting { bench: Arc::clone(&bench), is_multi_thread, is_quick: options.is_quick };
+        match line(workload, setting, effort, options) {
+            Ok(Some(line)) => {
+                print!("{line}");
+                report.lines.push(line);
             }
-            let setting = Setting { bench: Arc::clone(&bench), is_multi_thread, is_quick: options.is_quick };
-            match line(workload, setting, effort, options) {
-                Ok(Some(line)) => {
-                    print!("{line}");
-                    report.lines.push(line);
-                }
-                Ok(None) => {}
-                Err(error) => {
-                    println!("\n{}: {error}", workload.name);
-                    report.faults.push(format!("{}: {error}", workload.name));
-                }
+            Ok(None) => {}
+            Err(error) => {
+                println!("\n{}: {error}", workload.name);
+                report.faults.push(format!("{}: {error}", workload.name));
             }
         }
     }
@@ -63,6 +57,17 @@ fn head(report: &Report) {
         report.message_bytes, report.redis, report.cores
     );
     println!("samples in turn; medians; CPU for each message; ratios pair by pair");
+}
+
+/// The workloads that are asked for, and whether on several threads.
+fn due(options: &Options) -> impl Iterator<Item = (Workload, bool)> {
+    let all = [false, true]
+        .into_iter()
+        .flat_map(|is_multi_thread| WORKLOADS.into_iter().map(move |workload| (workload, is_multi_thread)));
+    all.filter(|(workload, is_multi_thread)| {
+        let has_runtime = !is_multi_thread || workload.runtimes.has_multi_thread(options.is_quick);
+        has_runtime && options.wants_workload(workload.name)
+    })
 }
 
 /// On a runtime of its own, so that nothing of it is left when the next one is measured. `None` if nobody is asked for who

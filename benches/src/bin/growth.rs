@@ -37,7 +37,7 @@ fn main() -> ExitCode {
 /// Gives the curves that are too steep, and where.
 async fn draw_all(effort: Effort) -> Result<Vec<String>, Failure> {
     println!(
-        "ours on one thread; a mark more is a quarter more; CPU for each message, beside the time it took"
+        "ours on one thread; the best time of several samples, in which a mark more is a quarter more, and the median CPU"
     );
     let mut steep = Vec::new();
     for curve in curves::ALL {
