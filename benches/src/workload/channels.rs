@@ -1,6 +1,6 @@
 //! Ten thousand listeners on channels of their own: how soon all are confirmed, and what each costs in memory. Each sample is
-//! a process of its own, since only a fresh one shows by its growth what listeners take. The peers' connections, of which a
-//! machine may not allow as many, are fewer, and the rate is what is compared.
+//! a process of its own, since only a fresh one shows by its growth what listeners take. A peer's connections take their time,
+//! so they are fewer where it shall be over soon: what is compared is the rate.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
