@@ -225,16 +225,14 @@ impl<E: Event> EventBus<E> {
     }
 
     /// Ends all subscriptions of this bus, once what they have queued is read, and refuses everything from now
-    /// on, on all clones. Other buses on the same transport go on. Never fails; closing twice is closing once.
+    /// on, on all clones. Returns when its [outboxes](Self::outbox) have published what they hold, or their time for it is
+    /// over. Other buses on the same transport go on. Never fails; closing twice is closing once.
     ///
     /// # Cancel safety
-    /// Everything is done at the first poll.
-    #[expect(
-        clippy::unused_async,
-        reason = "closing will wait for outgoing events where there is a queue of them"
-    )]
+    /// Everything is begun at the first poll. Dropping the future after it changes nothing: the outboxes go on.
     pub async fn close(&self) {
         self.0.port.close();
+        self.0.port.drained().await;
     }
 
     /// The bus name.
@@ -281,11 +279,10 @@ impl<E: Event> EventBus<E> {
     /// The channel of `key`, or all that the type of `event` declares.
     pub(crate) fn channels(&self, key: Option<&ChannelKey>, event: &E) -> Result<Vec<Channel>> {
         self.0.port.refuse_if_closed()?;
-        let keys = match key {
-            Some(key) => vec![key.clone()],
-            None => declared_keys(self.name(), event)?,
-        };
-        Ok(keys.iter().map(|key| self.channel(key)).collect())
+        match key {
+            Some(key) => Ok(vec![self.channel(key)]),
+            None => Ok(declared_keys(self.name(), event)?.iter().map(|key| self.channel(key)).collect()),
+        }
     }
 
     /// The numbers that messages on `channels` get; none if this bus does not number them.

@@ -63,6 +63,8 @@ pub enum ErrorKind {
     /// A blocking call can't be made here: in async code, where it would stall other tasks, or while the thread ends;
     /// or there is no runtime for it. Nothing was done.
     CannotBlock,
+    /// An [outbox](crate::Outbox) holds as much as it may: the event was not accepted, or was dropped to make room.
+    QueueFull,
     /// This transport can't do that.
     Unsupported,
     /// The bus or its transport has been closed.
@@ -177,8 +179,8 @@ impl Error {
     pub fn is_retryable(&self) -> bool {
         match self.0.outcomes.as_slice() {
             [] => {
-                use ErrorKind::{NotConnected, NotSent, NotSubscribed, TimedOut};
-                matches!(self.0.kind, NotConnected | NotSent | NotSubscribed | TimedOut)
+                use ErrorKind::{NotConnected, NotSent, NotSubscribed, QueueFull, TimedOut};
+                matches!(self.0.kind, NotConnected | NotSent | NotSubscribed | QueueFull | TimedOut)
             }
             outcomes => outcomes.iter().all(|outcome| outcome.as_ref().is_err_and(Self::is_retryable)),
         }

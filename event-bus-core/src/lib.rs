@@ -83,6 +83,7 @@ mod key_error;
 mod limit;
 mod memory;
 mod message;
+mod outbox;
 mod outgoing;
 mod parameter;
 mod passed_over;
@@ -114,6 +115,7 @@ pub use event::Event;
 pub use event_bus_derive::EventBus;
 pub use event_type::{EventType, EventTypes, TypeTag, UnknownEvent};
 pub use handle::ChannelHandle;
+pub use outbox::{Outbox, OutboxConfig, OutboxFailure, OutboxOverflow, OutboxReport};
 pub use resync::{Resync, ResyncError, Update};
 pub use subscriber::{HandlerPanic, RunningSubscriber, Starting, Subscriber, SubscriberReport};
 pub use subscription::Subscription;
@@ -121,8 +123,8 @@ pub use subscription::Subscription;
 // The same for code without `async`
 #[cfg(feature = "blocking")]
 pub use blocking::{
-    BlockingChannelHandle, BlockingEventBus, BlockingPublishBatch, BlockingRuntime, BlockingStateWatch,
-    BlockingSubscription, TimedItems,
+    BlockingChannelHandle, BlockingEventBus, BlockingOutbox, BlockingPublishBatch, BlockingRuntime,
+    BlockingStateWatch, BlockingSubscription, TimedItems,
 };
 
 // What travels

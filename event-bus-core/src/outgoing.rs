@@ -124,15 +124,24 @@ pub(crate) fn settle(mut turn: Turn, numbers: &[Option<Number>], sent: &[Result<
 }
 
 impl Pending {
+    /// What can be said before anything is sent: that the event is over the limit, on the first channel where it is.
+    pub(crate) fn over_limit(&self) -> Option<Error> {
+        self.0.iter().find_map(|awaited| match awaited {
+            Awaited::Receipt => None,
+            Awaited::MarkerReceipt { original, max } => {
+                Some(too_large(*original, *max, None, "a marker is going to tell listeners"))
+            }
+            Awaited::Rejected { original, max, channel } => Some(rejected(*original, *max, channel.clone())),
+        })
+    }
+
     /// The receipts of all channels, or one error, out of the results that the transport gave for the messages.
     pub(crate) fn conclude(self, sent: &mut impl Iterator<Item = Result<Receipt>>) -> Result<Vec<Receipt>> {
         let mut next = || sent.next().unwrap_or_else(|| Err(Error::no_outcome()));
         let outcomes = self.0.into_iter().map(|awaited| match awaited {
             Awaited::Receipt => next(),
             Awaited::MarkerReceipt { original, max } => Err(marker_error(original, max, next())),
-            Awaited::Rejected { original, max, channel } => {
-                Err(too_large(original, max, Some(false), "nothing was sent").with_channel(channel))
-            }
+            Awaited::Rejected { original, max, channel } => Err(rejected(original, max, channel)),
         });
         let mut outcomes: Vec<Result<Receipt>> = outcomes.collect();
         if outcomes.len() == 1 || outcomes.iter().all(Result::is_ok) {
@@ -160,6 +169,10 @@ fn marker_error(original: u64, max: u64, sent: Result<Receipt>) -> Error {
             }
         }
     }
+}
+
+fn rejected(original: u64, max: u64, channel: Channel) -> Error {
+    too_large(original, max, Some(false), "nothing was sent").with_channel(channel)
 }
 
 fn too_large(original: u64, max: u64, marker_sent: Option<bool>, what_happened: &str) -> Error {

@@ -1,9 +1,12 @@
-//! A bus without its event type: the name, the way to the transport, and the subscriptions that closing it ends.
+//! A bus without its event type: the name, the way to the transport, the subscriptions that closing it ends, and the
+//! work that it waits for.
 
 use std::collections::HashMap;
 use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use crate::channel::{BusName, Channel, ChannelFilter, ChannelKey};
 use crate::error::{Error, ErrorKind, Result};
@@ -17,15 +20,26 @@ pub(crate) struct Port {
     name: BusName,
     transport: Arc<dyn DynTransport>,
     open: Arc<OpenSubscriptions>,
+    drains: Mutex<Vec<Weak<dyn Drain>>>,
     is_closed: AtomicBool,
     unpublished: AtomicU64,
     tally: Tally,
 }
 
+/// What still has something to publish when its bus is closed.
+pub(crate) trait Drain: Send + Sync {
+    /// Takes nothing more from now on, and publishes what it has.
+    fn close(&self);
+
+    /// Returns when that is done, or given up.
+    fn drained(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>>;
+}
+
 impl Port {
     pub(crate) fn new(name: BusName, transport: Arc<dyn DynTransport>) -> Self {
-        let (open, is_closed, unpublished) = (Arc::default(), AtomicBool::new(false), AtomicU64::new(0));
-        Self { name, transport, open, is_closed, unpublished, tally: Tally::default() }
+        let (open, drains, tally) = (Arc::default(), Mutex::default(), Tally::default());
+        let (is_closed, unpublished) = (AtomicBool::new(false), AtomicU64::new(0));
+        Self { name, transport, open, drains, is_closed, unpublished, tally }
     }
 
     pub(crate) fn name(&self) -> &BusName {
@@ -79,9 +93,31 @@ impl Port {
         Ok(lease)
     }
 
+    /// Closing the bus closes it too, and waits for it.
+    pub(crate) fn admit_drain(&self, drain: Weak<dyn Drain>) -> Result<()> {
+        let mut drains = self.drains.lock().unwrap_or_else(PoisonError::into_inner);
+        drains.retain(|drain| drain.strong_count() > 0);
+        drains.push(drain);
+        drop(drains);
+        self.refuse_if_closed()
+    }
+
     pub(crate) fn close(&self) {
         self.is_closed.store(true, Ordering::SeqCst);
         self.open.end_all();
+        self.drains().iter().for_each(|drain| drain.close());
+    }
+
+    /// Returns when everything that publishes in the background has finished, after [`close`](Self::close).
+    pub(crate) async fn drained(&self) {
+        for drain in self.drains() {
+            drain.drained().await;
+        }
+    }
+
+    fn drains(&self) -> Vec<Arc<dyn Drain>> {
+        let drains = self.drains.lock().unwrap_or_else(PoisonError::into_inner);
+        drains.iter().filter_map(Weak::upgrade).collect()
     }
 
     pub(crate) fn refuse_if_closed(&self) -> Result<()> {

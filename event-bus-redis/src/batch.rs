@@ -1,5 +1,6 @@
 //! Messages that share a round trip: the commands for them, what the answers mean, and what is still to be sent.
 
+use std::collections::HashMap;
 use std::error::Error as _;
 use std::time::Duration;
 
@@ -9,6 +10,8 @@ use redis::{RedisError, Value};
 
 use crate::config::RedisConfig;
 use crate::error::{Failure, harmless};
+
+const PUBLISH: &str = "PUBLISH";
 
 pub(crate) struct Batch {
     messages: Vec<Message>,
@@ -37,8 +40,9 @@ impl Batch {
     ) -> std::result::Result<Vec<Value>, RedisError> {
         let command = |place: &usize| {
             let message = &self.messages[*place];
-            let mut command = redis::cmd("PUBLISH");
-            command.arg(message.channel().as_str()).arg(&message.payload()[..]);
+            let (channel, payload) = (message.channel().as_str(), &message.payload()[..]);
+            let mut command = redis::Cmd::with_capacity(3, PUBLISH.len() + channel.len() + payload.len());
+            command.arg(PUBLISH).arg(channel).arg(payload);
             command
         };
         if let [place] = self.left.as_slice() {
@@ -92,7 +96,36 @@ impl Batch {
             let error = Error::new(kind, text).with_source(harmless(&error));
             self.results[place] = Some(Err(error.with_channel(channel)));
         }
+        self.leave_out_overtaken();
         is_in_step
+    }
+
+    /// What the server could not do just now, and did for a later message of the same channel, is not sent any more: it
+    /// would come behind that one.
+    fn leave_out_overtaken(&mut self) {
+        if self.left.is_empty() {
+            return;
+        }
+        let is_out = |result: &Option<Result<Receipt>>| match result {
+            Some(Ok(_)) => true,
+            Some(Err(error)) => error.outcome_unknown(),
+            None => false,
+        };
+        let done = self.messages.iter().zip(&self.results).enumerate();
+        let last: HashMap<&str, usize> = done
+            .filter(|(_, (_, result))| is_out(result))
+            .map(|(place, (message, _))| (message.channel().as_str(), place))
+            .collect();
+        for place in std::mem::take(&mut self.left) {
+            let channel = self.messages[place].channel();
+            if last.get(channel.as_str()).is_none_or(|last| *last < place) {
+                self.left.push(place);
+                continue;
+            }
+            let text = format!("redis was not ready for the event for {channel}, and took a later one");
+            let error = Error::new(ErrorKind::NotSent, text).with_channel(channel.clone());
+            self.results[place] = Some(Err(error));
+        }
     }
 
     /// The connection failed after everything had been handed to it.
@@ -145,4 +178,26 @@ impl Batch {
 
 fn is_final(kind: ErrorKind) -> bool {
     matches!(kind, ErrorKind::Closed | ErrorKind::Denied | ErrorKind::Unsupported | ErrorKind::Refused)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use event_bus_core::Channel;
+
+    fn server_error(text: &str) -> Value {
+        let bytes = format!("-{text}\r\n").into_bytes();
+        redis::parse_redis_value(&bytes).unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    #[test]
+    fn what_the_server_was_not_ready_for_is_sent_again_unless_a_later_one_was_published() {
+        let messages = ["b/1", "b/2", "b/1", "b/1"].map(Channel::from_full_name);
+        let mut batch = Batch::new(messages.map(|channel| Message::new(channel, "")).into());
+        let loading = || server_error("LOADING Redis is loading the dataset in memory");
+        let answers = vec![loading(), loading(), Value::Int(1), loading()];
+        assert!(batch.note(answers, &RedisConfig::from_url("redis://127.0.0.1").unwrap()));
+        assert_eq!(batch.left, [1, 3]);
+        assert_eq!(batch.results[0].as_ref().unwrap().as_ref().unwrap_err().kind(), ErrorKind::NotSent);
+    }
 }

@@ -77,6 +77,16 @@ fn the_recorded_messages_of_the_python_services_pass_directly_and_through_redis(
 }
 
 #[test]
+fn outbox_publishes_all_that_was_sent_in_memory_and_on_redis() {
+    let server = RedisServer::start();
+    for url in [None, Some(server.url())] {
+        let output = run("outbox", &[], url.as_deref());
+        assert!(output.status.success(), "{output:?}");
+        assert_eq!(last_line(&output), "outbox: 14000 sent, 0 lost");
+    }
+}
+
+#[test]
 fn vectors_tells_what_differs_first() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("wrong.jsonl");

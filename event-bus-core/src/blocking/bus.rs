@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::batch::BlockingPublishBatch;
+use super::outbox::BlockingOutbox;
 use super::runtime::BlockingRuntime;
 use super::subscription::BlockingSubscription;
 use super::watch::BlockingStateWatch;
@@ -18,6 +19,7 @@ use crate::error::{Error, Result};
 use crate::event::Event;
 use crate::json::Json;
 use crate::message::Message;
+use crate::outbox::OutboxConfig;
 use crate::receipt::Receipt;
 use crate::transport::{Capabilities, Health, Transport, TransportState};
 
@@ -172,6 +174,16 @@ impl<E: Event> BlockingEventBus<E> {
         Ok(BlockingPublishBatch::new(self.runtime.clone(), self.bus.publish_batch_to(key, events)?))
     }
 
+    /// An outbox: events are sent without waiting, and published in the background on the [runtime](Self::runtime) of this
+    /// bus. As [`EventBus::outbox`].
+    ///
+    /// # Errors
+    /// As for [`EventBus::outbox`].
+    pub fn outbox(&self, config: OutboxConfig) -> Result<BlockingOutbox<E>> {
+        let _context = self.runtime.enter();
+        Ok(BlockingOutbox::new(self.runtime.clone(), self.bus.outbox(config)?))
+    }
+
     /// Listens to one channel of this bus, or to all that match a [`KeyPattern`](crate::KeyPattern). Returns when the server has
     /// confirmed: everything published from now on is heard, also while nobody reads. As [`EventBus::listen`].
     ///
@@ -201,10 +213,12 @@ impl<E: Event> BlockingEventBus<E> {
     }
 
     /// Ends all subscriptions of this bus, once what they have queued is read, and refuses everything from now
-    /// on, on all clones: a thread that waits for the next event gets the end. Never waits and never fails; closing
-    /// twice is closing once.
+    /// on, on all clones: a thread that waits for the next event gets the end. Waits until its
+    /// [outboxes](Self::outbox) have published what they hold, or their time for it is over; in async code they do so
+    /// in the background. Never fails; closing twice is closing once.
     pub fn close(&self) {
         self.bus.port().close();
+        let _ = self.runtime.wait_for(self.bus.port().drained()); // where it can't wait, it is closed all the same
     }
 
     /// The bus name.

@@ -4,6 +4,7 @@
 mod batch;
 mod bus;
 mod handle;
+mod outbox;
 mod python;
 mod runtime;
 mod subscription;
@@ -12,6 +13,7 @@ mod watch;
 pub use batch::BlockingPublishBatch;
 pub use bus::BlockingEventBus;
 pub use handle::BlockingChannelHandle;
+pub use outbox::BlockingOutbox;
 pub use runtime::BlockingRuntime;
 pub use subscription::{BlockingSubscription, TimedItems};
 pub use watch::BlockingStateWatch;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use tokio::runtime::{Builder, Handle, Runtime};
+use tokio::runtime::{Builder, EnterGuard, Handle, Runtime};
 use tokio::task::coop;
 
 use crate::error::{Error, ErrorKind, Result};
@@ -75,11 +75,16 @@ impl BlockingRuntime {
         self.wait_for(future)?
     }
 
+    /// What is called until the guard is dropped finds this runtime for its tasks.
+    pub(super) fn enter(&self) -> EnterGuard<'_> {
+        self.0.handle.enter()
+    }
+
     /// Waits for `future`, where that is possible.
     pub(super) fn wait_for<T>(&self, future: impl Future<Output = T>) -> Result<T> {
         check_can_block()?;
         // Not `Runtime::block_on`: it panics where a task can't be seen by the check.
-        let _context = self.0.handle.enter();
+        let _context = self.enter();
         Ok(pollster::block_on(future))
     }
 

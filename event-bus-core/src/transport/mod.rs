@@ -36,7 +36,8 @@ pub use watch::{StateBoard, StateWatch};
 /// [`publish`](Self::publish) may or may not have happened and disturbs no other.
 pub trait Transport: Send + Sync + 'static {
     /// Publishes messages to their channels, if it can in one round trip, and tells of each what happened:
-    /// as many results as messages, in their order. Must end within bounded time.
+    /// as many results as messages, in their order. Must end within bounded time. Those of one channel must not come out
+    /// of order: one that could be published only behind a later one fails with `NotSent`.
     ///
     /// # Errors
     /// The kinds of a publish that failed are described at [`ErrorKind`](crate::ErrorKind): most of all,
