@@ -8,8 +8,9 @@ use event_bus_core::{ChannelKey, Event};
 use event_bus_examples::{ExecutionEvent, ExecutionEventBus, run_events};
 use event_bus_redis::RedisTransport;
 use event_bus_tests::RedisServer;
+use redis::aio::MultiplexedConnection;
 use redis::io::tcp::TcpSettings;
-use redis::{ConnectionInfo, IntoConnectionInfo};
+use redis::{AsyncConnectionConfig, ConnectionInfo, IntoConnectionInfo};
 use tokio::runtime::{Builder, Runtime};
 
 use crate::usage::{Probe, thread_cpu};
@@ -17,7 +18,7 @@ use crate::usage::{Probe, thread_cpu};
 /// Whatever went wrong.
 pub type Failure = Box<dyn std::error::Error + Send + Sync>;
 
-/// How long nothing may arrive before messages count as lost.
+/// How long to wait for what was sent, be it one message or a sample's, before it counts as lost.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// How many messages go out together in a flood.
@@ -100,7 +101,7 @@ impl Bench {
         bus(&self.url()).await
     }
 
-    /// Whether the `number`th event is the one that was published.
+    /// Whether an event is the one that was published. `number` chooses those that are compared as a whole.
     ///
     /// # Errors
     /// If it is not.
@@ -113,12 +114,22 @@ impl Bench {
         if is_it { Ok(()) } else { Err("another event than was sent".into()) }
     }
 
-    /// Connects for a flood: the message `count` times, to each of `channels` in turn.
+    /// A connection of redis-rs, which waits for answers as long as ours does.
     ///
     /// # Errors
     /// If it does not connect.
-    pub fn flood(&self, channels: Arc<[String]>, count: u64) -> Result<Flood, Failure> {
-        Ok(Flood { connection: self.client()?.get_connection()?, wire: self.wire.clone(), channels, count })
+    pub async fn multiplexed(&self) -> Result<MultiplexedConnection, Failure> {
+        Ok(self.client()?.get_multiplexed_async_connection_with_config(&async_config()).await?)
+    }
+
+    /// Connects for a flood: the message `count` times, to each of `channels` in turn, beginning after the first `from`.
+    ///
+    /// # Errors
+    /// If it does not connect.
+    pub fn flood(&self, channels: Arc<[String]>, from: u64, count: u64) -> Result<Flood, Failure> {
+        let from = usize::try_from(from % channels.len() as u64)?;
+        let connection = self.client()?.get_connection()?;
+        Ok(Flood { connection, wire: self.wire.clone(), channels, from, count })
     }
 }
 
@@ -127,6 +138,7 @@ pub struct Flood {
     connection: redis::Connection,
     wire: Vec<u8>,
     channels: Arc<[String]>,
+    from: usize,
     count: u64,
 }
 
@@ -138,8 +150,8 @@ impl Flood {
     }
 
     fn flow(self) -> Result<Duration, Failure> {
-        let Self { mut connection, wire, channels, count } = self;
-        let mut channels = channels.iter().cycle();
+        let Self { mut connection, wire, channels, from, count } = self;
+        let mut channels = channels.iter().cycle().skip(from);
         let mut left = count;
         while left > 0 {
             let chunk = left.min(CHUNK);
@@ -177,6 +189,11 @@ impl Flowing {
 /// How redis-rs connects to a server: with the socket options that ours sets, since it leaves `TCP_NODELAY` off.
 pub(crate) fn connection_info(url: &str) -> Result<ConnectionInfo, Failure> {
     Ok(url.into_connection_info()?.set_tcp_settings(TcpSettings::default().set_nodelay(true)))
+}
+
+/// How redis-rs waits: as long as ours does by default, since its own 500 ms would have it fail where ours does not.
+pub(crate) fn async_config() -> AsyncConnectionConfig {
+    AsyncConnectionConfig::new().set_response_timeout(Some(Duration::from_secs(2)))
 }
 
 /// Ours, with queues in which a whole flood has room: who is measured for speed must lose nothing.

@@ -12,8 +12,8 @@ pub struct Sample {
     pub value: f64,
     /// Microseconds of CPU of the client for each message.
     pub client: f64,
-    /// Microseconds of CPU of the server for each message.
-    pub server: f64,
+    /// Microseconds of CPU of the server for each message, where that can be told.
+    pub server: Option<f64>,
     /// Bytes of the client's memory for each listener, where that is measured.
     pub memory: Option<f64>,
 }
@@ -33,6 +33,8 @@ pub struct Contestant {
     pub name: &'static str,
     /// How many messages a run is given.
     pub count: Count,
+    /// How many messages a sample has at least.
+    pub least: u64,
     run: Box<dyn FnMut(u64) -> BoxFuture<'static, Result<Sample, Failure>> + Send>,
 }
 
@@ -42,7 +44,13 @@ impl Contestant {
     where
         F: Future<Output = Result<Sample, Failure>> + Send + 'static,
     {
-        Self { name, count, run: Box::new(move |count| run(count).boxed()) }
+        Self { name, count, least: 0, run: Box::new(move |count| run(count).boxed()) }
+    }
+
+    /// With at least so many messages in a sample: with fewer, what comes once in a sample would count.
+    #[must_use]
+    pub fn at_least(self, least: u64) -> Self {
+        Self { least, ..self }
     }
 
     /// Takes a sample.

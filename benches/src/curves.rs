@@ -91,13 +91,12 @@ impl Measurable {
             let Side { contestant, units } = (self.point)(Bench::start()?, *size).await?;
             let rounds = measure(&mut [contestant], effort, |_| None).await?;
             let units = crate::usage::count(units);
-            let median = |value: fn(&Sample) -> f64| {
-                rounds.median(0, |sample| Some(value(sample))).unwrap_or(f64::NAN) * units
-            };
+            let median =
+                |value: fn(&Sample) -> Option<f64>| rounds.median(0, value).unwrap_or(f64::NAN) * units;
             points.push(Point {
                 size: *size,
                 micros: units * 1e6 / rounds.best(0),
-                client: median(|sample| sample.client),
+                client: median(|sample| Some(sample.client)),
                 server: median(|sample| sample.server),
             });
         }

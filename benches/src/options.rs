@@ -74,11 +74,10 @@ impl Options {
         only.is_none_or(|only| only == name || peer::OTHERS.contains(&only))
     }
 
-    /// Whether a peer is asked for.
+    /// The peer that alone is asked for.
     #[must_use]
-    pub fn wants_peer(&self, name: &str) -> bool {
-        let only = self.only.as_deref();
-        only.is_none_or(|only| only == name || !peer::OTHERS.contains(&only))
+    pub fn peer(&self) -> Option<&str> {
+        self.only.as_deref().filter(|only| peer::OTHERS.contains(only))
     }
 }
 
@@ -101,13 +100,11 @@ mod tests {
     fn all_is_measured_unless_only_something_is_asked_for() {
         let all = options(&["--quick", "--json", "a.json"]);
         assert!(all.is_quick && all.json == Some("a.json".into()));
-        assert!(all.wants_workload("listen") && all.wants_peer("fred"));
+        assert!(all.wants_workload("listen") && all.peer().is_none());
         let listen = options(&["--only", "listen"]);
-        assert!(
-            listen.wants_workload("listen") && !listen.wants_workload("cost") && listen.wants_peer("fred")
-        );
+        assert!(listen.wants_workload("listen") && !listen.wants_workload("cost") && listen.peer().is_none());
         let fred = options(&["--only", "fred"]);
-        assert!(fred.wants_workload("listen") && fred.wants_peer("fred") && !fred.wants_peer("rustis"));
+        assert!(fred.wants_workload("listen") && fred.peer() == Some("fred"));
     }
 
     #[test]

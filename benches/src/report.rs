@@ -5,10 +5,10 @@ use std::process::ExitCode;
 
 use serde::Serialize;
 
-use crate::floors::{MOST_BYTES_PER_LISTENER, Needs, Verdict, floor};
+use crate::floors::{Needs, Rule, Verdict, memory_floor};
 use crate::measure::Rounds;
 use crate::pairs::Ratio;
-use crate::workload::{HAS_MEMORY, Workload};
+use crate::workload::Workload;
 
 /// What a sample's value is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -38,7 +38,11 @@ pub struct Entry {
     name: String,
     value: f64,
     client_cpu_micros: f64,
-    server_cpu_micros: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    server_cpu_micros: Option<f64>,
+    messages_per_sample: u64,
+    /// The value of each round in which it took part.
+    rounds: Vec<Option<f64>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     bytes_per_listener: Option<f64>,
     /// Of ours to this peer.
@@ -57,14 +61,22 @@ pub(crate) struct Judged {
 }
 
 impl Line {
-    /// What the rounds of the sides, by name, say. On several threads nothing is judged.
+    /// What the rounds of the sides, by name, say; `rule` gives the floor beside a peer.
     #[must_use]
-    pub fn new(workload: &Workload, is_multi_thread: bool, names: &[&str], rounds: &Rounds) -> Self {
+    pub fn new(
+        workload: &Workload,
+        is_multi_thread: bool,
+        names: &[&str],
+        rounds: &Rounds,
+        rule: impl Fn(&str) -> Option<Rule>,
+    ) -> Self {
         let runtime = if is_multi_thread { "multi-thread" } else { "current-thread" };
         let entry = |(side, name): (usize, &&str)| {
             let mut entry = Entry::new(name, side, rounds);
-            if !is_multi_thread {
-                entry.judge(workload, side);
+            if side == 0 {
+                entry.judge_memory(workload, rounds);
+            } else if let Some(rule) = rule(name) {
+                entry.judge(rule.needs, rule.judge(rounds, side));
             }
             entry
         };
@@ -84,7 +96,9 @@ impl Entry {
             name: name.to_owned(),
             value: rounds.median(side, |sample| Some(sample.value)).unwrap_or(f64::NAN),
             client_cpu_micros: rounds.median(side, |sample| Some(sample.client)).unwrap_or(f64::NAN),
-            server_cpu_micros: rounds.median(side, |sample| Some(sample.server)).unwrap_or(f64::NAN),
+            server_cpu_micros: rounds.median(side, |sample| sample.server),
+            messages_per_sample: rounds.messages(side),
+            rounds: rounds.values(side),
             bytes_per_listener: rounds.median(side, |sample| sample.memory),
             ratio,
             is_noisy: ratio.is_some_and(|ratio| ratio.is_noisy()),
@@ -92,15 +106,14 @@ impl Entry {
         }
     }
 
-    fn judge(&mut self, workload: &Workload, side: usize) {
-        if let (Some(needs), Some(ratio)) = (floor(workload.name, &self.name), &self.ratio) {
-            self.floors.push(Judged { needs: needs.to_string(), verdict: needs.judge(ratio) });
-        }
-        if let (HAS_MEMORY, 0, Some(bytes)) = (workload.name, side, self.bytes_per_listener) {
-            let holds = bytes <= MOST_BYTES_PER_LISTENER;
-            let verdict = if holds { Verdict::Holds } else { Verdict::Fails };
-            let needs = format!("{} bytes", Needs::AtMost(MOST_BYTES_PER_LISTENER));
-            self.floors.push(Judged { needs, verdict });
+    fn judge(&mut self, needs: Needs, verdict: Verdict) {
+        self.floors.push(Judged { needs: needs.to_string(), verdict });
+    }
+
+    fn judge_memory(&mut self, workload: &Workload, rounds: &Rounds) {
+        if let Some(needs) = memory_floor(workload.name) {
+            let verdict = needs.judge(&rounds.memory(0).ratio());
+            self.floors.push(Judged { needs: format!("{needs} bytes"), verdict });
         }
     }
 }
@@ -122,7 +135,8 @@ impl fmt::Display for Entry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let digits = usize::from(self.value < 1_000.0);
         write!(f, "  {:<20}{:>12.digits$}", self.name, self.value)?;
-        write!(f, "{:>11.2}{:>11.2}  ", self.client_cpu_micros, self.server_cpu_micros)?;
+        let server = self.server_cpu_micros.map_or_else(|| "-".to_owned(), |micros| format!("{micros:.2}"));
+        write!(f, "{:>11.2}{server:>11}  ", self.client_cpu_micros)?;
         if let Some(ratio) = &self.ratio {
             write!(f, "{ratio}")?;
         }
@@ -130,7 +144,6 @@ impl fmt::Display for Entry {
             write!(f, "  {bytes:.0} bytes a listener")?;
         }
         for Judged { needs, verdict } in &self.floors {
-            let verdict = if *verdict == Verdict::Holds { "holds" } else { "FAILS" };
             write!(f, "  {needs}: {verdict}")?;
         }
         writeln!(f, "{}", if self.is_noisy { "  (too noisy to conclude)" } else { "" })
@@ -157,17 +170,24 @@ pub struct Report {
 }
 
 impl Report {
-    /// 0 if all floors that were measured hold and nothing went wrong, else 1.
+    /// 0 if all floors that were measured hold, 1 if one surely fails or something went wrong, else 3: something is undecided.
     #[must_use]
     pub fn exit_code(&self) -> ExitCode {
-        if self.is_good() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+        ExitCode::from(self.code())
     }
 
-    /// Whether all floors that were measured hold and nothing went wrong.
-    #[must_use]
-    pub fn is_good(&self) -> bool {
-        let mut floors = self.lines.iter().flat_map(Line::floors);
-        self.faults.is_empty() && floors.all(|judged| judged.verdict == Verdict::Holds)
+    fn code(&self) -> u8 {
+        if !self.faults.is_empty() || self.number_of(Verdict::Fails) > 0 {
+            1
+        } else if self.number_of(Verdict::Undecided) > 0 {
+            3
+        } else {
+            0
+        }
+    }
+
+    fn number_of(&self, verdict: Verdict) -> usize {
+        self.lines.iter().flat_map(Line::floors).filter(|judged| judged.verdict == verdict).count()
     }
 }
 
@@ -179,14 +199,11 @@ impl fmt::Display for Report {
         self.faults.iter().try_for_each(|text| writeln!(f, "fault: {text}"))?;
         let noisy = self.lines.iter().flat_map(|line| &line.entries).filter(|entry| entry.is_noisy).count();
         if noisy > 0 {
-            writeln!(
-                f,
-                "{noisy} lines were too noisy to conclude: the machine was busy with something else"
-            )?;
+            writeln!(f, "{noisy} ratios were too noisy to conclude")?;
         }
-        let all: Vec<_> = self.lines.iter().flat_map(Line::floors).collect();
-        let holding = all.iter().filter(|judged| judged.verdict == Verdict::Holds).count();
-        writeln!(f, "floors: {holding} of {} hold", all.len())
+        let [hold, fail, undecided] =
+            [Verdict::Holds, Verdict::Fails, Verdict::Undecided].map(|verdict| self.number_of(verdict));
+        writeln!(f, "floors: {hold} hold, {fail} fail, {undecided} undecided")
     }
 }
 
@@ -201,10 +218,11 @@ mod tests {
         let workload = WORKLOADS.iter().find(|known| known.name == workload).unwrap();
         let mut rounds = Rounds::default();
         for ratio in ratios {
-            let ours = Sample { value: 100.0 * ratio, client: 2.0, server: 1.0, memory: Some(memory) };
+            let ours = Sample { value: 100.0 * ratio, client: 2.0, server: Some(1.0), memory: Some(memory) };
             rounds.push(vec![Some(ours), Some(Sample { value: 100.0, ..ours })]);
         }
-        Line::new(workload, false, &["ours", peer], &rounds)
+        let rule = |peer: &str| Rule::of(workload.name, peer, false);
+        Line::new(workload, false, &["ours", peer], &rounds, rule)
     }
 
     fn report(lines: Vec<Line>) -> Report {
@@ -218,36 +236,37 @@ mod tests {
             line("channels", "redis-rs", 1_500.0, &[12.0; 9]),
             line("publish-1", "fred", 0.0, &[0.5; 9]), // nobody asks for that
         ]);
-        assert_eq!(report.exit_code(), ExitCode::SUCCESS);
-        assert!(report.to_string().contains("floors: 3 of 3 hold"), "{report}");
+        assert_eq!(report.code(), 0);
+        assert!(report.to_string().contains("floors: 3 hold, 0 fail, 0 undecided"), "{report}");
     }
 
     #[test]
     fn a_floor_that_fails_ends_with_1() {
         let slow = report(vec![line("publish-1", "redis-rs", 0.0, &[0.8; 9])]);
-        assert_eq!(slow.exit_code(), ExitCode::FAILURE);
+        assert_eq!(slow.code(), 1);
         let late = report(vec![line("latency", "redis-rs", 0.0, &[1.5; 9])]);
-        assert_eq!(late.exit_code(), ExitCode::FAILURE);
+        assert_eq!(late.code(), 1);
         assert!(late.lines[0].to_string().contains("at most 1.25: FAILS"), "{}", late.lines[0]);
     }
 
     #[test]
     fn too_much_memory_ends_with_1() {
-        let report = report(vec![line("channels", "redis-rs", 2_500.0, &[12.0; 9])]);
-        assert_eq!(report.exit_code(), ExitCode::FAILURE);
+        assert_eq!(report(vec![line("channels", "redis-rs", 2_500.0, &[12.0; 9])]).code(), 1);
     }
 
     #[test]
-    fn what_stays_too_noisy_to_conclude_is_said_and_does_not_hold() {
-        let line = line("listen", "redis-rs", 0.0, &[0.2, 0.4, 0.5, 0.9, 1.0, 1.3, 1.9, 2.0, 0.3]);
-        assert!(line.to_string().contains("too noisy to conclude"), "{line}");
-        assert_eq!(report(vec![line]).exit_code(), ExitCode::FAILURE);
+    fn what_stays_undecided_ends_with_3_unless_something_fails() {
+        let noisy = line("listen", "redis-rs", 0.0, &[0.2, 0.4, 0.5, 0.9, 1.0, 1.3, 1.9, 2.0, 0.3]);
+        let told = noisy.to_string();
+        assert!(told.contains("at least 1.1: undecided") && told.contains("too noisy to conclude"), "{told}");
+        assert_eq!(report(vec![noisy.clone()]).code(), 3);
+        assert_eq!(report(vec![noisy, line("publish-1", "redis-rs", 0.0, &[0.8; 9])]).code(), 1);
     }
 
     #[test]
     fn a_lost_message_ends_with_1() {
         let report = Report { faults: vec!["ours: 1 message was lost".to_owned()], ..Report::default() };
-        assert_eq!(report.exit_code(), ExitCode::FAILURE);
+        assert_eq!(report.code(), 1);
     }
 
     #[test]
@@ -255,6 +274,7 @@ mod tests {
         let line = serde_json::to_value(line("publish-1", "redis-rs", 0.0, &[1.0; 9])).unwrap();
         assert_eq!(line["workload"], "publish-1");
         assert_eq!(line["entries"][1]["ratio"]["pairs"], 9);
+        assert_eq!(line["entries"][1]["rounds"][8], 100.0);
         assert_eq!(line["entries"][1]["floors"][0]["verdict"], "holds");
     }
 }

@@ -2,15 +2,19 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::bench::{Bench, Failure, runtime};
-use crate::floors::floor;
+use crate::floors::Rule;
 use crate::measure::{Effort, measure};
 use crate::options::Options;
 use crate::peer::python;
 use crate::report::{Line, Report};
 use crate::workload::{Runtimes, Setting, WORKLOADS, Workload};
+
+/// How long all lines may take together. One that is decided early leaves its share to those that follow.
+const QUICK: Duration = Duration::from_secs(50);
+const FULL: Duration = Duration::from_secs(15 * 60);
 
 /// Measures what was asked for, and tells it as it comes.
 ///
@@ -26,13 +30,22 @@ pub fn run(options: &Options) -> Result<Report, Failure> {
         ..Report::default()
     };
     head(&report);
-    let effort = if options.is_quick { Effort::quick(Instant::now()) } else { Effort::full() };
-    if !python::is_there() {
+    if !python::is_there()? {
         report.left_out.push("python: scripts/test.sh sets it up, or EVENT_BUS_PYTHON names one".to_owned());
     }
-    for (workload, is_multi_thread) in due(options) {
-        let setting = Setting { bench: Arc::clone(&bench), is_multi_thread, is_quick: options.is_quick };
-        match line(workload, setting, effort, options) {
+    let until = Instant::now() + if options.is_quick { QUICK } else { FULL };
+    let due: Vec<_> = due(options).collect();
+    for (number, (workload, is_multi_thread)) in due.iter().enumerate() {
+        let left = u32::try_from(due.len() - number)?;
+        let time = until.saturating_duration_since(Instant::now()) / left;
+        let effort = if options.is_quick { Effort::quick(time) } else { Effort::full(time) };
+        let setting = Setting {
+            bench: Arc::clone(&bench),
+            is_multi_thread: *is_multi_thread,
+            is_quick: options.is_quick,
+            peer: options.peer().map(str::to_owned),
+        };
+        match line(*workload, setting, effort) {
             Ok(Some(line)) => {
                 print!("{line}");
                 report.lines.push(line);
@@ -72,25 +85,18 @@ fn due(options: &Options) -> impl Iterator<Item = (Workload, bool)> {
 
 /// On a runtime of its own, so that nothing of it is left when the next one is measured. `None` if nobody is asked for who
 /// takes part in it.
-fn line(
-    workload: Workload,
-    setting: Setting,
-    effort: Effort,
-    options: &Options,
-) -> Result<Option<Line>, Failure> {
-    let runtime = runtime(setting.is_multi_thread)?;
-    let (options, is_multi_thread) = (options.clone(), setting.is_multi_thread);
+fn line(workload: Workload, setting: Setting, effort: Effort) -> Result<Option<Line>, Failure> {
+    let Setting { is_multi_thread, is_quick, .. } = setting;
+    let runtime = runtime(is_multi_thread)?;
     let measured = runtime.spawn(async move {
         let mut contestants = workload.prepare(setting).await?;
-        let mut is_first = true;
-        contestants.retain(|side| std::mem::take(&mut is_first) || options.wants_peer(side.name));
         let names: Vec<_> = contestants.iter().map(|contestant| contestant.name).collect();
         if names.len() < 2 {
             return Ok(None);
         }
-        let needs = |peer: &str| floor(workload.name, peer).filter(|_| !is_multi_thread);
-        let rounds = measure(&mut contestants, effort, needs).await?;
-        Ok(Some(Line::new(&workload, is_multi_thread, &names, &rounds)))
+        let rule = |peer: &str| Rule::of(workload.name, peer, is_quick).filter(|_| !is_multi_thread);
+        let rounds = measure(&mut contestants, effort, rule).await?;
+        Ok(Some(Line::new(&workload, is_multi_thread, &names, &rounds, rule)))
     });
     runtime.block_on(measured)?
 }

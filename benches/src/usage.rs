@@ -101,7 +101,7 @@ impl<'a> Meter<'a> {
         self.finish(heard, published, took, client)
     }
 
-    /// As [`stop`](Self::stop), for another process, which has told its times.
+    /// As [`stop`](Self::stop), for another process, which has told its times. That process published and did no more.
     ///
     /// # Errors
     /// As for [`stop`](Self::stop).
@@ -119,7 +119,7 @@ impl<'a> Meter<'a> {
         Ok(Sample {
             value: count(heard) / took.as_secs_f64(),
             client: each(client.as_secs_f64()),
-            server: each(server.cpu - self.server.cpu),
+            server: Some(each(server.cpu - self.server.cpu)),
             memory: None,
         })
     }
@@ -130,7 +130,7 @@ pub(crate) fn count(number: u64) -> f64 {
     u32::try_from(number).map_or(f64::INFINITY, f64::from)
 }
 
-/// The CPU time of the thread that asks.
+/// The CPU time of the thread that asks. Linux alone tells it (as it tells the memory in `/proc`).
 pub(crate) fn thread_cpu() -> Result<Duration, Failure> {
     cpu(UsageWho::RUSAGE_THREAD)
 }

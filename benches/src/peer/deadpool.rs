@@ -3,11 +3,10 @@
 
 use std::sync::Arc;
 
-use deadpool_redis::{Manager, Pool};
-use redis::AsyncConnectionConfig;
+use deadpool_redis::{Manager, Pool, PoolConfig};
 
 use super::Publish;
-use crate::bench::{Bench, Failure, encode};
+use crate::bench::{Bench, Failure, async_config, encode};
 
 /// In reports.
 pub const NAME: &str = "deadpool";
@@ -25,9 +24,15 @@ impl Deadpool {
     /// # Errors
     /// If the pool can't be made.
     pub fn new(bench: &Arc<Bench>) -> Result<Self, Failure> {
-        let manager = Manager::new_with_config(bench.connection_info()?, AsyncConnectionConfig::new())?;
+        let manager = Manager::new_with_config(bench.connection_info()?, async_config())?;
         Ok(Self { bench: Arc::clone(bench), pool: Pool::builder(manager).build()? })
     }
+}
+
+/// How many connections a pool holds by default: so many for each core.
+#[must_use]
+pub fn default_size() -> usize {
+    PoolConfig::default().max_size
 }
 
 impl Publish for Deadpool {

@@ -11,7 +11,8 @@ pub mod rustis;
 use crate::bench::{Bench, Failure};
 
 /// The names of all but ours, as reports and floors know them.
-pub const OTHERS: [&str; 5] = [redis_rs::NAME, deadpool::NAME, fred::NAME, rustis::NAME, python::NAME];
+pub const OTHERS: [&str; 6] =
+    [redis_rs::NAME, deadpool::NAME, fred::NAME, rustis::NAME, python::NAME, python::NAME_OF_TASKS];
 
 /// Publishes one event and awaits the answer.
 pub trait Publish: Clone + Send + Sync + 'static {
@@ -36,7 +37,7 @@ pub trait Listen: Send + 'static {
     /// Who it is.
     const NAME: &'static str;
 
-    /// Hears the next event, and checks that it is the `number`th of those that were published.
+    /// Hears the next event, which is the `number`th, and checks that it is one of those that were published.
     fn hear(&mut self, bench: &Bench, number: u64) -> impl Future<Output = Result<(), Failure>> + Send;
 }
 

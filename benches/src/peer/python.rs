@@ -1,5 +1,5 @@
 //! The AutoGPT platform's publisher in Python, `benches/python/publish.py`: redis-py, pydantic, fastapi's encoder, orjson, one
-//! awaited publish after the other. Run by the Python that `scripts/test.sh` sets up, where there is one.
+//! awaited publish after the other, from one task or from several. Run by the Python that `scripts/test.sh` sets up, where there is one.
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -14,6 +14,12 @@ use crate::bench::{Bench, Failure, PATIENCE};
 
 /// In reports.
 pub const NAME: &str = "python";
+
+/// Names the Python to run.
+const VARIABLE: &str = "EVENT_BUS_PYTHON";
+
+/// In reports, with many tasks.
+pub const NAME_OF_TASKS: &str = "python-64";
 
 /// The program, waiting to be told how many to publish. It ends with this.
 #[derive(Debug)]
@@ -68,12 +74,12 @@ impl Python {
         Ok(python)
     }
 
-    /// Has it publish so many.
+    /// Has each of so many tasks publish so many.
     ///
     /// # Errors
     /// If it ended.
-    pub async fn publish(&mut self, events: u64) -> Result<Took, Failure> {
-        self.tell(&events.to_string()).await?;
+    pub async fn publish(&mut self, events: u64, tasks: u64) -> Result<Took, Failure> {
+        self.tell(&format!("{events} {tasks}")).await?;
         let line = timeout(PATIENCE, self.answers.next_line()).await??;
         Ok(serde_json::from_str(&line.ok_or("it ended: see above")?)?)
     }
@@ -85,13 +91,20 @@ impl Python {
 }
 
 /// Whether there is a Python to run.
-#[must_use]
-pub fn is_there() -> bool {
-    interpreter().exists()
+///
+/// # Errors
+/// If one is named that is not there.
+pub fn is_there() -> Result<bool, Failure> {
+    let interpreter = interpreter();
+    let is_there = interpreter.exists();
+    if !is_there && std::env::var_os(VARIABLE).is_some() {
+        return Err(format!("{VARIABLE} names {}, which is not there", interpreter.display()).into());
+    }
+    Ok(is_there)
 }
 
 fn interpreter() -> PathBuf {
-    std::env::var_os("EVENT_BUS_PYTHON").map_or_else(
+    std::env::var_os(VARIABLE).map_or_else(
         || Path::new(env!("CARGO_MANIFEST_DIR")).with_file_name("target/python/bin/python"),
         PathBuf::from,
     )

@@ -24,7 +24,7 @@ impl RedisRs {
     /// # Errors
     /// If that fails.
     pub async fn connect(bench: &Arc<Bench>) -> Result<Self, Failure> {
-        let connection = bench.client()?.get_multiplexed_async_connection().await?;
+        let connection = bench.multiplexed().await?;
         Ok(Self { bench: Arc::clone(bench), connection })
     }
 }

@@ -6,22 +6,26 @@ use super::{Setting, publish};
 use crate::bench::{Bench, Failure};
 use crate::contestant::{Contestant, Count};
 use crate::peer::PublishMany;
-use crate::peer::fred::Fred;
+use crate::peer::fred::{self, Fred};
 use crate::peer::ours::Ours;
-use crate::peer::redis_rs::RedisRs;
-use crate::peer::rustis::Rustis;
+use crate::peer::redis_rs::{self, RedisRs};
+use crate::peer::rustis::{self, Rustis};
 use crate::usage::Meter;
 
 const BATCH: u64 = 100;
 
 pub(super) async fn prepare(setting: Setting) -> Result<Vec<Contestant>, Failure> {
     let bench = &setting.bench;
-    let mut all = vec![
-        batches(bench, Ours::connect(bench).await?),
-        batches(bench, RedisRs::connect(bench).await?),
-        batches(bench, Fred::connect(bench).await?),
-        batches(bench, Rustis::connect(bench).await?),
-    ];
+    let mut all = vec![batches(bench, Ours::connect(bench).await?)];
+    if setting.wants(redis_rs::NAME) {
+        all.push(batches(bench, RedisRs::connect(bench).await?));
+    }
+    if setting.wants(fred::NAME) {
+        all.push(batches(bench, Fred::connect(bench).await?));
+    }
+    if setting.wants(rustis::NAME) {
+        all.push(batches(bench, Rustis::connect(bench).await?));
+    }
     for contestant in &mut all {
         publish::check(bench, contestant).await?;
     }

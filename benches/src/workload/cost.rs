@@ -16,7 +16,11 @@ pub(crate) const FEW: &str = "ours, 10 listeners";
 
 pub(super) async fn prepare(setting: Setting) -> Result<Vec<Contestant>, Failure> {
     let bench = &setting.bench;
-    Ok(vec![side(bench, ours::NAME, "many", 10_000).await?, side(bench, FEW, "few", 10).await?])
+    let mut all = vec![side(bench, ours::NAME, "many", 10_000).await?];
+    if setting.peer.is_none() {
+        all.push(side(bench, FEW, "few", 10).await?);
+    }
+    Ok(all)
 }
 
 async fn side(

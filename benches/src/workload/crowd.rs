@@ -1,6 +1,8 @@
 //! Many listeners, each in a task of its own, who together hear what a flood brings.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use event_bus_core::{ChannelFilter, Subscription};
 use event_bus_examples::{ExecutionEvent, ExecutionEventBus};
@@ -22,6 +24,8 @@ pub struct Crowd {
     channels: Arc<[String]>,
     /// How many of the listeners hear one message.
     each: u64,
+    /// How many messages there were: the next flood goes on with the channel after the last one's.
+    sent: AtomicU64,
     tally: Arc<Tally>,
     _tasks: JoinSet<()>,
 }
@@ -43,7 +47,14 @@ impl Crowd {
         for subscription in subscriptions {
             tasks.spawn(hear_ours(Arc::clone(bench), subscription, Arc::clone(&tally)));
         }
-        Ok(Self { bench: Arc::clone(bench), channels: channels.into(), each, tally, _tasks: tasks })
+        Ok(Self {
+            bench: Arc::clone(bench),
+            channels: channels.into(),
+            each,
+            sent: AtomicU64::new(0),
+            tally,
+            _tasks: tasks,
+        })
     }
 
     /// So many listeners of redis-rs on one channel, with a connection each.
@@ -58,7 +69,14 @@ impl Crowd {
             tasks.spawn(hear_redis_rs(Arc::clone(bench), listener, Arc::clone(&tally)));
         }
         let channels = Arc::from([channel.to_owned()]);
-        Ok(Self { bench: Arc::clone(bench), channels, each: listeners, tally, _tasks: tasks })
+        Ok(Self {
+            bench: Arc::clone(bench),
+            channels,
+            each: listeners,
+            sent: AtomicU64::new(0),
+            tally,
+            _tasks: tasks,
+        })
     }
 
     /// Floods the channels with so many messages, and waits until all that are to hear them have. The value and the
@@ -69,14 +87,34 @@ impl Crowd {
     pub async fn hear(&self, messages: u64) -> Result<Sample, Failure> {
         let deliveries = messages * self.each;
         self.tally.expect(deliveries);
-        let flood = self.bench.flood(Arc::clone(&self.channels), messages)?;
+        let sent = self.sent.fetch_add(messages, Ordering::Relaxed);
+        let flood = self.bench.flood(Arc::clone(&self.channels), sent, messages)?;
         let meter = Meter::start(&self.bench.probe)?;
         let flood = flood.begin();
         self.tally.all().await?;
         meter.stop_heard(deliveries, messages, flood.join()?)
     }
 
-    /// As a side of a workload.
+    /// As [`hear`](Self::hear), but each message is published when all have heard the one before.
+    ///
+    /// # Errors
+    /// If a message was lost or changed.
+    pub async fn hear_each(&self, messages: u64) -> Result<Sample, Failure> {
+        let mut connection = self.bench.multiplexed().await?;
+        let meter = Meter::start(&self.bench.probe)?;
+        for _ in 0..messages {
+            self.tally.expect(self.each);
+            redis::cmd("PUBLISH")
+                .arg(&self.channels[0])
+                .arg(&self.bench.wire)
+                .exec_async(&mut connection)
+                .await?;
+            self.tally.all().await?;
+        }
+        meter.stop_heard(messages * self.each, messages, Duration::ZERO)
+    }
+
+    /// As a side of a workload, flooded.
     #[must_use]
     pub fn contestant(self, name: &'static str, count: Count) -> Contestant {
         let crowd = Arc::new(self);

@@ -13,7 +13,7 @@ use crate::bench::{Bench, Failure, PATIENCE};
 use crate::contestant::{Contestant, Count, Sample};
 use crate::pairs::median;
 use crate::peer::ours::{Ours, OursListening};
-use crate::peer::redis_rs::{RedisRs, RedisRsListening};
+use crate::peer::redis_rs::{self, RedisRs, RedisRsListening};
 use crate::peer::{Listen, Publish};
 use crate::usage::Meter;
 
@@ -24,15 +24,16 @@ type Listening<L> = BoxFuture<'static, Result<L, Failure>>;
 pub(super) async fn prepare(setting: Setting) -> Result<Vec<Contestant>, Failure> {
     let bench = &setting.bench;
     let ours = Ours::connect(bench).await?;
-    let peer = RedisRs::connect(bench).await?;
-    Ok(vec![
-        side(&setting, ours, |bench| {
-            async move { OursListening::to(&bench, bench.key.as_str()).await }.boxed()
-        }),
-        side(&setting, peer, |bench| {
+    let mut all = vec![side(&setting, ours, |bench| {
+        async move { OursListening::to(&bench, bench.key.as_str()).await }.boxed()
+    })];
+    if setting.wants(redis_rs::NAME) {
+        let peer = RedisRs::connect(bench).await?;
+        all.push(side(&setting, peer, |bench| {
             async move { RedisRsListening::to(&bench, bench.key.as_str()).await }.boxed()
-        }),
-    ])
+        }));
+    }
+    Ok(all)
 }
 
 fn side<L: Listen>(

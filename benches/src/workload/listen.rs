@@ -11,10 +11,10 @@ use super::Setting;
 use crate::bench::{Bench, Failure, PATIENCE};
 use crate::contestant::{Contestant, Count};
 use crate::peer::Listen;
-use crate::peer::fred::FredListening;
+use crate::peer::fred::{self, FredListening};
 use crate::peer::ours::OursListening;
-use crate::peer::redis_rs::RedisRsListening;
-use crate::peer::rustis::RustisListening;
+use crate::peer::redis_rs::{self, RedisRsListening};
+use crate::peer::rustis::{self, RustisListening};
 use crate::usage::Meter;
 
 const STEPS: u64 = 500;
@@ -22,12 +22,14 @@ const STEPS: u64 = 500;
 /// Each listens to a channel of its own, so that nobody hears what is meant for another.
 pub(super) async fn prepare(setting: Setting) -> Result<Vec<Contestant>, Failure> {
     let bench = &setting.bench;
-    let mut all = vec![
-        side(&setting, "ours", OursListening::to(bench, "ours").await?),
-        side(&setting, "bare", RedisRsListening::to(bench, "bare").await?),
-    ];
-    if !(setting.is_multi_thread && setting.is_quick) {
+    let mut all = vec![side(&setting, "ours", OursListening::to(bench, "ours").await?)];
+    if setting.wants(redis_rs::NAME) {
+        all.push(side(&setting, "bare", RedisRsListening::to(bench, "bare").await?));
+    }
+    if setting.wants(fred::NAME) {
         all.push(side(&setting, "fred", FredListening::to(bench, "fred").await?));
+    }
+    if setting.wants(rustis::NAME) {
         all.push(side(&setting, "rust", RustisListening::to(bench, "rust").await?));
     }
     Ok(all)
@@ -41,7 +43,7 @@ fn side<L: Listen>(setting: &Setting, key: &str, listener: L) -> Contestant {
         let listener = Arc::clone(&listener);
         async move {
             let listener = &mut *listener.lock().await;
-            let flood = bench.flood(channels, count)?;
+            let flood = bench.flood(channels, 0, count)?;
             if is_backlog {
                 flood.begin().join()?; // the runtime's one thread waits here: nobody reads yet
                 let meter = Meter::start(&bench.probe)?;

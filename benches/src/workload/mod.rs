@@ -17,6 +17,7 @@ use futures_util::future::BoxFuture;
 
 use crate::bench::{Bench, Failure};
 use crate::contestant::Contestant;
+use crate::peer::redis_rs;
 use crate::report::Unit;
 
 pub(crate) use channels::NAME as HAS_MEMORY;
@@ -58,10 +59,20 @@ pub struct Setting {
     pub is_multi_thread: bool,
     /// Whether it shall be over soon.
     pub is_quick: bool,
+    /// The peer that alone is asked for.
+    pub peer: Option<String>,
+}
+
+impl Setting {
+    /// Whether a peer is to take part.
+    pub(crate) fn wants(&self, peer: &str) -> bool {
+        let is_due = peer == redis_rs::NAME || !(self.is_multi_thread && self.is_quick);
+        is_due && self.peer.as_deref().is_none_or(|only| only == peer)
+    }
 }
 
 /// All of them, in the order in which they run.
-pub const WORKLOADS: [Workload; 8] = [
+pub const WORKLOADS: [Workload; 9] = [
     Workload {
         name: "publish-1",
         title: "publish awaited, one by one",
@@ -95,7 +106,14 @@ pub const WORKLOADS: [Workload; 8] = [
         title: "1,000 listeners on one channel, a flood",
         unit: Unit::PerSecond,
         runtimes: Runtimes::CurrentThread,
-        prepare: |setting| Box::pin(fan_out::prepare(setting)),
+        prepare: |setting| Box::pin(fan_out::flood(setting)),
+    },
+    Workload {
+        name: "fan-out-1",
+        title: "1,000 listeners on one channel, a message to all and then the next",
+        unit: Unit::PerSecond,
+        runtimes: Runtimes::CurrentThread,
+        prepare: |setting| Box::pin(fan_out::one_by_one(setting)),
     },
     Workload {
         name: channels::NAME,

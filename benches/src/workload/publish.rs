@@ -12,16 +12,17 @@ use super::Setting;
 use crate::bench::{Bench, Failure, PATIENCE, decode};
 use crate::contestant::{Contestant, Count, Sample};
 use crate::peer::Publish;
-use crate::peer::deadpool::Deadpool;
-use crate::peer::fred::Fred;
+use crate::peer::deadpool::{self, Deadpool};
+use crate::peer::fred::{self, Fred};
 use crate::peer::ours::Ours;
 use crate::peer::python::{self, Python};
-use crate::peer::redis_rs::RedisRs;
-use crate::peer::rustis::Rustis;
+use crate::peer::redis_rs::{self, RedisRs};
+use crate::peer::rustis::{self, Rustis};
 use crate::usage::Meter;
 
 const TASKS: u64 = 64;
 const CHECKED: u64 = 256;
+const END: &[u8] = b"no event: nothing more was to come";
 
 pub(super) async fn one_by_one(setting: Setting) -> Result<Vec<Contestant>, Failure> {
     contestants(&setting, 1).await
@@ -33,16 +34,25 @@ pub(super) async fn many_tasks(setting: Setting) -> Result<Vec<Contestant>, Fail
 
 async fn contestants(setting: &Setting, tasks: u64) -> Result<Vec<Contestant>, Failure> {
     let bench = &setting.bench;
-    let mut all = vec![
-        publisher(bench, Ours::connect(bench).await?, tasks),
-        publisher(bench, RedisRs::connect(bench).await?, tasks),
-    ];
-    if !(setting.is_multi_thread && setting.is_quick) {
+    let mut all = vec![publisher(bench, Ours::connect(bench).await?, tasks)];
+    if setting.wants(redis_rs::NAME) {
+        all.push(publisher(bench, RedisRs::connect(bench).await?, tasks));
+    }
+    if setting.wants(deadpool::NAME) {
         all.push(publisher(bench, Deadpool::new(bench)?, tasks));
+    }
+    if setting.wants(fred::NAME) {
         all.push(publisher(bench, Fred::connect(bench).await?, tasks));
+    }
+    if setting.wants(rustis::NAME) {
         all.push(publisher(bench, Rustis::connect(bench).await?, tasks));
-        if python::is_there() {
-            all.push(python_publisher(bench).await?);
+    }
+    if python::is_there()? {
+        if setting.wants(python::NAME) {
+            all.push(python_publisher(bench, python::NAME, 1).await?);
+        }
+        if tasks == TASKS && setting.wants(python::NAME_OF_TASKS) {
+            all.push(python_publisher(bench, python::NAME_OF_TASKS, TASKS).await?);
         }
     }
     for contestant in &mut all {
@@ -65,6 +75,7 @@ fn publisher<P: Publish>(bench: &Arc<Bench>, publisher: P, tasks: u64) -> Contes
             meter.stop(count)
         }
     })
+    .at_least(4 * tasks)
 }
 
 async fn repeat(mut publisher: impl Publish, count: u64) -> Result<(), Failure> {
@@ -85,14 +96,14 @@ async fn side_by_side(publisher: impl Publish, count: u64, tasks: u64) -> Result
     Ok(())
 }
 
-/// One publisher in Python, which awaits each publish, whatever the others do.
-async fn python_publisher(bench: &Arc<Bench>) -> Result<Contestant, Failure> {
+/// A publisher in Python: so many tasks of one event loop, each of which awaits each publish.
+async fn python_publisher(bench: &Arc<Bench>, name: &'static str, tasks: u64) -> Result<Contestant, Failure> {
     let (bench, python) = (Arc::clone(bench), Arc::new(Mutex::new(Python::start(bench).await?)));
-    Ok(Contestant::new(python::NAME, Count::Steps(1), move |count| {
+    Ok(Contestant::new(name, Count::Steps(tasks), move |count| {
         let (bench, python) = (Arc::clone(&bench), Arc::clone(&python));
         async move {
             let meter = Meter::start(&bench.probe)?;
-            let took = python.lock().await.publish(count).await?;
+            let took = python.lock().await.publish(count / tasks, tasks).await?;
             meter.stop_with(count, took.time(), took.cpu())
         }
     }))
@@ -117,7 +128,11 @@ pub(super) async fn check(bench: &Bench, contestant: &mut Contestant) -> Result<
             return Err(format!("{}: another event than was sent", contestant.name).into());
         }
     }
-    Ok(sample)
+    redis::cmd("PUBLISH").arg(&bench.channel).arg(END).exec_async(&mut bench.multiplexed().await?).await?;
+    match timeout(PATIENCE, messages.next()).await {
+        Ok(Some(message)) if message.get_payload_bytes() == END => Ok(sample),
+        _ => Err(format!("{}: more events than were sent", contestant.name).into()),
+    }
 }
 
 #[cfg(test)]
