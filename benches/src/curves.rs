@@ -8,7 +8,7 @@ use event_bus_examples::ExecutionEvent;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
-use crate::bench::{Bench, Failure};
+use crate::bench::{Bench, Failure, encode};
 use crate::contestant::{Contestant, Count, Sample};
 use crate::growth::{Curve, Point};
 use crate::measure::{Effort, measure};
@@ -38,9 +38,9 @@ const DECADES: &[u64] = &[1, 10, 100, 1_000, 10_000];
 pub const ALL: [Measurable; 6] = [
     Measurable {
         title: "payload: publish awaited and heard, typed",
-        size: "bytes",
+        size: "wire bytes",
         why: "A fixed cost of the round trip at first; then each byte is encoded, sent twice and decoded.",
-        sizes: &[100, 1_000, 10_000, 100_000, 1 << 20],
+        sizes: &[1_000, 10_000, 100_000, 1 << 20],
         point: |bench, bytes| payload(bench, bytes).boxed(),
     },
     Measurable {
@@ -106,7 +106,7 @@ impl Measurable {
 
 async fn payload(bench: Arc<Bench>, bytes: u64) -> Result<Side, Failure> {
     let bus = bench.bus().await?;
-    let event = Arc::new(padded(&bench.event, usize::try_from(bytes)?));
+    let event = Arc::new(padded(&bench.event, usize::try_from(bytes)?)?);
     let contestant = Contestant::new("payload", Count::Steps(1), move |count| {
         let (bench, bus, event) = (Arc::clone(&bench), bus.clone(), Arc::clone(&event));
         async move {
@@ -125,13 +125,17 @@ async fn payload(bench: Arc<Bench>, bytes: u64) -> Result<Side, Failure> {
     Ok(Side { contestant, units: 1 })
 }
 
-/// A small event with so many bytes of text in it.
-fn padded(event: &ExecutionEvent, bytes: usize) -> ExecutionEvent {
-    let mut padded = event.clone();
-    if let ExecutionEvent::GraphExecutionUpdate(run) = &mut padded {
-        run.inputs.insert("topic".to_owned(), "x".repeat(bytes).into());
-    }
-    padded
+/// The event with as much text in it as makes its message so long.
+fn padded(event: &ExecutionEvent, bytes: usize) -> Result<ExecutionEvent, Failure> {
+    let with_text = |length: usize| {
+        let mut padded = event.clone();
+        if let ExecutionEvent::GraphExecutionUpdate(run) = &mut padded {
+            run.inputs.insert("topic".to_owned(), "x".repeat(length).into());
+        }
+        padded
+    };
+    let rest = encode(&with_text(0))?.len();
+    Ok(with_text(bytes.checked_sub(rest).ok_or("the event alone is longer")?))
 }
 
 async fn one_channel(bench: Arc<Bench>, listeners: u64) -> Result<Side, Failure> {
@@ -185,4 +189,19 @@ async fn all_match(bench: Arc<Bench>, patterns: u64) -> Result<Side, Failure> {
 
 fn keys(number: u64) -> Result<Vec<ChannelKey>, Failure> {
     (0..number).map(|number| Ok(ChannelKey::new(format!("user-{number}"))?)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_payload_is_as_long_as_it_says() {
+        let bench = Bench::start().unwrap();
+        for bytes in ALL[0].sizes {
+            let bytes = usize::try_from(*bytes).unwrap();
+            assert_eq!(encode(&padded(&bench.event, bytes).unwrap()).unwrap().len(), bytes);
+        }
+        assert!(padded(&bench.event, 100).is_err());
+    }
 }

@@ -3,7 +3,8 @@
 use std::fmt;
 
 /// A cost may grow by so much more than what it depends on, from one point to the next, before it counts as worse than
-/// linear: machines are noisy, and caches small. With the square it would be ten times as much.
+/// linear: machines are noisy, and caches small. With the square it would be ten times as much. Over two steps no more is
+/// allowed than over one, so that what grows a little too fast all the way is found as well.
 const TOLERANCE: f64 = 2.0;
 
 /// One more mark in a bar for each such factor.
@@ -36,11 +37,12 @@ pub struct Curve {
 }
 
 impl Curve {
-    /// The two neighbours between which it grows faster than linear, if there are any.
+    /// The two points, neighbours or next but one, between which it grows faster than linear, if there are any.
     #[must_use]
     pub fn worse_than_linear(&self) -> Option<(Point, Point)> {
-        let neighbours = self.points.iter().zip(self.points.iter().skip(1));
-        neighbours
+        let beside = |steps| self.points.iter().zip(self.points.iter().skip(steps));
+        beside(1)
+            .chain(beside(2))
             .map(|(a, b)| (*a, *b))
             .find(|(a, b)| b.micros / a.micros > TOLERANCE * times(a.size, b.size))
     }
@@ -92,6 +94,13 @@ mod tests {
     fn what_grows_with_the_square_is_found_where_it_shows() {
         let (a, b) = curve(|size| 1_000.0 + size * size).worse_than_linear().unwrap();
         assert_eq!((a.size, b.size), (100, 1_000));
+    }
+
+    #[test]
+    fn what_grows_a_little_too_fast_is_found_over_two_steps() {
+        let (a, b) = curve(|size| size.powf(1.2)).worse_than_linear().unwrap();
+        assert_eq!((a.size, b.size), (1, 100));
+        assert!(curve(|size| size.powf(1.1)).worse_than_linear().is_none());
     }
 
     #[test]

@@ -8,7 +8,7 @@ use crate::bench::{Bench, Failure, runtime};
 use crate::floors::Rule;
 use crate::measure::{Effort, measure};
 use crate::options::Options;
-use crate::peer::python;
+use crate::peer::{deadpool, python};
 use crate::report::{Line, Report};
 use crate::workload::{Runtimes, Setting, WORKLOADS, Workload};
 
@@ -70,6 +70,7 @@ fn head(report: &Report) {
         report.message_bytes, report.redis, report.cores
     );
     println!("samples in turn; medians; CPU for each message; ratios pair by pair");
+    println!("deadpool's pool has its default size: {} connections", deadpool::default_size());
 }
 
 /// The workloads that are asked for, and whether on several threads.

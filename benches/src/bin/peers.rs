@@ -2,7 +2,7 @@
 //! counts are the ratios; the rates are this machine's alone.
 //!
 //! `peers [--quick] [--only NAME] [--json FILE]`, `NAME` being a workload or a peer. Ends with 0 if all floors hold, 1 if one
-//! does not or a message was lost or changed, 2 if it was called wrongly.
+//! surely fails or a message was lost or changed, 3 if the time was over before each was decided, 2 if it was called wrongly.
 
 use std::process::ExitCode;
 

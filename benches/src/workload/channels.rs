@@ -35,9 +35,13 @@ const PEERS_QUICK: u64 = 1_000;
 const AT_ONCE: usize = 128;
 
 pub(super) fn prepare(setting: &Setting) -> Result<Vec<Contestant>, Failure> {
-    let peers = if setting.is_quick { PEERS_QUICK } else { PEERS };
-    allow_open_files(peers + 500)?;
-    Ok(vec![side(setting, ours::NAME, OURS), side(setting, redis_rs::NAME, peers)])
+    let mut all = vec![side(setting, ours::NAME, OURS)];
+    if setting.wants(redis_rs::NAME) {
+        let peers = if setting.is_quick { PEERS_QUICK } else { PEERS };
+        allow_open_files(peers + 500)?;
+        all.push(side(setting, redis_rs::NAME, peers));
+    }
+    Ok(all)
 }
 
 fn side(setting: &Setting, name: &'static str, listeners: u64) -> Contestant {
@@ -56,7 +60,8 @@ fn side(setting: &Setting, name: &'static str, listeners: u64) -> Contestant {
             }
             let told: Told = serde_json::from_slice(&output.stdout)?;
             let sample = meter.stop_with(count, told.time(), told.cpu())?;
-            Ok(Sample { memory: Some(number(told.kib) * 1024.0 / number(count)), ..sample })
+            // The server's CPU would be that of the process's whole life, with the events after the confirmations.
+            Ok(Sample { server: None, memory: Some(number(told.kib) * 1024.0 / number(count)), ..sample })
         }
     })
 }
@@ -84,21 +89,28 @@ impl Told {
 /// # Errors
 /// If somebody can't listen, or hears nothing, or something else.
 pub async fn child(name: &str, listeners: u64, url: &str) -> Result<String, Failure> {
-    let keys = (0..listeners).map(|number| ChannelKey::new(format!("user-{number}")));
-    let keys: Vec<ChannelKey> = keys.collect::<Result<_, _>>()?;
-    let told =
-        if name == ours::NAME { listen_ours(url, keys).await? } else { listen_redis_rs(url, keys).await? };
+    let told = if name == ours::NAME {
+        listen_ours(url, listeners).await?
+    } else {
+        listen_redis_rs(url, listeners).await?
+    };
     Ok(serde_json::to_string(&told)?)
 }
 
-async fn listen_ours(url: &str, keys: Vec<ChannelKey>) -> Result<Told, Failure> {
+/// Made anew wherever they are needed, so that what listeners keep of them counts as theirs.
+fn keys(number: u64) -> Result<Vec<ChannelKey>, Failure> {
+    let keys = (0..number).map(|number| ChannelKey::new(format!("user-{number}")));
+    Ok(keys.collect::<Result<_, _>>()?)
+}
+
+async fn listen_ours(url: &str, listeners: u64) -> Result<Told, Failure> {
     let bus = ExecutionEventBus::new(RedisTransport::connect(url).await?);
     let _connected = bus.listen("warm-up").await?;
-    let filters = keys.iter().cloned().map(Into::into).collect();
     let before = Before::now()?;
+    let filters = keys(listeners)?.into_iter().map(Into::into).collect();
     let mut subscriptions = listen_to_all(&bus, filters).await?;
     let told = before.until_now()?;
-    let event = publish_to_all(url, &keys).await?;
+    let event = publish_to_all(url, &keys(listeners)?).await?;
     for subscription in &mut subscriptions {
         let heard = timeout(PATIENCE, subscription.recv()).await?.ok_or("it ended")??;
         is_it(&heard, &event)?;
@@ -106,21 +118,23 @@ async fn listen_ours(url: &str, keys: Vec<ChannelKey>) -> Result<Told, Failure> 
     Ok(told)
 }
 
-async fn listen_redis_rs(url: &str, keys: Vec<ChannelKey>) -> Result<Told, Failure> {
-    allow_open_files(keys.len() as u64 + 100)?;
+async fn listen_redis_rs(url: &str, listeners: u64) -> Result<Told, Failure> {
+    allow_open_files(listeners + 100)?;
     let client = redis::Client::open(connection_info(url)?)?;
     let mut connected = client.get_async_pubsub().await?;
     connected.subscribe("warm-up").await?;
     let before = Before::now()?;
-    let listening = keys.iter().map(|key| async {
+    let client = &client;
+    let listening = keys(listeners)?.into_iter().map(|key| async move {
         let mut listener = client.get_async_pubsub().await?;
-        listener.subscribe(channel(key)).await?;
+        listener.subscribe(channel(&key)).await?;
         Ok::<_, Failure>(listener)
     });
-    let mut listeners: Vec<_> = stream::iter(listening).buffer_unordered(AT_ONCE).try_collect().await?;
+    let mut connected_listeners: Vec<_> =
+        stream::iter(listening).buffer_unordered(AT_ONCE).try_collect().await?;
     let told = before.until_now()?;
-    let event = publish_to_all(url, &keys).await?;
-    for listener in &mut listeners {
+    let event = publish_to_all(url, &keys(listeners)?).await?;
+    for listener in &mut connected_listeners {
         let message = timeout(PATIENCE, listener.on_message().next()).await?.ok_or("it ended")?;
         is_it(&decode(message.get_payload_bytes())?, &event)?;
     }
