@@ -13,7 +13,7 @@ use crate::report::{Line, Report};
 use crate::workload::{Runtimes, Setting, WORKLOADS, Workload};
 
 /// How long all lines may take together. One that is decided early leaves its share to those that follow.
-const QUICK: Duration = Duration::from_secs(50);
+const QUICK: Duration = Duration::from_secs(58);
 const FULL: Duration = Duration::from_secs(15 * 60);
 
 /// Measures what was asked for, and tells it as it comes.
