@@ -107,6 +107,7 @@ impl Entry {
     }
 
     fn judge(&mut self, needs: Needs, verdict: Verdict) {
+        self.is_noisy &= verdict == Verdict::Undecided; // what decides a floor is not too noisy for it
         self.floors.push(Judged { needs: needs.to_string(), verdict });
     }
 

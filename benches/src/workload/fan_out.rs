@@ -14,7 +14,7 @@ const LISTENERS: u64 = 1_000;
 
 /// Messages of a sample, the same for both sides, or they would not stand in the same flood.
 const FLOOD: u64 = 100;
-const FLOOD_QUICK: u64 = 30;
+const FLOOD_QUICK: u64 = 20;
 const ONE_BY_ONE: u64 = 10;
 
 pub(super) async fn flood(setting: Setting) -> Result<Vec<Contestant>, Failure> {
