@@ -37,14 +37,21 @@ pub struct Curve {
 }
 
 impl Curve {
-    /// The two points, neighbours or next but one, between which it grows faster than linear, if there are any.
+    /// The two points, neighbours or next but one, between which, by the clock and by CPU, it grows faster than linear, if there are any.
     #[must_use]
     pub fn worse_than_linear(&self) -> Option<(Point, Point)> {
         let beside = |steps| self.points.iter().zip(self.points.iter().skip(steps));
-        beside(1)
-            .chain(beside(2))
-            .map(|(a, b)| (*a, *b))
-            .find(|(a, b)| b.micros / a.micros > TOLERANCE * times(a.size, b.size))
+        beside(1).chain(beside(2)).map(|(a, b)| (*a, *b)).find(|(a, b)| {
+            let growth = (b.micros / a.micros).min(b.cpu() / a.cpu());
+            growth > TOLERANCE * times(a.size, b.size)
+        })
+    }
+}
+
+impl Point {
+    /// Of both. Other programs hardly add to it.
+    fn cpu(&self) -> f64 {
+        self.client + self.server
     }
 }
 
@@ -101,6 +108,15 @@ mod tests {
         let (a, b) = curve(|size| size.powf(1.2)).worse_than_linear().unwrap();
         assert_eq!((a.size, b.size), (1, 100));
         assert!(curve(|size| size.powf(1.1)).worse_than_linear().is_none());
+    }
+
+    #[test]
+    fn what_only_the_clock_says_is_the_machine() {
+        let mut curve = curve(|size| size);
+        curve.points[3].micros *= 3.0;
+        assert!(curve.worse_than_linear().is_none());
+        curve.points[3].server = 2_000.0;
+        assert!(curve.worse_than_linear().is_some());
     }
 
     #[test]
