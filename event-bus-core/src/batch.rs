@@ -15,10 +15,9 @@ use crate::bus::EventBus;
 use crate::channel::{Channel, ChannelKey};
 use crate::error::{Error, Result};
 use crate::event::Event;
-use crate::message::Message;
-use crate::outgoing::{Outgoing, Pending, settle};
+use crate::outgoing::{Channels, Outgoing, Pending, settle};
 use crate::receipt::Receipt;
-use crate::sequence::{Number, Turn, out_of_turn};
+use crate::sequence::{Turn, out_of_turn};
 
 /// When what is encoded goes out: enough to make the round trip cheap, and little enough to hold in memory.
 const MOST_MESSAGES: usize = 1_000;
@@ -76,7 +75,8 @@ impl<E: Event> EventBus<E> {
         I: IntoIterator,
         I::Item: Borrow<E>,
     {
-        Ok(PublishBatch::new(self.clone(), Some(key.try_into()?), events.into_iter()))
+        let channel = self.channel(&key.try_into()?);
+        Ok(PublishBatch::new(self.clone(), Some(channel), events.into_iter()))
     }
 }
 
@@ -84,10 +84,11 @@ impl<E: Event> EventBus<E> {
 #[must_use = "nothing is published before it is awaited or read"]
 pub struct PublishBatch<E, I: Iterator> {
     bus: EventBus<E>,
-    key: Option<ChannelKey>,
+    /// Where all of them go, or else to the channels that they declare.
+    channel: Option<Channel>,
     events: Fuse<I>,
     /// Those that wait for the turn to number them; none on a bus that numbers nothing.
-    lined_up: VecDeque<(I::Item, Result<Vec<Channel>>)>,
+    lined_up: VecDeque<(I::Item, Result<Channels>)>,
     turn: Option<Pin<Box<dyn Future<Output = Result<Turn>> + Send>>>,
     under_way: Option<RoundTrip>,
     results: VecDeque<Result<Vec<Receipt>>>,
@@ -105,9 +106,9 @@ where
     I: Iterator,
     I::Item: Borrow<E>,
 {
-    fn new(bus: EventBus<E>, key: Option<ChannelKey>, events: I) -> Self {
+    fn new(bus: EventBus<E>, channel: Option<Channel>, events: I) -> Self {
         let (lined_up, results) = (VecDeque::new(), VecDeque::new());
-        Self { bus, key, events: events.fuse(), lined_up, turn: None, under_way: None, results }
+        Self { bus, channel, events: events.fuse(), lined_up, turn: None, under_way: None, results }
     }
 
     /// What became of the next event; `None` behind the last one.
@@ -156,7 +157,7 @@ where
                 self.lined_up.push_back(event);
             }
             let channels = self.lined_up.iter().filter_map(|(_, channels)| channels.as_ref().ok());
-            let channels = channels.flatten().cloned().collect();
+            let channels = channels.flat_map(Channels::iter).cloned().collect();
             self.turn = Some(Box::pin(async move { numbering.turn(channels).await }));
         }
         let Some(turn) = &mut self.turn else { return Poll::Pending };
@@ -167,35 +168,37 @@ where
 
     /// The next round trip, if there are events left.
     fn depart(&mut self, mut turn: Turn) -> Option<RoundTrip> {
-        let (mut messages, mut numbers, mut awaited, mut bytes) = (Vec::new(), Vec::new(), Vec::new(), 0);
         let is_numbered = self.bus.numbering().is_some();
-        while messages.len() < MOST_MESSAGES && awaited.len() < MOST_MESSAGES && bytes < MOST_BYTES {
+        let expected = (self.lined_up.len() + self.events.size_hint().0).min(MOST_MESSAGES);
+        let (mut outgoing, mut awaited) = (Outgoing::with_capacity(expected), Vec::with_capacity(expected));
+        while outgoing.len() < MOST_MESSAGES && awaited.len() < MOST_MESSAGES && outgoing.bytes() < MOST_BYTES
+        {
             let next = if is_numbered { self.lined_up.pop_front() } else { self.next_event() };
             let Some((event, channels)) = next else { break };
-            let outgoing = channels.and_then(|channels| self.bus.encode(channels, event.borrow(), &mut turn));
-            awaited.push(outgoing.map(Outgoing::into_messages).map(|(encoded, its_numbers, pending)| {
-                bytes += encoded.iter().map(|message| message.payload().len()).sum::<usize>();
-                messages.extend(encoded);
-                numbers.extend(its_numbers);
-                pending
-            }));
+            awaited
+                .push(channels.and_then(|channels| {
+                    self.bus.encode(&mut outgoing, channels, event.borrow(), &mut turn)
+                }));
         }
-        (!awaited.is_empty()).then(|| RoundTrip { sent: self.send(messages, numbers, turn), awaited })
+        (!awaited.is_empty()).then(|| RoundTrip { sent: self.send(outgoing, turn), awaited })
     }
 
-    fn next_event(&mut self) -> Option<(I::Item, Result<Vec<Channel>>)> {
+    fn next_event(&mut self) -> Option<(I::Item, Result<Channels>)> {
         let event = self.events.next()?;
-        let channels = self.bus.channels(self.key.as_ref(), event.borrow());
+        let channels = match &self.channel {
+            Some(channel) => self.bus.port().refuse_if_closed().map(|()| channel.clone().into()),
+            None => self.bus.declared_channels(event.borrow()),
+        };
         Some((event, channels))
     }
 
     fn send(
         &self,
-        messages: Vec<Message>,
-        numbers: Vec<Option<Number>>,
+        outgoing: Outgoing,
         turn: Turn,
     ) -> Pin<Box<dyn Future<Output = Vec<Result<Receipt>>> + Send>> {
         let port = Arc::clone(self.bus.port());
+        let (messages, numbers) = outgoing.into_parts();
         Box::pin(async move {
             let sent = port.publish(messages).await;
             settle(turn, &numbers, &sent);
@@ -260,7 +263,7 @@ impl<E, I: Iterator> fmt::Debug for PublishBatch<E, I> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("PublishBatch")
             .field("bus", &self.bus)
-            .field("key", &self.key)
+            .field("channel", &self.channel)
             .field("is_under_way", &self.under_way.is_some())
             .finish_non_exhaustive()
     }

@@ -13,7 +13,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::event::Event;
 use crate::json::Json;
 use crate::message::Message;
-use crate::outgoing::{Outgoing, settle};
+use crate::outgoing::{Channels, Outgoing, Pending, settle};
 use crate::port::Port;
 use crate::receipt::Receipt;
 use crate::sequence::{Numbering, Turn};
@@ -107,7 +107,7 @@ impl<E: Event> EventBus<E> {
     /// # Ok(()) }
     /// ```
     pub async fn publish(&self, event: &E) -> Result<Vec<Receipt>> {
-        let channels = self.channels(None, event)?;
+        let channels = self.declared_channels(event)?;
         self.send(channels, event).await
     }
 
@@ -123,8 +123,9 @@ impl<E: Event> EventBus<E> {
         K: TryInto<ChannelKey>,
         Error: From<K::Error>,
     {
-        let channels = self.channels(Some(&key.try_into()?), event)?;
-        let mut receipts = self.send(channels, event).await?;
+        let channel = self.channel(&key.try_into()?);
+        self.0.port.refuse_if_closed()?;
+        let mut receipts = self.send(channel.into(), event).await?;
         receipts.pop().ok_or_else(Error::no_outcome)
     }
 
@@ -277,13 +278,16 @@ impl<E: Event> EventBus<E> {
         &self.0.port
     }
 
-    /// The channel of `key`, or all that the type of `event` declares.
-    pub(crate) fn channels(&self, key: Option<&ChannelKey>, event: &E) -> Result<Vec<Channel>> {
+    /// The channels that the type of `event` declares. Those that come out alike for it are one, which gets it once.
+    pub(crate) fn declared_channels(&self, event: &E) -> Result<Channels> {
         self.0.port.refuse_if_closed()?;
-        match key {
-            Some(key) => Ok(vec![self.channel(key)]),
-            None => Ok(declared_keys(self.name(), event)?.iter().map(|key| self.channel(key)).collect()),
+        let keys = event.channel_keys()?;
+        if keys.is_empty() {
+            let name = self.name();
+            let text = format!("the event declares no channel on the bus {name}: give a key to `publish_to`");
+            return Err(Error::new(ErrorKind::InvalidKey, text));
         }
+        Ok(keys.iter().map(|key| self.channel(key)).collect())
     }
 
     /// The numbers that messages on `channels` get; none if this bus does not number them.
@@ -291,37 +295,29 @@ impl<E: Event> EventBus<E> {
         self.0.numbering.as_ref()
     }
 
-    /// `event` for `channels`, with numbers of `turn`.
-    pub(crate) fn encode(&self, channels: Vec<Channel>, event: &E, turn: &mut Turn) -> Result<Outgoing> {
-        Outgoing::encode(channels, event, &self.0.codec, self.0.settings.size_rule, turn)
+    /// Adds `event` for `channels` to what goes out, with numbers of `turn`.
+    pub(crate) fn encode(
+        &self,
+        outgoing: &mut Outgoing,
+        channels: Channels,
+        event: &E,
+        turn: &mut Turn,
+    ) -> Result<Pending> {
+        outgoing.add(channels, event, &self.0.codec, self.0.settings.size_rule, turn)
     }
 
-    async fn send(&self, channels: Vec<Channel>, event: &E) -> Result<Vec<Receipt>> {
+    async fn send(&self, channels: Channels, event: &E) -> Result<Vec<Receipt>> {
         let mut turn = match self.numbering() {
-            Some(numbering) => numbering.turn(channels.clone()).await?,
+            Some(numbering) => numbering.turn(channels.iter().cloned().collect()).await?,
             None => Turn::default(),
         };
-        let (messages, numbers, pending) = self.encode(channels, event, &mut turn)?.into_messages();
+        let mut outgoing = Outgoing::with_capacity(channels.len());
+        let pending = self.encode(&mut outgoing, channels, event, &mut turn)?;
+        let (messages, numbers) = outgoing.into_parts();
         let sent = self.0.port.publish(messages).await;
         settle(turn, &numbers, &sent);
         pending.conclude(&mut sent.into_iter())
     }
-}
-
-/// Channels that come out alike for an event are one channel, which gets the event once.
-fn declared_keys<E: Event>(bus: &BusName, event: &E) -> Result<Vec<ChannelKey>> {
-    let declared = event.channel_keys()?;
-    if declared.is_empty() {
-        let text = format!("the event declares no channel on the bus {bus}: give a key to `publish_to`");
-        return Err(Error::new(ErrorKind::InvalidKey, text));
-    }
-    let mut distinct = Vec::with_capacity(declared.len());
-    for key in declared {
-        if !distinct.contains(&key) {
-            distinct.push(key);
-        }
-    }
-    Ok(distinct)
 }
 
 impl<E> Clone for EventBus<E> {

@@ -262,7 +262,7 @@ impl Channel {
     /// The channel of `key` on the bus `bus`.
     #[must_use]
     pub fn new(bus: &BusName, key: &ChannelKey) -> Self {
-        Self(format!("{bus}/{key}").into())
+        Self([bus.as_str(), "/", key.as_str()].concat().into())
     }
 
     /// A channel by the full name that a server reported. For transports.

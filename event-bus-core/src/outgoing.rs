@@ -12,16 +12,29 @@ use crate::receipt::Receipt;
 use crate::sequence::{Number, Turn};
 use crate::settings::SizeRule;
 
-/// The messages of one event.
+/// The channels of one event: each once, and mostly one, which then needs no list.
+#[derive(Default)]
+pub(crate) struct Channels {
+    first: Option<Channel>,
+    others: Vec<Channel>,
+}
+
+/// The messages of one event, or of some that go out together.
+#[derive(Default)]
 pub(crate) struct Outgoing {
     messages: Vec<Message>,
     /// One for each message, if the bus numbers them.
     numbers: Vec<Option<Number>>,
-    pending: Pending,
+    bytes: usize,
 }
 
-/// What each channel waits for.
-pub(crate) struct Pending(Vec<Awaited>);
+/// What the channels of one event wait for.
+#[derive(Default)]
+pub(crate) struct Pending {
+    /// So many receipts first: an event within the limit waits for nothing else.
+    receipts: usize,
+    others: Vec<Awaited>,
+}
 
 enum Awaited {
     Receipt,
@@ -38,55 +51,99 @@ enum Awaited {
     },
 }
 
+impl Channels {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Channel> {
+        self.first.iter().chain(&self.others)
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.iter().count()
+    }
+}
+
+impl From<Channel> for Channels {
+    fn from(channel: Channel) -> Self {
+        Self { first: Some(channel), others: Vec::new() }
+    }
+}
+
+impl FromIterator<Channel> for Channels {
+    fn from_iter<I: IntoIterator<Item = Channel>>(all: I) -> Self {
+        let mut channels = Self::default();
+        for channel in all {
+            if channels.first.is_none() {
+                channels.first = Some(channel);
+            } else if !channels.iter().any(|known| *known == channel) {
+                channels.others.push(channel);
+            }
+        }
+        channels
+    }
+}
+
+impl IntoIterator for Channels {
+    type Item = Channel;
+    type IntoIter = std::iter::Chain<std::option::IntoIter<Channel>, std::vec::IntoIter<Channel>>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.first.into_iter().chain(self.others)
+    }
+}
+
 impl Outgoing {
-    pub(crate) fn encode<E: 'static>(
-        channels: Vec<Channel>,
+    /// With room for so many messages.
+    pub(crate) fn with_capacity(messages: usize) -> Self {
+        Self { messages: Vec::with_capacity(messages), ..Self::default() }
+    }
+
+    /// Adds the messages of `event`, all or none.
+    pub(crate) fn add<E: 'static>(
+        &mut self,
+        channels: Channels,
         event: &E,
         codec: &SharedCodec<E>,
         rule: SizeRule,
         turn: &mut Turn,
-    ) -> Result<Self> {
+    ) -> Result<Pending> {
         let mut envelope = Envelope::new(event);
-        let mut outgoing = Self {
-            messages: Vec::with_capacity(channels.len()),
-            numbers: Vec::new(),
-            pending: Pending(Vec::with_capacity(channels.len())),
-        };
+        let mut pending = Pending::default();
         let mut same_for_all: Option<Bytes> = None;
-        for channel in channels {
+        let before = (self.messages.len(), self.numbers.len(), self.bytes);
+        let mut channels = channels.into_iter().peekable();
+        while let Some(channel) = channels.next() {
             let number;
             (envelope.headers, number) = turn.take(&channel);
-            let bytes = match &same_for_all {
-                Some(bytes) => bytes.clone(),
-                None => codec.encode(&channel, &envelope).map_err(|error| {
-                    outgoing
-                        .numbers
-                        .iter()
-                        .chain([&number])
-                        .rev()
-                        .flatten()
-                        .for_each(|it| turn.give_back(it));
-                    Error::new(ErrorKind::Encode, format!("the event for {channel} can't be encoded"))
-                        .with_channel(channel.clone())
-                        .with_source(error)
-                })?,
+            let encoded = match same_for_all.take() {
+                Some(bytes) => Ok(bytes),
+                None => codec.encode(&channel, &envelope),
             };
-            if codec.ignores_channel() && number.is_none() {
-                same_for_all.get_or_insert_with(|| bytes.clone());
+            let bytes = match encoded {
+                Ok(bytes) => bytes,
+                Err(error) => {
+                    self.messages.truncate(before.0);
+                    let taken = self.numbers.drain(before.1..).chain([number]);
+                    taken.rev().flatten().for_each(|number| turn.give_back(&number));
+                    self.bytes = before.2;
+                    let text = format!("the event for {channel} can't be encoded");
+                    return Err(Error::new(ErrorKind::Encode, text).with_channel(channel).with_source(error));
+                }
+            };
+            if codec.ignores_channel() && number.is_none() && channels.peek().is_some() {
+                same_for_all = Some(bytes.clone());
             }
-            outgoing.add(channel, bytes, rule, number, turn);
+            pending.push(self.add_message(channel, bytes, rule, number, turn));
         }
-        Ok(outgoing)
+        Ok(pending)
     }
 
-    fn add(
+    fn add_message(
         &mut self,
         channel: Channel,
         bytes: Bytes,
         rule: SizeRule,
         number: Option<Number>,
         turn: &mut Turn,
-    ) {
+    ) -> Awaited {
         let (original, max) = (bytes.len() as u64, rule.limit.max_bytes());
         let number = number.filter(|number| {
             let is_sent = original <= max;
@@ -96,19 +153,33 @@ impl Outgoing {
             is_sent
         });
         let (message, awaited) = match rule.oversize {
-            _ if original <= max => (Some(Message::new(channel, bytes)), Awaited::Receipt),
+            _ if original <= max => (Message::new(channel, bytes), Awaited::Receipt),
             Oversize::Marker => {
-                (Some(Message::new(channel, marker(original, max))), Awaited::MarkerReceipt { original, max })
+                (Message::new(channel, marker(original, max)), Awaited::MarkerReceipt { original, max })
             }
-            Oversize::Reject => (None, Awaited::Rejected { original, max, channel }),
+            Oversize::Reject => return Awaited::Rejected { original, max, channel },
         };
-        self.numbers.extend(message.as_ref().map(|_| number));
-        self.messages.extend(message);
-        self.pending.0.push(awaited);
+        if turn.is_numbering() {
+            self.numbers.push(number);
+        }
+        self.bytes += message.payload().len();
+        self.messages.push(message);
+        awaited
     }
 
-    pub(crate) fn into_messages(self) -> (Vec<Message>, Vec<Option<Number>>, Pending) {
-        (self.messages, self.numbers, self.pending)
+    /// How many messages there are.
+    pub(crate) fn len(&self) -> usize {
+        self.messages.len()
+    }
+
+    /// How large they are together.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// The messages; and the numbers that they have, for [`settle`].
+    pub(crate) fn into_parts(self) -> (Vec<Message>, Vec<Option<Number>>) {
+        (self.messages, self.numbers)
     }
 }
 
@@ -124,9 +195,16 @@ pub(crate) fn settle(mut turn: Turn, numbers: &[Option<Number>], sent: &[Result<
 }
 
 impl Pending {
+    fn push(&mut self, awaited: Awaited) {
+        match awaited {
+            Awaited::Receipt if self.others.is_empty() => self.receipts += 1,
+            awaited => self.others.push(awaited),
+        }
+    }
+
     /// What can be said before anything is sent: that the event is over the limit, on the first channel where it is.
     pub(crate) fn over_limit(&self) -> Option<Error> {
-        self.0.iter().find_map(|awaited| match awaited {
+        self.others.iter().find_map(|awaited| match awaited {
             Awaited::Receipt => None,
             Awaited::MarkerReceipt { original, max } => {
                 Some(too_large(*original, *max, None, "a marker is going to tell listeners"))
@@ -138,14 +216,15 @@ impl Pending {
     /// The receipts of all channels, or one error, out of the results that the transport gave for the messages.
     pub(crate) fn conclude(self, sent: &mut impl Iterator<Item = Result<Receipt>>) -> Result<Vec<Receipt>> {
         let mut next = || sent.next().unwrap_or_else(|| Err(Error::no_outcome()));
-        let outcomes = self.0.into_iter().map(|awaited| match awaited {
+        let awaited = std::iter::repeat_with(|| Awaited::Receipt).take(self.receipts).chain(self.others);
+        let outcomes = awaited.map(|awaited| match awaited {
             Awaited::Receipt => next(),
             Awaited::MarkerReceipt { original, max } => Err(marker_error(original, max, next())),
             Awaited::Rejected { original, max, channel } => Err(rejected(original, max, channel)),
         });
-        let mut outcomes: Vec<Result<Receipt>> = outcomes.collect();
+        let outcomes: Vec<Result<Receipt>> = outcomes.collect();
         if outcomes.len() == 1 || outcomes.iter().all(Result::is_ok) {
-            return outcomes.drain(..).collect();
+            return outcomes.into_iter().collect();
         }
         Err(Error::of_outcomes(outcomes))
     }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::error::Error as _;
 use std::time::Duration;
 
-use event_bus_core::{Error, ErrorKind, Message, Receipt, Result};
+use event_bus_core::{Channel, Error, ErrorKind, Message, Receipt, Result};
 use redis::aio::{ConnectionLike, MultiplexedConnection};
 use redis::{RedisError, Value};
 
@@ -15,58 +15,65 @@ const PUBLISH: &str = "PUBLISH";
 
 pub(crate) struct Batch {
     messages: Vec<Message>,
+    /// None for those that still have to be sent.
     results: Vec<Option<Result<Receipt>>>,
-    /// The places of those that still have to be sent.
-    left: Vec<usize>,
     last_error: Option<Error>,
 }
 
+/// What the server answered: to one command without a list.
+type Answers = std::iter::Chain<std::option::IntoIter<Value>, std::vec::IntoIter<Value>>;
+
 impl Batch {
     pub(crate) fn new(messages: Vec<Message>) -> Self {
-        let left = (0..messages.len()).collect();
         let results = messages.iter().map(|_| None).collect();
-        Self { messages, results, left, last_error: None }
+        Self { messages, results, last_error: None }
     }
 
     /// How many still have to be sent.
     pub(crate) fn left(&self) -> usize {
-        self.left.len()
+        self.results.iter().filter(|result| result.is_none()).count()
     }
 
     /// Sends what is left, and returns an answer for each.
     pub(crate) async fn send(
         &self,
         connection: &mut MultiplexedConnection,
-    ) -> std::result::Result<Vec<Value>, RedisError> {
-        let command = |place: &usize| {
-            let message = &self.messages[*place];
+    ) -> std::result::Result<Answers, RedisError> {
+        let left = self.left();
+        if left == 1
+            && let Some(only) = self.commands().next()
+        {
+            let answer = connection.send_packed_command(&only).await?;
+            return Ok(Some(answer).into_iter().chain(Vec::new()));
+        }
+        let mut pipeline = redis::Pipeline::with_capacity(left);
+        for command in self.commands() {
+            pipeline.add_command(command);
+        }
+        let answers = connection.req_packed_commands(&pipeline, 0, left).await?;
+        Ok(None.into_iter().chain(answers))
+    }
+
+    fn commands(&self) -> impl Iterator<Item = redis::Cmd> {
+        let left = self.messages.iter().zip(&self.results).filter(|(_, result)| result.is_none());
+        left.map(|(message, _)| {
             let (channel, payload) = (message.channel().as_str(), &message.payload()[..]);
             let mut command = redis::Cmd::with_capacity(3, PUBLISH.len() + channel.len() + payload.len());
             command.arg(PUBLISH).arg(channel).arg(payload);
             command
-        };
-        if let [place] = self.left.as_slice() {
-            return connection.send_packed_command(&command(place)).await.map(|answer| vec![answer]);
-        }
-        let mut pipeline = redis::Pipeline::with_capacity(self.left.len());
-        for place in &self.left {
-            pipeline.add_command(command(place));
-        }
-        connection.req_packed_commands(&pipeline, 0, self.left.len()).await
+        })
     }
 
     /// The server's answers, in the order of what was left. What it could not do just now stays left. `false` if
     /// an answer was not one to a publish: then the connection is out of step.
-    pub(crate) fn note(&mut self, answers: Vec<Value>, config: &RedisConfig) -> bool {
+    pub(crate) fn note(&mut self, answers: impl IntoIterator<Item = Value>, config: &RedisConfig) -> bool {
         let mut answers = answers.into_iter();
         let mut is_in_step = true;
-        for place in std::mem::take(&mut self.left) {
-            let channel = self.messages[place].channel().clone();
+        let mut not_now = None;
+        self.settle(|_, channel| {
             let error = match answers.next() {
                 Some(Value::Int(receivers)) => {
-                    let receipt = Receipt::new(channel, u64::try_from(receivers).ok());
-                    self.results[place] = Some(Ok(receipt));
-                    continue;
+                    return Some(Ok(Receipt::new(channel.clone(), u64::try_from(receivers).ok())));
                 }
                 Some(Value::ServerError(error)) => RedisError::from(error),
                 _ => RedisError::from((redis::ErrorKind::UnexpectedReturnType, "no count of receivers")),
@@ -74,9 +81,8 @@ impl Batch {
             let (kind, text) = match Failure::of(&error) {
                 Failure::NotNow => {
                     let not_ready = Error::new(ErrorKind::NotSent, "redis is not ready");
-                    self.last_error = Some(not_ready.with_source(harmless(&error)));
-                    self.left.push(place);
-                    continue;
+                    not_now = Some(not_ready.with_source(harmless(&error)));
+                    return None;
                 }
                 Failure::Denied => (
                     ErrorKind::Denied,
@@ -94,37 +100,42 @@ impl Batch {
                 }
             };
             let error = Error::new(kind, text).with_source(harmless(&error));
-            self.results[place] = Some(Err(error.with_channel(channel)));
+            Some(Err(error.with_channel(channel.clone())))
+        });
+        if not_now.is_some() {
+            self.last_error = not_now;
+            self.leave_out_overtaken();
         }
-        self.leave_out_overtaken();
         is_in_step
     }
 
     /// What the server could not do just now, and did for a later message of the same channel, is not sent any more: it
     /// would come behind that one.
     fn leave_out_overtaken(&mut self) {
-        if self.left.is_empty() {
-            return;
-        }
         let is_out = |result: &Option<Result<Receipt>>| match result {
             Some(Ok(_)) => true,
             Some(Err(error)) => error.outcome_unknown(),
             None => false,
         };
         let done = self.messages.iter().zip(&self.results).enumerate();
-        let last: HashMap<&str, usize> = done
+        let last: HashMap<Channel, usize> = done
             .filter(|(_, (_, result))| is_out(result))
-            .map(|(place, (message, _))| (message.channel().as_str(), place))
+            .map(|(place, (message, _))| (message.channel().clone(), place))
             .collect();
-        for place in std::mem::take(&mut self.left) {
-            let channel = self.messages[place].channel();
-            if last.get(channel.as_str()).is_none_or(|last| *last < place) {
-                self.left.push(place);
-                continue;
+        self.settle(|place, channel| {
+            if last.get(channel).is_none_or(|last| *last < place) {
+                return None;
             }
             let text = format!("redis was not ready for the event for {channel}, and took a later one");
-            let error = Error::new(ErrorKind::NotSent, text).with_channel(channel.clone());
-            self.results[place] = Some(Err(error));
+            Some(Err(Error::new(ErrorKind::NotSent, text).with_channel(channel.clone())))
+        });
+    }
+
+    /// Gives what is left its result, in order, or leaves it; by its place and channel.
+    fn settle(&mut self, mut outcome: impl FnMut(usize, &Channel) -> Option<Result<Receipt>>) {
+        let all = self.messages.iter().zip(&mut self.results).enumerate();
+        for (place, (message, result)) in all.filter(|(_, (_, result))| result.is_none()) {
+            *result = outcome(place, message.channel());
         }
     }
 
@@ -132,13 +143,12 @@ impl Batch {
     pub(crate) fn note_unknown(&mut self, error: &RedisError, config: &RedisConfig) {
         let server = config.server();
         let cause = if error.is_timeout() { "did not answer" } else { "was cut off" };
-        for place in std::mem::take(&mut self.left) {
-            let channel = self.messages[place].channel().clone();
+        self.settle(|_, channel| {
             let text =
                 format!("redis at {server} {cause}: the event for {channel} may or may not be published");
             let error = Error::new(ErrorKind::OutcomeUnknown, text).with_source(harmless(error));
-            self.results[place] = Some(Err(error.with_channel(channel)));
-        }
+            Some(Err(error.with_channel(channel.clone())))
+        });
     }
 
     /// What is left could not be sent this time, for this reason.
@@ -160,15 +170,14 @@ impl Batch {
         let source = last.as_ref().and_then(|error| error.source()).map(ToString::to_string);
         let attempts = if attempts == 1 { "1 attempt".to_owned() } else { format!("{attempts} attempts") };
         let time = within.map(|time| format!(" within {time:?}")).unwrap_or_default();
-        for place in std::mem::take(&mut self.left) {
-            let channel = self.messages[place].channel().clone();
+        self.settle(|_, channel| {
             let text = format!("the event for {channel} was not sent in {attempts}{time}: {cause}");
-            let mut error = Error::new(kind, text).with_channel(channel);
-            if let Some(source) = &source {
-                error = error.with_source(source.as_str());
-            }
-            self.results[place] = Some(Err(error));
-        }
+            let error = Error::new(kind, text).with_channel(channel.clone());
+            Some(Err(match &source {
+                Some(source) => error.with_source(source.as_str()),
+                None => error,
+            }))
+        });
     }
 
     pub(crate) fn into_results(self) -> Vec<Result<Receipt>> {
@@ -183,7 +192,6 @@ fn is_final(kind: ErrorKind) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use event_bus_core::Channel;
 
     fn server_error(text: &str) -> Value {
         let bytes = format!("-{text}\r\n").into_bytes();
@@ -197,7 +205,8 @@ mod tests {
         let loading = || server_error("LOADING Redis is loading the dataset in memory");
         let answers = vec![loading(), loading(), Value::Int(1), loading()];
         assert!(batch.note(answers, &RedisConfig::from_url("redis://127.0.0.1").unwrap()));
-        assert_eq!(batch.left, [1, 3]);
+        let left: Vec<usize> = (0..4).filter(|place| batch.results[*place].is_none()).collect();
+        assert_eq!(left, [1, 3]);
         assert_eq!(batch.results[0].as_ref().unwrap().as_ref().unwrap_err().kind(), ErrorKind::NotSent);
     }
 }

@@ -11,7 +11,7 @@ use event_bus_core::transport::{Backoff, LinkState};
 use event_bus_core::{Error, ErrorKind, Result};
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, PushInfo, PushKind, RedisError};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, Semaphore};
 use tokio::time::{Instant, timeout_at};
 
 use crate::config::RedisConfig;
@@ -102,7 +102,7 @@ impl Lane {
             reason = "ends within the pool's time-outs, if its runtime runs"
         )]
         let opening = tokio::spawn(async move { inner.reopen().await });
-        match timeout_at(deadline, opening).await {
+        match Box::pin(timeout_at(deadline, opening)).await {
             Ok(Ok(outcome)) => outcome,
             Ok(Err(_)) => {
                 Err(Error::new(ErrorKind::NotConnected, "the tokio runtime that connects is ending"))
@@ -226,6 +226,7 @@ fn pool(
     let connection_config = AsyncConnectionConfig::new()
         .set_connection_timeout(Some(config.connect_timeout))
         .set_response_timeout(Some(config.response_timeout))
+        .set_pipeline_buffer_size(config.max_in_flight.min(Semaphore::MAX_PERMITS)) // nobody waits for room twice
         .set_push_sender(count_disconnects);
     let manager = config
         .connection_info()

@@ -61,7 +61,7 @@ impl Publisher {
         let deadline = Instant::now() + self.config.publish_timeout;
         match &*self.lanes {
             [lane] => self.publish_on(lane, messages, deadline).await,
-            lanes => self.publish_on_all(lanes, messages, deadline).await,
+            lanes => Box::pin(self.publish_on_all(lanes, messages, deadline)).await,
         }
     }
 
@@ -115,7 +115,7 @@ impl Publisher {
                 batch.give_up(attempts, is_late.then_some(self.config.publish_timeout));
                 return batch.into_results();
             }
-            sleep_until(next).await;
+            Box::pin(sleep_until(next)).await;
         }
     }
 
@@ -146,7 +146,8 @@ impl Publisher {
         if let Ok(permits) = self.permits.try_acquire_many(wanted) {
             return Ok(permits);
         }
-        match timeout_at(deadline, self.permits.acquire_many(wanted)).await {
+        // The ways that are seldom taken stand in boxes: every publish allocates its future, which has room for all others.
+        match Box::pin(timeout_at(deadline, self.permits.acquire_many(wanted))).await {
             Ok(Ok(permits)) => Ok(permits),
             Ok(Err(_)) => Err(closed()),
             Err(_) => {

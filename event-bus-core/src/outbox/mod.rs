@@ -20,6 +20,7 @@ use crate::channel::{Channel, ChannelKey};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::Event;
 use crate::message::Message;
+use crate::outgoing::{Channels, Outgoing};
 use crate::port::Drain;
 use crate::sequence::Turn;
 
@@ -123,7 +124,7 @@ impl<E: Event> Outbox<E> {
     ///
     /// All that happens later is told by the [report](Self::report) and [`on_failure`](OutboxConfig::on_failure).
     pub fn send(&self, event: &E) -> Result<()> {
-        self.queue(self.bus.channels(None, event)?, event)
+        self.queue(self.bus.declared_channels(event)?, event)
     }
 
     /// Queues `event` for the channel `key` alone: a [`ChannelKey`], or text that is checked to be one.
@@ -135,7 +136,7 @@ impl<E: Event> Outbox<E> {
         K: TryInto<ChannelKey>,
         Error: From<K::Error>,
     {
-        self.queue(vec![self.channel(&key.try_into()?)], event)
+        self.queue(self.channel(&key.try_into()?).into(), event)
     }
 
     /// As [`send`](Self::send), but waits while there is no room, also where a full outbox [drops](OutboxOverflow::DropOldest):
@@ -149,7 +150,7 @@ impl<E: Event> Outbox<E> {
     /// Dropping the future before it is done queues nothing. One that is kept and not polled any more holds up those who
     /// wait behind it.
     pub async fn send_when_room(&self, event: &E) -> Result<()> {
-        self.queue_when_room(self.bus.channels(None, event)?, event).await
+        self.queue_when_room(self.bus.declared_channels(event)?, event).await
     }
 
     /// As [`send_to`](Self::send_to), but waits while there is no room. As [`send_when_room`](Self::send_when_room).
@@ -164,7 +165,7 @@ impl<E: Event> Outbox<E> {
         K: TryInto<ChannelKey>,
         Error: From<K::Error>,
     {
-        self.queue_when_room(vec![self.channel(&key.try_into()?)], event).await
+        self.queue_when_room(self.channel(&key.try_into()?).into(), event).await
     }
 
     /// Returns when everything that was sent before has an outcome, and everybody was told of it: what could be
@@ -220,21 +221,23 @@ impl<E: Event> Outbox<E> {
         }
     }
 
-    fn queue(&self, channels: Vec<Channel>, event: &E) -> Result<()> {
+    fn queue(&self, channels: Channels, event: &E) -> Result<()> {
         let (messages, over_limit) = self.encode(channels, event)?;
         self.shared().add(&messages)?;
         over_limit.map_or(Ok(()), Err)
     }
 
-    async fn queue_when_room(&self, channels: Vec<Channel>, event: &E) -> Result<()> {
+    async fn queue_when_room(&self, channels: Channels, event: &E) -> Result<()> {
         let (messages, over_limit) = self.encode(channels, event)?;
         self.shared().add_when_room(&messages).await?;
         over_limit.map_or(Ok(()), Err)
     }
 
     /// The messages of `event`; and what its sender must know if it is too large.
-    fn encode(&self, channels: Vec<Channel>, event: &E) -> Result<(Vec<Message>, Option<Error>)> {
-        let (messages, _, pending) = self.bus.encode(channels, event, &mut Turn::default())?.into_messages();
+    fn encode(&self, channels: Channels, event: &E) -> Result<(Vec<Message>, Option<Error>)> {
+        let mut outgoing = Outgoing::with_capacity(channels.len());
+        let pending = self.bus.encode(&mut outgoing, channels, event, &mut Turn::default())?;
+        let (messages, _) = outgoing.into_parts(); // an outbox has no numbers
         Ok((messages, pending.over_limit()))
     }
 }

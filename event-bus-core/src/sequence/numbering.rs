@@ -114,6 +114,11 @@ pub(crate) fn out_of_turn() -> Error {
 }
 
 impl Turn {
+    /// Whether it is the turn of a bus that numbers its messages.
+    pub(crate) fn is_numbering(&self) -> bool {
+        !self.0.is_empty()
+    }
+
     /// The next number on `channel`, in headers; nothing if this is the turn of a bus without numbers.
     pub(crate) fn take(&mut self, channel: &Channel) -> (Headers, Option<Number>) {
         let mut headers = Headers::default();
