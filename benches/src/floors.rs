@@ -38,12 +38,13 @@ const NEARLY: f64 = 0.95;
 const MOST_BYTES_PER_LISTENER: f64 = 2048.0;
 
 /// The floors.
-pub const FLOORS: [Floor; 10] = [
+pub const FLOORS: [Floor; 11] = [
     Floor { workload: "publish-1", peer: redis_rs::NAME, needs: Needs::NotSlower },
     Floor { workload: "publish-64", peer: redis_rs::NAME, needs: Needs::NotSlower },
     Floor { workload: "publish-64", peer: deadpool::NAME, needs: Needs::AtLeast(4.0) },
     Floor { workload: "publish-64", peer: python::NAME, needs: Needs::AtLeast(20.0) },
     Floor { workload: "batch-100", peer: redis_rs::NAME, needs: Needs::NotSlower },
+    Floor { workload: "outbox", peer: redis_rs::NAME, needs: Needs::AtLeast(1.3) },
     Floor { workload: "listen", peer: redis_rs::NAME, needs: Needs::AtLeast(1.1) },
     Floor { workload: "fan-out", peer: redis_rs::NAME, needs: Needs::AtLeast(50.0) },
     Floor { workload: "channels", peer: redis_rs::NAME, needs: Needs::AtLeast(10.0) },

@@ -8,6 +8,7 @@ pub mod crowd;
 mod fan_out;
 mod latency;
 mod listen;
+mod outbox;
 mod publish;
 
 use std::future::ready;
@@ -72,7 +73,7 @@ impl Setting {
 }
 
 /// All of them, in the order in which they run: the slow ones last, so that the others leave them of their time.
-pub const WORKLOADS: [Workload; 9] = [
+pub const WORKLOADS: [Workload; 10] = [
     Workload {
         name: "publish-1",
         title: "publish awaited, one by one",
@@ -93,6 +94,13 @@ pub const WORKLOADS: [Workload; 9] = [
         unit: Unit::PerSecond,
         runtimes: Runtimes::Both,
         prepare: |setting| Box::pin(batch::prepare(setting)),
+    },
+    Workload {
+        name: "outbox",
+        title: "an outbox beside pipelines of 100, one task",
+        unit: Unit::PerSecond,
+        runtimes: Runtimes::Both,
+        prepare: |setting| Box::pin(outbox::prepare(setting)),
     },
     Workload {
         name: "listen",
