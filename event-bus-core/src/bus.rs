@@ -316,7 +316,7 @@ impl<E: Event> EventBus<E> {
         let (messages, numbers) = outgoing.into_parts();
         let sent = self.0.port.publish(messages).await;
         settle(turn, &numbers, &sent);
-        pending.conclude(&mut sent.into_iter())
+        pending.conclude_alone(sent)
     }
 }
 

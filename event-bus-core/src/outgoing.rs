@@ -213,7 +213,8 @@ impl Pending {
         })
     }
 
-    /// The receipts of all channels, or one error, out of the results that the transport gave for the messages.
+    /// The receipts of all channels, or one error, out of the results that the transport gave for the messages of this
+    /// event and, behind them, others.
     pub(crate) fn conclude(self, sent: &mut impl Iterator<Item = Result<Receipt>>) -> Result<Vec<Receipt>> {
         let mut next = || sent.next().unwrap_or_else(|| Err(Error::no_outcome()));
         let awaited = std::iter::repeat_with(|| Awaited::Receipt).take(self.receipts).chain(self.others);
@@ -222,12 +223,23 @@ impl Pending {
             Awaited::MarkerReceipt { original, max } => Err(marker_error(original, max, next())),
             Awaited::Rejected { original, max, channel } => Err(rejected(original, max, channel)),
         });
-        let outcomes: Vec<Result<Receipt>> = outcomes.collect();
-        if outcomes.len() == 1 || outcomes.iter().all(Result::is_ok) {
-            return outcomes.into_iter().collect();
-        }
-        Err(Error::of_outcomes(outcomes))
+        together(outcomes.collect())
     }
+
+    /// As [`conclude`](Self::conclude), where no other event went out with this one.
+    pub(crate) fn conclude_alone(self, sent: Vec<Result<Receipt>>) -> Result<Vec<Receipt>> {
+        if self.others.is_empty() && self.receipts == sent.len() {
+            return together(sent);
+        }
+        self.conclude(&mut sent.into_iter())
+    }
+}
+
+fn together(outcomes: Vec<Result<Receipt>>) -> Result<Vec<Receipt>> {
+    if outcomes.len() == 1 || outcomes.iter().all(Result::is_ok) {
+        return outcomes.into_iter().collect();
+    }
+    Err(Error::of_outcomes(outcomes))
 }
 
 fn marker_error(original: u64, max: u64, sent: Result<Receipt>) -> Error {

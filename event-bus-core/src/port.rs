@@ -21,6 +21,8 @@ pub(crate) struct Port {
     transport: Arc<dyn DynTransport>,
     open: Arc<OpenSubscriptions>,
     drains: Mutex<Vec<Weak<dyn Drain>>>,
+    /// The one that was last asked for: the next event often goes there too.
+    last_channel: Mutex<Option<Channel>>,
     is_closed: AtomicBool,
     unpublished: AtomicU64,
     tally: Tally,
@@ -38,8 +40,9 @@ pub(crate) trait Drain: Send + Sync {
 impl Port {
     pub(crate) fn new(name: BusName, transport: Arc<dyn DynTransport>) -> Self {
         let (open, drains, tally) = (Arc::default(), Mutex::default(), Tally::default());
-        let (is_closed, unpublished) = (AtomicBool::new(false), AtomicU64::new(0));
-        Self { name, transport, open, drains, is_closed, unpublished, tally }
+        let (last_channel, is_closed, unpublished) =
+            (Mutex::default(), AtomicBool::new(false), AtomicU64::new(0));
+        Self { name, transport, open, drains, last_channel, is_closed, unpublished, tally }
     }
 
     pub(crate) fn name(&self) -> &BusName {
@@ -62,7 +65,11 @@ impl Port {
     }
 
     pub(crate) fn channel(&self, key: &ChannelKey) -> Channel {
-        Channel::new(&self.name, key)
+        let Ok(mut last) = self.last_channel.try_lock() else { return Channel::new(&self.name, key) };
+        match &*last {
+            Some(channel) if channel.key() == key.as_str() => channel.clone(),
+            _ => last.insert(Channel::new(&self.name, key)).clone(),
+        }
     }
 
     pub(crate) async fn publish(&self, messages: Vec<Message>) -> Vec<Result<Receipt>> {

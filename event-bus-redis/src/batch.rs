@@ -181,7 +181,8 @@ impl Batch {
     }
 
     pub(crate) fn into_results(self) -> Vec<Result<Receipt>> {
-        self.results.into_iter().flatten().collect()
+        let unsettled = || Err(Error::new(ErrorKind::NotSent, "the event was not sent"));
+        self.results.into_iter().map(|result| result.unwrap_or_else(unsettled)).collect()
     }
 }
 

@@ -11,12 +11,12 @@ mod task;
 mod told;
 
 use std::fmt;
-use std::sync::{Arc, Mutex, Weak};
+use std::sync::{Arc, Weak};
 
 use tokio::runtime::Handle;
 
 use crate::bus::EventBus;
-use crate::channel::{Channel, ChannelKey};
+use crate::channel::ChannelKey;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::Event;
 use crate::message::Message;
@@ -76,7 +76,7 @@ impl<E: Event> EventBus<E> {
             reason = "ends when the outbox is closed or dropped, within a bound; it tells what it leaves behind"
         )]
         runtime.spawn(courier.run());
-        Ok(Outbox { bus: self.clone(), door: Arc::new(Door { shared, last_channel: Mutex::default() }) })
+        Ok(Outbox { bus: self.clone(), door: Arc::new(Door { shared }) })
     }
 }
 
@@ -110,8 +110,6 @@ pub struct Outbox<E> {
 /// Shared by the clones. The task has none: it ends with the last of them.
 struct Door {
     shared: Arc<Shared>,
-    /// Where the last event was sent by its key: the next one often goes there too.
-    last_channel: Mutex<Option<Channel>>,
 }
 
 impl<E: Event> Outbox<E> {
@@ -136,7 +134,7 @@ impl<E: Event> Outbox<E> {
         K: TryInto<ChannelKey>,
         Error: From<K::Error>,
     {
-        self.queue(self.channel(&key.try_into()?).into(), event)
+        self.queue(self.bus.channel(&key.try_into()?).into(), event)
     }
 
     /// As [`send`](Self::send), but waits while there is no room, also where a full outbox [drops](OutboxOverflow::DropOldest):
@@ -165,7 +163,7 @@ impl<E: Event> Outbox<E> {
         K: TryInto<ChannelKey>,
         Error: From<K::Error>,
     {
-        self.queue_when_room(self.channel(&key.try_into()?).into(), event).await
+        self.queue_when_room(self.bus.channel(&key.try_into()?).into(), event).await
     }
 
     /// Returns when everything that was sent before has an outcome, and everybody was told of it: what could be
@@ -209,16 +207,6 @@ impl<E: Event> Outbox<E> {
 
     fn shared(&self) -> &Arc<Shared> {
         &self.door.shared
-    }
-
-    fn channel(&self, key: &ChannelKey) -> Channel {
-        let Ok(mut last) = self.door.last_channel.try_lock() else {
-            return self.bus.channel(key); // another thread is sending: to wait for it would cost more
-        };
-        match &*last {
-            Some(channel) if channel.key() == key.as_str() => channel.clone(),
-            _ => last.insert(self.bus.channel(key)).clone(),
-        }
     }
 
     fn queue(&self, channels: Channels, event: &E) -> Result<()> {
