@@ -1,3 +1,5 @@
+mod folding;
+
 use super::*;
 use crate::transport::{InboxLimits, Item, Overflow, Signal, TopicKind};
 use std::task::{Context, Poll, Waker};
