@@ -44,6 +44,8 @@ enum Move {
     /// The server's last no arrives: a task brings it, whatever the connection has pushed meanwhile.
     HearRefusal,
     Cut,
+    /// The server ends a subscription by itself.
+    End(usize),
     /// From now on, or no longer, the server refuses this.
     Deny(usize),
 }
@@ -58,6 +60,7 @@ fn moves() -> impl Strategy<Value = Vec<Move>> {
         30 => Just(Move::Hear),
         4 => Just(Move::HearRefusal),
         1 => Just(Move::Cut),
+        1 => (0..TOPICS.len()).prop_map(Move::End),
         1 => (0..TOPICS.len()).prop_map(Move::Deny),
     ];
     proptest::collection::vec(one, 1..200)
@@ -130,6 +133,7 @@ impl Play {
             Move::Hear => _ = self.hear(),
             Move::HearRefusal => _ = self.hear_refusal(),
             Move::Cut => self.cut(),
+            Move::End(topic) => self.end(&topic_of(TOPICS[topic])),
             Move::Deny(topic) => {
                 if !self.denied.remove(TOPICS[topic]) {
                     self.denied.insert(TOPICS[topic]);
@@ -154,9 +158,7 @@ impl Play {
         let ear = &mut self.ears[ear];
         self.registry.leave(&topic_of(name), ear.inbox.id());
         ear.topics.remove(name);
-        for by in ear.owed.values_mut() {
-            by.remove(name);
-        }
+        ear.owed.values_mut().for_each(|by| _ = by.remove(name));
     }
 
     fn believe(&mut self, live: &[Topic]) {
@@ -245,6 +247,33 @@ impl Play {
         }
     }
 
+    /// While nothing is asked of it. Who is to be told is the registry's word.
+    fn end(&mut self, topic: &Topic) {
+        if self.has.contains(topic) && !self.is_waiting() {
+            while self.hear() {}
+            self.has.retain(|other| other != topic);
+            self.hear_end(topic);
+        }
+    }
+
+    fn hear_end(&mut self, topic: &Topic) {
+        self.registry.unconfirm(topic.scope, &topic.name);
+        for ear in &mut self.ears {
+            for (name, believes) in &mut ear.topics {
+                let of_topic = topic_of(name);
+                let mut live = self.registry.listeners(of_topic.scope, name);
+                if *believes == Believes::Live && live.all(|inbox| inbox.id() != ear.inbox.id()) {
+                    *believes = Believes::CutOff;
+                    assert!(
+                        of_topic == *topic || &*topic.name == "b/*",
+                        "{name} has nothing to do with that"
+                    );
+                    ear.owed.values_mut().for_each(|by| _ = by.remove(name));
+                }
+            }
+        }
+    }
+
     /// `false` if there is nothing.
     fn hear(&mut self) -> bool {
         match self.pushed.pop_front() {
@@ -260,7 +289,7 @@ impl Play {
                 let live = self.registry.confirm(topic.scope, &topic.name);
                 self.believe(&live);
             }
-            Some(Push::Unsubscribed(topic)) => self.registry.unconfirm(topic.scope, &topic.name),
+            Some(Push::Unsubscribed(topic)) => self.hear_end(&topic),
             None => return false,
         }
         true
@@ -340,7 +369,10 @@ impl Play {
 
     /// Everything that can be done is done: everybody listens, and the server has nothing more than it needs.
     fn settle(&mut self) {
+        let mut steps = 0;
         while self.hear() || self.hear_refusal() || self.ask(3) {
+            steps += 1;
+            assert!(steps < 10_000, "it never comes to rest");
             drop(self.registry.take_aftermath());
             self.check();
         }
