@@ -27,7 +27,7 @@ struct Size {
 fn main() -> ExitCode {
     let mut arguments = pico_args::Arguments::from_env();
     let size = if arguments.contains("--quick") {
-        Size { rounds: 3, publishes: 10 * USERS }
+        Size { rounds: 5, publishes: 20 * USERS }
     } else {
         Size { rounds: 9, publishes: 50 * USERS }
     };
@@ -52,15 +52,17 @@ async fn run(size: Size) -> Result<(), Failure> {
     );
     println!("{:<34} {:>9} {:>15} {:>15}", "", "patterns", "server, µs per", "we, µs per");
     println!("{:<34} {:>9} {:>15} {:>15}", "", "at server", "PUBLISH", "PUBLISH");
-    let mut medians = Vec::new();
-    for case in CASES {
-        let mut costs = Vec::new();
-        for round in 0..=size.rounds {
+    let mut costs: Vec<Vec<Cost>> = CASES.iter().map(|_| Vec::new()).collect();
+    for round in 0..=size.rounds {
+        for (case, costs) in CASES.iter().zip(&mut costs) {
             let cost = measure(case, size.publishes).await?;
             if round > 0 {
-                costs.push(cost);
+                costs.push(cost); // the first was the warm-up
             }
         }
+    }
+    let mut medians = Vec::new();
+    for (case, costs) in CASES.iter().zip(&costs) {
         let server = median(costs.iter().map(|cost| cost.server));
         let ours = median(costs.iter().map(|cost| cost.ours));
         let patterns = costs.first().map_or(0, |cost| cost.patterns);

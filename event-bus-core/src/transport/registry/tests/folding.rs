@@ -89,6 +89,18 @@ struct Ear {
     heard: BTreeSet<u64>,
 }
 
+impl Ear {
+    fn new() -> Self {
+        Self {
+            inbox: inbox(),
+            topics: BTreeMap::new(),
+            owed: BTreeMap::new(),
+            last_heard: 0,
+            heard: BTreeSet::new(),
+        }
+    }
+}
+
 struct Play {
     registry: Registry,
     ears: Vec<Ear>,
@@ -103,16 +115,9 @@ struct Play {
 
 impl Play {
     fn new() -> Self {
-        let ear = || Ear {
-            inbox: inbox(),
-            topics: BTreeMap::new(),
-            owed: BTreeMap::new(),
-            last_heard: 0,
-            heard: BTreeSet::new(),
-        };
         Self {
             registry: Registry::folding_beyond(FOLD_BEYOND),
-            ears: (0..3).map(|_| ear()).collect(),
+            ears: (0..3).map(|_| Ear::new()).collect(),
             has: Vec::new(),
             denied: BTreeSet::new(),
             pushed: VecDeque::new(),
@@ -306,8 +311,8 @@ impl Play {
         let ended: Vec<InboxId> = refusal.listeners.iter().map(Inbox::id).collect();
         for ear in 0..self.ears.len() {
             if ended.contains(&self.ears[ear].inbox.id()) {
-                TOPICS.iter().for_each(|name| self.leave(ear, name)); // its leases end, and it listens no more
-                self.ears[ear].inbox = inbox();
+                TOPICS.iter().for_each(|name| self.leave(ear, name)); // its leases end
+                self.ears[ear] = Ear::new(); // who listens anew may hear the rest of a publish
             } else if refusal.is_denied {
                 self.ears[ear].topics.remove(&*names[0]); // its `listen` fails, or it did not want it
             }
