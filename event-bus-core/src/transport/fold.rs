@@ -184,10 +184,13 @@ fn wide_of(scope: Scope, bus: &str) -> Topic {
 #[derive(Debug, Default)]
 struct Patterns {
     count: usize,
-    /// By how long both ends are: few lengths. Then by a hash of the ends; two that share it are told apart by matching.
-    by_ends: BTreeMap<(usize, usize), HashMap<u64, Vec<Arc<str>>>>,
+    /// By how long both ends are: few lengths.
+    by_ends: BTreeMap<(usize, usize), ByHash>,
     hashes: RandomState,
 }
+
+/// By a hash of both ends. Those that share it are told apart by matching.
+type ByHash = HashMap<u64, Vec<Arc<str>>>;
 
 impl Patterns {
     fn insert(&mut self, pattern: &Arc<str>) {

@@ -248,7 +248,7 @@ impl Registry {
     /// Hands `payload`, which came on `channel` for the topic `name`, to everybody who is served by that and whose `listen`
     /// has been confirmed, and returns how many these are. Whoever got the same publish for another topic does not get
     /// it again. Inboxes that have ended leave.
-    pub fn deliver(&mut self, scope: Scope, name: &str, channel: &str, payload: Bytes) -> usize {
+    pub fn deliver(&mut self, scope: Scope, name: &str, channel: &str, mut payload: Bytes) -> usize {
         let known = self.audiences.get_key_value(scope, name).map(|(name, _)| name);
         let Some(name) = known.or_else(|| self.server.name(scope, name)).cloned() else {
             if scope.kind != TopicKind::Pattern {
@@ -273,8 +273,9 @@ impl Registry {
                 continue;
             }
             let message = message.get_or_insert_with(|| {
+                let payload = std::mem::take(&mut payload); // made once
                 let shared = may_echo.then(|| echoes.message(payload.clone(), aftermath)).flatten();
-                shared.unwrap_or_else(|| message_on(&name, payload.clone()))
+                shared.unwrap_or_else(|| message_on(&name, payload))
             });
             if !inbox.deliver_into(Arc::clone(message), aftermath) {
                 ended.push((Topic { scope, name: Arc::clone(topic) }, inbox.id()));

@@ -108,7 +108,7 @@ async fn ask(shared: &Shared, link: &Link, epoch: Epoch, request: Request) {
     match request {
         _ if !failure.is_answer() => shared.lost(epoch, &shared.cause(&error)),
         Request::Subscribe(scope, names) if failure == Failure::Denied => {
-            denied(shared, epoch, scope, &names)
+            denied(shared, epoch, scope, &names);
         }
         Request::Subscribe(scope, names) => {
             let why = harmless(&error);
