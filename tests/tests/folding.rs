@@ -275,9 +275,9 @@ async fn a_user_without_the_right_to_the_whole_bus_keeps_his_patterns() {
         assert_eq!(item(events).await.unwrap(), number);
     }
     assert_eq!(patterns(&server), 1, "the next connection folds");
-    let mut served = bus.listen(pattern("50/*")).await.unwrap();
+    let mut fiftieth = bus.listen(pattern("50/*")).await.unwrap();
     bus.publish_to("50/x", &Numbered::new("s", 1)).await.unwrap();
-    assert_eq!(item(&mut served).await.unwrap(), 1, "who may hear the bus may hear this");
+    assert_eq!(item(&mut fiftieth).await.unwrap(), 1, "who may hear the bus may hear this");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
