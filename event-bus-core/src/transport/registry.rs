@@ -71,18 +71,19 @@ impl Registry {
         self.wanted += 1;
         self.audiences.get_or_default(topic);
         self.server.hold(topic);
+        let mut live = Vec::new();
         match self.folds.add(topic) {
             Fold::Apart => {}
             Fold::Begins(wide) => {
                 self.server.hold(&wide);
-                return self.fold(&wide);
+                live = self.fold(&wide);
             }
             Fold::Lasts(wide) => self.carry(topic, self.server.is_subscribed(&wide)),
         }
-        if self.server.is_subscribed(topic) {
-            self.go_live(topic);
+        if self.is_served_by_itself(topic) && self.server.is_subscribed(topic) {
+            self.go_live(topic); // it had not been let go of yet
         }
-        Vec::new()
+        live
     }
 
     /// An inbox no longer wants a topic. Unknown ones are ignored.

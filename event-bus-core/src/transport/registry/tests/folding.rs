@@ -517,6 +517,37 @@ fn a_wide_pattern_that_the_server_ends_is_told_to_those_it_served() {
 }
 
 #[test]
+fn a_pattern_that_comes_back_before_it_was_let_go_is_live_although_it_begins_the_fold() {
+    let mut play = Play::new();
+    play.denied.insert("b/*");
+    joined(&mut play, &["b/1?"]);
+    play.settle();
+    play.leave(0, "b/1?");
+    joined(&mut play, &["b/1*", "b/2*"]);
+    play.join(1, "b/1?");
+    assert_eq!(play.ears[1].topics["b/1?"], Believes::Live);
+    play.settle();
+    assert_eq!(play.count_at_server("b/"), 3);
+}
+
+#[test]
+fn a_pattern_that_was_not_let_go_yet_serves_again_when_the_wide_one_is_refused() {
+    let mut play = Play::new();
+    joined(&mut play, &["b/1*"]);
+    play.settle();
+    joined(&mut play, &["b/2*", "b/*1"]);
+    assert!(play.ask(1) && play.hear());
+    assert!(play.registry.next_request(9).is_some(), "the narrow one is no longer needed, and kept");
+    let live = play.registry.keep(PATTERNS, "b/1*");
+    assert_eq!(live, [], "the wide one serves");
+    play.denied.insert("b/*");
+    play.end(&topic_of("b/*"));
+    play.settle();
+    assert_eq!(play.count_at_server("b/"), 3);
+    assert_eq!(read(&play.ears[0].inbox), ["interrupted", "resumed"]);
+}
+
+#[test]
 fn a_door_stands_before_a_folded_pattern_too() {
     let mut registry = Registry::folding_beyond(0);
     let (bus, mut shape) = (BusName::new("b").unwrap(), Shape::new());
