@@ -29,6 +29,34 @@ pub(crate) fn matches(pattern: &[u8], text: &[u8]) -> bool {
     pattern[p..].iter().all(|&byte| byte == b'*')
 }
 
+/// The bytes that every match of `pattern` begins with, and those that it ends with: what stands before its first
+/// wildcard, and behind its last. They never overlap in a match.
+pub(crate) fn literal_ends(pattern: &[u8]) -> (Vec<u8>, Vec<u8>) {
+    let (mut prefix, mut literal) = (None, Vec::new());
+    let mut at = 0;
+    while let Some(&byte) = pattern.get(at) {
+        match byte {
+            b'*' | b'?' | b'[' => {
+                at = if byte == b'[' { read_class(pattern, at + 1, 0).1 } else { at + 1 };
+                let before = std::mem::take(&mut literal);
+                prefix.get_or_insert(before);
+            }
+            b'\\' if at + 1 < pattern.len() => {
+                literal.push(pattern[at + 1]);
+                at += 2;
+            }
+            byte => {
+                literal.push(byte);
+                at += 1;
+            }
+        }
+    }
+    match prefix {
+        Some(prefix) => (prefix, literal),
+        None => (literal, Vec::new()),
+    }
+}
+
 /// The offset behind the pattern element at `at` if that element matches `byte`.
 fn match_one(pattern: &[u8], at: usize, byte: u8) -> Option<usize> {
     match *pattern.get(at)? {
@@ -39,9 +67,15 @@ fn match_one(pattern: &[u8], at: usize, byte: u8) -> Option<usize> {
     }
 }
 
-/// Like [`match_one`], for a class whose first byte behind the `[` is at `at`. A class that is never
-/// closed ends with the pattern.
-fn match_class(pattern: &[u8], mut at: usize, byte: u8) -> Option<usize> {
+/// Like [`match_one`], for a class whose first byte behind the `[` is at `at`.
+fn match_class(pattern: &[u8], at: usize, byte: u8) -> Option<usize> {
+    let (is_match, behind) = read_class(pattern, at, byte);
+    is_match.then_some(behind)
+}
+
+/// Whether the class whose first byte behind the `[` is at `at` matches `byte`, and the offset behind it. A class that
+/// is never closed ends with the pattern.
+fn read_class(pattern: &[u8], mut at: usize, byte: u8) -> (bool, usize) {
     let negated = pattern.get(at) == Some(&b'^');
     if negated {
         at += 1;
@@ -68,7 +102,7 @@ fn match_class(pattern: &[u8], mut at: usize, byte: u8) -> Option<usize> {
             }
         }
     }
-    (found != negated).then_some(at)
+    (found != negated, at)
 }
 
 /// Redis compares C `char`s, which are signed on the machines that it mostly runs on, and lets a range
@@ -80,7 +114,8 @@ fn in_range(first: u8, last: u8, byte: u8) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::matches;
+    use super::{literal_ends, matches};
+    use proptest::prelude::*;
 
     #[track_caller]
     fn check(pattern: &str, yes: &[&str], no: &[&str]) {
@@ -124,5 +159,32 @@ mod tests {
     fn many_stars_stay_fast() {
         let pattern = "a*".repeat(500) + "b";
         assert!(!matches(pattern.as_bytes(), "a".repeat(1_000).as_bytes()));
+    }
+    #[test]
+    fn the_ends_of_a_pattern_are_what_stands_outside_of_its_wildcards() {
+        for (pattern, prefix, suffix) in [
+            ("b/user-1/*", "b/user-1/", ""),
+            ("b/*/all", "b/", "/all"),
+            ("b/a?c[d]e", "b/a", "e"),
+            ("b/\\*x", "b/*x", ""),
+            ("[\\]]a", "", "a"),
+            ("a[b", "a", ""),
+            ("a\\", "a\\", ""),
+            ("", "", ""),
+        ] {
+            let expected = (prefix.as_bytes().to_vec(), suffix.as_bytes().to_vec());
+            assert_eq!(literal_ends(pattern.as_bytes()), expected, "{pattern:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_matches_a_pattern_has_its_ends(pattern in r"[ab*?\[\]\\^-]{0,8}", text in r"[ab*?\[\]\\^-]{0,8}") {
+            if matches(pattern.as_bytes(), text.as_bytes()) {
+                let (prefix, suffix) = literal_ends(pattern.as_bytes());
+                prop_assert!(text.len() >= prefix.len() + suffix.len());
+                prop_assert!(text.as_bytes().starts_with(&prefix) && text.as_bytes().ends_with(&suffix));
+            }
+        }
     }
 }

@@ -155,7 +155,7 @@ impl State {
     /// The receiver hears when everything published from then on goes to `inbox`.
     pub(super) fn join(&mut self, topic: &Topic, inbox: Inbox, after: &mut After) -> oneshot::Receiver<()> {
         let (confirmed, confirmation) = oneshot::channel();
-        if self.registry.join(topic, inbox) {
+        if self.registry.join(topic, inbox).contains(topic) {
             after.confirmed.push(confirmed); // from here on it is told whatever happens
         } else {
             self.unconfirmed.push(confirmed);

@@ -67,7 +67,7 @@ pub struct Health {
     pub listener: LinkHealth,
     /// How many channels and patterns somebody listens to.
     pub wanted: usize,
-    /// How many of them the server has confirmed.
+    /// How many of them the server has confirmed. A pattern that is served by a wider one is confirmed when that is.
     pub confirmed: usize,
     /// How often the listening connection had to be made anew.
     pub reconnects: u64,

@@ -1,12 +1,16 @@
 //! What a backend implements, and what it is given to do it with. Nothing here knows Redis, or what an event is.
 
 mod aftermath;
+mod audience;
 mod echoes;
+mod fold;
 mod health;
 mod hole;
 mod inbox;
 mod lease;
 mod registry;
+mod scopes;
+mod subscriptions;
 mod topic;
 mod watch;
 
@@ -24,7 +28,8 @@ pub(crate) use hole::{Hole, Signal};
 pub use inbox::{End, Inbox, InboxId, Overflow};
 pub(crate) use inbox::{InboxLimits, Item, LeaseKey};
 pub use lease::Lease;
-pub use registry::{Registry, Request};
+pub use registry::{Refusal, Registry};
+pub use subscriptions::Request;
 pub use topic::{Endpoint, Filter, Scope, Topic, TopicKind};
 pub use watch::{StateBoard, StateWatch};
 

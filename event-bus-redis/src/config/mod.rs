@@ -43,6 +43,7 @@ pub struct RedisConfig {
     pub(crate) probe_interval: Option<Duration>,
     pub(crate) lanes: usize,
     pub(crate) max_in_flight: usize,
+    pub(crate) fold_patterns_beyond: usize,
 }
 
 impl RedisConfig {
@@ -60,6 +61,7 @@ impl RedisConfig {
             probe_interval: None,
             lanes: 1,
             max_in_flight: 4096,
+            fold_patterns_beyond: 32,
         }
     }
 
@@ -164,6 +166,24 @@ impl RedisConfig {
         self
     }
 
+    /// Beyond how many distinct patterns of one bus the server is asked for the whole bus instead, `{bus}/*`, and what each
+    /// pattern matches is decided here; 32 by default. `usize::MAX` turns it off.
+    ///
+    /// A server compares every publish, on whatever channel, with every pattern that anybody listens to: with 32 it
+    /// takes twice as long as with none, with 1,000 forty times, and it stays slow when they are gone. So they are not
+    /// asked for one by one in the first place. The price: this process receives every event of that bus, wanted or not.
+    /// Turn it off where a bus carries far more than its listeners want and the network is dearer than the server.
+    ///
+    /// No event is lost or doubled when it begins, and listeners see nothing of it. It lasts until nobody listens to a
+    /// pattern of that bus any more. A user who may not listen to `{bus}/*` (`&{bus}/*` or `allchannels` in his ACL) keeps
+    /// his patterns, each subscribed; one who may is asked for no right to the narrower ones once they are folded.
+    /// Channels without wildcards cost a server nothing, and are always subscribed by name.
+    #[must_use]
+    pub fn fold_patterns_beyond(mut self, patterns: usize) -> Self {
+        self.fold_patterns_beyond = patterns;
+        self
+    }
+
     /// Refuses what can't work.
     pub(crate) fn check(&self) -> Result<()> {
         self.check_server()?;
@@ -243,7 +263,7 @@ impl fmt::Debug for RedisConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { login, connect_timeout, response_timeout, publish_timeout, .. } = self;
         let Self { publish_attempts, listen_timeout, ping_interval, notice_within, .. } = self;
-        let Self { probe_interval, lanes, max_in_flight, .. } = self;
+        let Self { probe_interval, lanes, max_in_flight, fold_patterns_beyond, .. } = self;
         f.debug_struct("RedisConfig")
             .field("server", &self.server())
             .field("database", &login.db())
@@ -258,6 +278,7 @@ impl fmt::Debug for RedisConfig {
             .field("probe_interval", probe_interval)
             .field("lanes", lanes)
             .field("max_in_flight", max_in_flight)
+            .field("fold_patterns_beyond", fold_patterns_beyond)
             .finish_non_exhaustive()
     }
 }

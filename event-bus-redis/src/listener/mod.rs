@@ -12,7 +12,9 @@ mod waiters;
 use std::sync::Arc;
 use std::time::Duration;
 
-use event_bus_core::transport::{Backoff, End, Filter, Health, Inbox, Lease, StateBoard, Topic, TopicKind};
+use event_bus_core::transport::{
+    Backoff, End, Filter, Health, Inbox, Lease, Registry, StateBoard, Topic, TopicKind,
+};
 use event_bus_core::{Error, ErrorKind, Result};
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
@@ -42,7 +44,8 @@ impl Listener {
             + config.patience() * 2
             + config.response_timeout
             + config.ping_interval;
-        let state = State::new(backoff, config.ping_interval, longest_step);
+        let registry = Registry::folding_beyond(config.fold_patterns_beyond);
+        let state = State::new(registry, backoff, config.ping_interval, longest_step);
         Self(Arc::new(Owner(Arc::new(Shared::new(config, state, board)))))
     }
 

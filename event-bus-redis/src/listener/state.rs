@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use event_bus_core::transport::{
-    Aftermath, Backoff, Endpoint, Health, Inbox, InboxId, LinkHealth, LinkState, Registry, Request, Scope,
-    Topic, TopicKind,
+    Aftermath, Backoff, Endpoint, Health, Inbox, InboxId, LinkHealth, LinkState, Refusal, Registry, Request,
+    Scope, Topic, TopicKind,
 };
 use event_bus_core::{Error, ErrorKind, Result};
 use tokio::sync::oneshot;
@@ -123,9 +123,14 @@ impl Cause {
 
 impl State {
     /// A task that is overdue by `longest_step` belongs to a runtime that stands still.
-    pub(super) fn new(backoff: Backoff, ping_interval: Duration, longest_step: Duration) -> Self {
+    pub(super) fn new(
+        registry: Registry,
+        backoff: Backoff,
+        ping_interval: Duration,
+        longest_step: Duration,
+    ) -> Self {
         Self {
-            registry: Registry::default(),
+            registry,
             phase: Phase::Idle,
             epoch: Epoch::default(),
             waiters: Waiters::default(),
@@ -154,12 +159,18 @@ impl State {
         let confirmation = self.waiters.wait(topic);
         if self.phase == Phase::Closed {
             self.waiters.answer(topic, || Err(closed()));
-        } else if self.registry.join(topic, inbox) {
-            self.waiters.answer(topic, || Ok(()));
-        } else {
+            return confirmation;
+        }
+        let live = self.registry.join(topic, inbox);
+        self.answer_live(&live);
+        if !live.contains(topic) {
             self.next_step_due.get_or_insert(Instant::now() + self.longest_step);
         }
         confirmation
+    }
+
+    fn answer_live(&mut self, topics: &[Topic]) {
+        topics.iter().for_each(|topic| self.waiters.answer(topic, || Ok(())));
     }
 
     pub(super) fn unwant(&mut self, topic: &Topic, inbox: InboxId) {
@@ -299,9 +310,8 @@ impl State {
                 self.registry.deliver(scope(kind), topic, channel, payload);
             }
             Push::Subscribed(kind, name) => {
-                if self.registry.confirm(scope(kind), name) {
-                    self.waiters.answer(&Topic { scope: scope(kind), name: name.into() }, || Ok(()));
-                }
+                let live = self.registry.confirm(scope(kind), name);
+                self.answer_live(&live);
             }
             Push::Unsubscribed(kind, name) => self.registry.unconfirm(scope(kind), name),
         }
@@ -365,15 +375,14 @@ impl State {
         if epoch == self.epoch {
             self.heard(epoch, now);
             for name in names {
-                self.registry.keep(scope, name);
-                self.waiters.answer(&Topic { scope, name: Arc::clone(name) }, || Ok(()));
+                let live = self.registry.keep(scope, name);
+                self.answer_live(&live);
             }
         }
     }
 
     /// The server refuses to subscribe to `names`. Of several, each is asked for alone; a single one is refused
     /// for good, and its listeners are returned, to be ended.
-    #[must_use]
     pub(super) fn refused(
         &mut self,
         epoch: Epoch,
@@ -381,21 +390,23 @@ impl State {
         names: &[Arc<str>],
         reason: &Arc<str>,
         now: Instant,
-    ) -> Vec<Inbox> {
+    ) -> Refusal {
         if epoch != self.epoch {
-            return Vec::new();
+            return Refusal::default();
         }
         self.heard(epoch, now);
-        if names.len() > 1 {
+        let [name] = names else {
             self.one_by_one = names.len();
-        }
-        for name in names {
-            self.registry.unconfirm(scope, name);
-        }
-        let [name] = names else { return Vec::new() };
+            names.iter().for_each(|name| self.registry.unconfirm(scope, name));
+            return Refusal::default();
+        };
         let topic = Topic { scope, name: Arc::clone(name) };
-        self.waiters.answer(&topic, || Err(Error::new(ErrorKind::Denied, reason.to_string())));
-        self.registry.evict(&topic)
+        let refusal = self.registry.refuse(&topic);
+        if refusal.is_denied {
+            self.waiters.answer(&topic, || Err(Error::new(ErrorKind::Denied, reason.to_string())));
+        }
+        self.answer_live(&refusal.live);
+        refusal
     }
 
     /// Nothing more is to be done, and nobody is told why: it was meant.

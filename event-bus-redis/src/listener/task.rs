@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::sync::Arc;
 
-use event_bus_core::transport::{End, LinkState, Request};
+use event_bus_core::transport::{End, LinkState, Request, Scope};
 use tokio::runtime::Handle;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
@@ -108,11 +108,7 @@ async fn ask(shared: &Shared, link: &Link, epoch: Epoch, request: Request) {
     match request {
         _ if !failure.is_answer() => shared.lost(epoch, &shared.cause(&error)),
         Request::Subscribe(scope, names) if failure == Failure::Denied => {
-            let user = shared.config.user();
-            let reason = format!("redis does not let user {user:?} listen to {}", names.join(" or "));
-            let reason: Arc<str> = reason.into();
-            let refused = shared.change(|state| state.refused(epoch, scope, &names, &reason, Instant::now()));
-            refused.iter().for_each(|inbox| inbox.end(End::Denied(Arc::clone(&reason))));
+            denied(shared, epoch, scope, &names);
         }
         Request::Subscribe(scope, names) => {
             let why = harmless(&error);
@@ -121,6 +117,22 @@ async fn ask(shared: &Shared, link: &Link, epoch: Epoch, request: Request) {
         Request::Unsubscribe(scope, names) => {
             shared.change(|state| state.kept(epoch, scope, &names, Instant::now()));
         }
+    }
+}
+
+fn denied(shared: &Shared, epoch: Epoch, scope: Scope, names: &[Arc<str>]) {
+    let user = shared.config.user();
+    let topics = names.join(" or ");
+    let reason: Arc<str> = format!("redis does not let user {user:?} listen to {topics}").into();
+    let refusal = shared.change(|state| state.refused(epoch, scope, names, &reason, Instant::now()));
+    refusal.listeners.iter().for_each(|inbox| inbox.end(End::Denied(Arc::clone(&reason))));
+    if refusal.is_unfolded {
+        tracing::warn!(
+            server = shared.config.server(),
+            user,
+            pattern = topics,
+            "redis refuses the pattern for a whole bus: all of the bus's patterns are subscribed, which slows the server down"
+        );
     }
 }
 

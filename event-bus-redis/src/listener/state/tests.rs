@@ -105,8 +105,8 @@ fn name(channel: u8) -> String {
 impl Play {
     fn new() -> Self {
         let backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(2));
-        let state =
-            Arc::new(Mutex::new(State::new(backoff, Duration::from_secs(1), Duration::from_secs(3600 * 24))));
+        let (registry, day) = (Registry::folding_beyond(2), Duration::from_secs(3600 * 24));
+        let state = Arc::new(Mutex::new(State::new(registry, backoff, Duration::from_secs(1), day)));
         Self {
             bus: EventBus::new(Stage(Arc::clone(&state))),
             state,
@@ -199,7 +199,10 @@ impl Play {
         let denied = denied.map(name);
         if names.iter().any(|name| Some(&**name) == denied.as_deref()) {
             let refused = self.state().refused(epoch, scope, names, &"no".into(), self.now);
-            refused.iter().for_each(|inbox| inbox.end(event_bus_core::transport::End::Denied("no".into())));
+            refused
+                .listeners
+                .iter()
+                .for_each(|inbox| inbox.end(event_bus_core::transport::End::Denied("no".into())));
             if names.len() == 1 {
                 let gone =
                     self.listeners.iter_mut().filter(|listening| Some(name(listening.channel)) == denied);
@@ -369,7 +372,7 @@ fn names_are_asked_for_in_chunks_and_alone_after_a_refusal() {
     let Step::Ask(epoch, Request::Subscribe(scope, names)) = play.step() else { panic!("no request") };
     assert_eq!(names.len(), CHUNK);
     let refused = play.state().refused(epoch, scope, &names, &"no".into(), play.now);
-    assert!(refused.is_empty(), "nobody is condemned for the others");
+    assert!(refused.listeners.is_empty(), "nobody is condemned for the others");
     for _ in 0..CHUNK {
         let Step::Ask(epoch, Request::Subscribe(scope, names)) = play.step() else { panic!("no request") };
         assert_eq!(names.len(), 1);

@@ -1,0 +1,206 @@
+//! What the server has been asked for and has confirmed, and what to ask of it next. Who listens is not known here, only
+//! how many need a topic at the server.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use super::scopes::Scopes;
+use super::topic::{Endpoint, Scope, Topic, TopicKind};
+
+/// The topics at the servers of one transport.
+#[derive(Debug, Default)]
+pub(super) struct Subscriptions {
+    entries: Scopes<Entry>,
+    /// Topics whose entry may not be what is needed. Each stands here at most once.
+    unsettled: VecDeque<Topic>,
+}
+
+#[derive(Debug, Default)]
+struct Entry {
+    holds: usize,
+    server: ServerSide,
+    is_unsettled: bool,
+}
+
+/// What the server has been asked for and has confirmed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum ServerSide {
+    #[default]
+    Absent,
+    Subscribing,
+    Subscribed,
+    Unsubscribing,
+}
+
+/// What to ask of the server next. All topics are of one scope.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Request {
+    /// Subscribe to these.
+    Subscribe(Scope, Vec<Arc<str>>),
+    /// Unsubscribe from these.
+    Unsubscribe(Scope, Vec<Arc<str>>),
+}
+
+impl Subscriptions {
+    /// One more needs `topic`.
+    pub(super) fn hold(&mut self, topic: &Topic) {
+        self.entries.get_or_default(topic).holds += 1;
+        self.unsettle(topic);
+    }
+
+    /// One less does.
+    pub(super) fn release(&mut self, topic: &Topic) {
+        if let Some(entry) = self.entry(topic) {
+            entry.holds = entry.holds.saturating_sub(1);
+            self.unsettle(topic);
+        }
+    }
+
+    /// Everything that is published on `topic` from now on is pushed.
+    pub(super) fn is_subscribed(&self, topic: &Topic) -> bool {
+        self.server(topic) == ServerSide::Subscribed
+    }
+
+    /// The server neither has it nor is asked for it.
+    pub(super) fn is_absent(&self, topic: &Topic) -> bool {
+        self.server(topic) == ServerSide::Absent
+    }
+
+    /// As [`Registry::next_request`](super::Registry::next_request).
+    pub(super) fn next_request(&mut self, max: usize) -> Option<Request> {
+        let mut chosen: Option<(ServerSide, Scope)> = None;
+        let mut names = Vec::new();
+        let mut later = VecDeque::new();
+        while let Some(topic) = self.unsettled.pop_front() {
+            let Some(entry) = self.entry(&topic) else { continue };
+            let (now, next) = (entry.server, entry.next());
+            if now == next {
+                entry.is_unsettled = false;
+                self.forget_if_unused(&topic);
+            } else if names.len() < max && *chosen.get_or_insert((next, topic.scope)) == (next, topic.scope) {
+                entry.is_unsettled = false;
+                entry.server = next;
+                names.push(topic.name);
+            } else {
+                later.push_back(topic);
+                if names.len() == max {
+                    break;
+                }
+            }
+        }
+        later.append(&mut self.unsettled);
+        self.unsettled = later;
+        chosen.map(|(next, scope)| match next {
+            ServerSide::Unsubscribing => Request::Unsubscribe(scope, names),
+            _ => Request::Subscribe(scope, names),
+        })
+    }
+
+    /// `false` if nobody had asked for it.
+    pub(super) fn confirm(&mut self, topic: &Topic) -> bool {
+        self.turn(topic, ServerSide::Subscribing)
+    }
+
+    /// The server won't unsubscribe. `false` if nobody had asked for that.
+    pub(super) fn keep(&mut self, topic: &Topic) -> bool {
+        self.turn(topic, ServerSide::Unsubscribing)
+    }
+
+    /// `topic` is subscribed, instead of what it was `before`.
+    fn turn(&mut self, topic: &Topic, before: ServerSide) -> bool {
+        let Some(entry) = self.entry(topic).filter(|entry| entry.server == before) else { return false };
+        entry.server = ServerSide::Subscribed;
+        if before == ServerSide::Subscribing {
+            self.unsettle(topic); // perhaps nobody needs it any more
+        }
+        true
+    }
+
+    /// The server does not have it. Whether it had it until now.
+    pub(super) fn unconfirm(&mut self, topic: &Topic) -> bool {
+        let Some(entry) = self.entry(topic) else { return false };
+        let before = std::mem::take(&mut entry.server);
+        self.unsettle(topic);
+        matches!(before, ServerSide::Subscribed | ServerSide::Unsubscribing)
+    }
+
+    /// The connection to `endpoint` is gone, and everything with it.
+    pub(super) fn cut_off(&mut self, endpoint: Endpoint) {
+        let mut lost = Vec::new();
+        for (scope, name, entry) in self.entries.at_mut(endpoint) {
+            entry.server = ServerSide::Absent;
+            lost.push(Topic { scope, name: Arc::clone(name) });
+        }
+        lost.iter().for_each(|topic| self.unsettle(topic));
+    }
+
+    /// Whether the server has answered for all of `request`.
+    pub(super) fn is_answered(&self, request: &Request) -> bool {
+        let (Request::Subscribe(scope, names) | Request::Unsubscribe(scope, names)) = request;
+        let server = |name| self.entries.get(*scope, name).map(|entry| entry.server);
+        names
+            .iter()
+            .all(|name| !matches!(server(name), Some(ServerSide::Subscribing | ServerSide::Unsubscribing)))
+    }
+
+    /// Forgets topics that nobody needs and the server does not have.
+    pub(super) fn sweep(&mut self) {
+        let mut unsettled = std::mem::take(&mut self.unsettled);
+        unsettled.retain(|topic| {
+            self.forget_if_unused(topic);
+            self.entry(topic).is_some()
+        });
+        self.unsettled = unsettled;
+    }
+
+    /// A name that the server has, or is asked for, or was.
+    pub(super) fn name(&self, scope: Scope, name: &str) -> Option<&Arc<str>> {
+        self.entries.get_key_value(scope, name).map(|(name, _)| name)
+    }
+
+    /// Whether the server may push for patterns.
+    pub(super) fn has_patterns(&self, endpoint: Endpoint) -> bool {
+        !self.entries.is_empty(Scope { endpoint, kind: TopicKind::Pattern })
+    }
+
+    #[cfg(test)]
+    pub(super) fn is_empty(&self) -> bool {
+        self.entries.values().next().is_none() && self.unsettled.is_empty()
+    }
+
+    fn server(&self, topic: &Topic) -> ServerSide {
+        self.entries.get(topic.scope, &topic.name).map(|entry| entry.server).unwrap_or_default()
+    }
+
+    fn entry(&mut self, topic: &Topic) -> Option<&mut Entry> {
+        self.entries.get_mut(topic.scope, &topic.name)
+    }
+
+    fn unsettle(&mut self, topic: &Topic) {
+        let Some(entry) = self.entry(topic) else { return };
+        if !std::mem::replace(&mut entry.is_unsettled, true) {
+            self.unsettled.push_back(topic.clone());
+        }
+    }
+
+    fn forget_if_unused(&mut self, topic: &Topic) {
+        if self.entry(topic).is_some_and(|entry| entry.is_unused()) {
+            self.entries.remove(topic.scope, &topic.name);
+        }
+    }
+}
+
+impl Entry {
+    /// Where the server's side has to go; where it is if there is nothing to do, or an answer is awaited.
+    fn next(&self) -> ServerSide {
+        match (self.server, self.holds) {
+            (ServerSide::Absent, 1..) => ServerSide::Subscribing,
+            (ServerSide::Subscribed, 0) => ServerSide::Unsubscribing,
+            (settled, _) => settled,
+        }
+    }
+
+    fn is_unused(&self) -> bool {
+        self.holds == 0 && self.server == ServerSide::Absent
+    }
+}
