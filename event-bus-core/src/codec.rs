@@ -21,6 +21,11 @@ use crate::event_type::TypeTag;
 pub struct Headers(BTreeMap<String, String>);
 
 impl Headers {
+    pub(crate) fn none() -> &'static Self {
+        static NONE: Headers = Headers(BTreeMap::new());
+        &NONE
+    }
+
     /// The value of the header `name`.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {

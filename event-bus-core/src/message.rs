@@ -24,7 +24,15 @@ pub struct Message {
 /// known by its type alone would hand one bus's plaintext to another that has the wrong key.
 struct Shared {
     codec: CodecId,
-    decoded: Box<dyn Any + Send + Sync>,
+    decoded: Erased,
+}
+
+/// A [`Decoded`], whose event type is not known here.
+enum Erased {
+    /// An envelope.
+    Event(Arc<dyn Any + Send + Sync>),
+    /// All else, whole.
+    Other(Box<dyn Any + Send + Sync>),
 }
 
 /// What the first reader who wanted some types only found out without decoding.
@@ -65,13 +73,12 @@ impl Message {
     }
 
     pub(crate) fn decode<E: Event>(&self, codec: &SharedCodec<E>) -> Decoded<E> {
-        let shared = self
-            .decoded
-            .get_or_init(|| Shared { codec: codec.id(), decoded: Box::new(self.decode_afresh(codec)) });
-        match shared.decoded.downcast_ref::<Decoded<E>>() {
-            Some(decoded) if shared.codec == codec.id() => decoded.clone(),
-            _ => self.decode_afresh(codec),
-        }
+        let shared = self.decoded.get_or_init(|| Shared {
+            codec: codec.id(),
+            decoded: self.decode_afresh(codec).erase(),
+        });
+        let known = if shared.codec == codec.id() { shared.decoded.recall() } else { None };
+        known.unwrap_or_else(|| self.decode_afresh(codec))
     }
 
     fn decode_afresh<E: Event>(&self, codec: &SharedCodec<E>) -> Decoded<E> {
@@ -98,8 +105,7 @@ impl Message {
     /// without decoding it.
     pub(crate) fn unwanted<E: Event>(&self, wanted: &Wanted, codec: &SharedCodec<E>) -> Option<Headers> {
         let decoded = self.decoded.get().filter(|shared| shared.codec == codec.id());
-        let decoded = decoded.and_then(|shared| shared.decoded.downcast_ref::<Decoded<E>>());
-        if matches!(decoded, Some(Decoded::Event(_))) {
+        if decoded.is_some_and(|shared| shared.decoded.is_event::<E>()) {
             return None; // the event itself tells, and costs less
         }
         let peeked = self.peeked.get_or_init(|| Box::new(self.peek_known(codec)));
@@ -123,6 +129,41 @@ impl Message {
 
     fn peek<E: Event>(&self, codec: &SharedCodec<E>) -> Option<Peek<'_>> {
         codec.peek(&self.channel, &self.payload, E::TYPE_TAG)
+    }
+}
+
+impl Erased {
+    /// `None` if it is of another event type.
+    fn recall<E: Event>(&self) -> Option<Decoded<E>> {
+        match self {
+            Self::Event(envelope) => Arc::clone(envelope).downcast().ok().map(Decoded::Event),
+            Self::Other(decoded) => decoded.downcast_ref().cloned(),
+        }
+    }
+
+    fn is_event<E: Event>(&self) -> bool {
+        matches!(self, Self::Event(envelope) if envelope.is::<Envelope<E>>())
+    }
+}
+
+impl<E: Event> Decoded<E> {
+    fn erase(self) -> Erased {
+        match self {
+            Self::Event(envelope) => Erased::Event(envelope),
+            other => Erased::Other(Box::new(other)),
+        }
+    }
+}
+
+impl<E> Decoded<E> {
+    /// What travels beside it, where that could be read.
+    pub(crate) fn headers(&self) -> Option<&Headers> {
+        match self {
+            Self::Event(envelope) => Some(&envelope.headers),
+            Self::Oversized(_) => Some(Headers::none()), // no number was used up for it
+            Self::Unknown(_, headers) => Some(headers),
+            Self::Undecodable(_, headers) => headers.as_ref(),
+        }
     }
 }
 

@@ -7,12 +7,11 @@ use std::task::{Context, Poll, ready};
 use tokio::task::coop;
 
 use super::{Read, Subscription};
-use crate::channel::Channel;
 use crate::codec::Headers;
 use crate::delivery::{Delivery, Notice};
 use crate::event::Event;
 use crate::event_type::{View, Wanted};
-use crate::message::{Decoded, Message};
+use crate::message::Message;
 use crate::sequence::Verdict;
 use crate::transport::{End, Item};
 
@@ -53,47 +52,54 @@ impl<E: Event, P: ?Sized> Subscription<E, P> {
 
     /// What `message` is to this listener; `None` if it wants other types, or has it already.
     fn read(&mut self, message: Arc<Message>) -> Option<Read<E, P>> {
-        let channel = message.channel().clone();
         if let Some(wanted) = &self.wanted
             && let Some(headers) = message.unwanted(wanted, &self.codec)
         {
-            return self.behind_its_gap(&channel, Some(&headers), None);
+            let place = self.place_of(&message, Some(&headers));
+            return self.put(place, None);
         }
         let decoded = message.decode(&self.codec);
-        let headers = match &decoded {
-            Decoded::Event(envelope) => Some(envelope.headers.clone()),
-            Decoded::Unknown(_, headers) => Some(headers.clone()),
-            Decoded::Undecodable(_, headers) => headers.clone(),
-            Decoded::Oversized(_) => Some(Headers::default()), // no number was used up for it
-        };
+        let place = self.place_of(&message, decoded.headers());
         let read = match Delivery::of(message, decoded) {
             Ok(delivery) => see(delivery, self.wanted.as_ref(), self.view).map(Ok),
             Err(Notice::UnknownType { .. }) if self.wanted.is_some() => None,
             Err(notice) => Some(Err(notice)),
         };
-        self.behind_its_gap(&channel, headers.as_ref(), read)
+        self.put(place, read)
     }
 
-    /// `read`, if nothing is missing before it; else the gap, and `read` comes next. Without headers nothing can be told.
-    fn behind_its_gap(
-        &mut self,
-        channel: &Channel,
-        headers: Option<&Headers>,
-        read: Option<Read<E, P>>,
-    ) -> Option<Read<E, P>> {
+    /// What the number of `message` says. Without headers nothing can be told.
+    fn place_of(&mut self, message: &Message, headers: Option<&Headers>) -> Place {
         let Some(headers) = headers else {
             self.tracks.excuse(); // its number is missing, and what it was is told
-            return read;
+            return Place::Next;
         };
-        match self.tracks.note(channel, headers) {
-            Verdict::Right => read,
-            Verdict::Double => None,
-            Verdict::Gap(missed) => {
+        match self.tracks.note(message.channel(), headers) {
+            Verdict::Right => Place::Next,
+            Verdict::Double => Place::Double,
+            Verdict::Gap(missed) => Place::Behind(Notice::Gap { channel: message.channel().clone(), missed }),
+        }
+    }
+
+    /// `read`, if nothing is missing before it; else the gap, and `read` comes next.
+    fn put(&mut self, place: Place, read: Option<Read<E, P>>) -> Option<Read<E, P>> {
+        match place {
+            Place::Next => read,
+            Place::Double => None,
+            Place::Behind(gap) => {
                 self.behind_gap = read;
-                Some(Err(Notice::Gap { channel: channel.clone(), missed }))
+                Some(Err(gap))
             }
         }
     }
+}
+
+/// Where a message stands among those of its publisher.
+enum Place {
+    Next,
+    Double,
+    /// Behind some that are missing.
+    Behind(Notice),
 }
 
 /// `delivery` through `view`, if it is of a type that is wanted.

@@ -4,6 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::task::Waker;
 
+use smallvec::SmallVec;
+
 use crate::message::Message;
 
 /// Collected under a lock, and done when it is dropped, which must be after unlocking: readers are woken, and
@@ -11,8 +13,8 @@ use crate::message::Message;
 #[derive(Default)]
 #[must_use = "drop it once the lock is released"]
 pub struct Aftermath {
-    wakers: Vec<Waker>,
-    messages: Vec<Arc<Message>>,
+    wakers: SmallVec<[Waker; 2]>,
+    messages: SmallVec<[Arc<Message>; 2]>,
 }
 
 impl Aftermath {

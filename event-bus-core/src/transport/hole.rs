@@ -11,8 +11,12 @@ pub(crate) enum Signal {
     Resumed { down_for: Duration },
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Hole {
+/// A word, since there is one for each queued message and hardly ever anything in it.
+#[derive(Debug, Default)]
+pub(crate) struct Hole(Option<Box<Losses>>);
+
+#[derive(Debug, Default)]
+struct Losses {
     lagged: u64,
     outage: Outage,
 }
@@ -36,11 +40,12 @@ enum Outage {
 impl Hole {
     /// So many more messages were dropped here.
     pub(crate) fn lag(&mut self, missed: u64) {
-        self.lagged += missed;
+        self.losses().lagged += missed;
     }
 
     pub(crate) fn interrupt(&mut self) {
-        self.outage = match self.outage {
+        let outage = &mut self.losses().outage;
+        *outage = match *outage {
             Outage::None => Outage::Lasting { told: false, earlier: Duration::ZERO },
             Outage::Over { told, down_for } => Outage::Lasting { told, earlier: down_for },
             lasting @ Outage::Lasting { .. } => lasting,
@@ -48,7 +53,8 @@ impl Hole {
     }
 
     pub(crate) fn resume(&mut self, down_for: Duration) {
-        self.outage = match self.outage {
+        let outage = &mut self.losses().outage;
+        *outage = match *outage {
             // Its `Interrupted` stood in an earlier hole and has been told there.
             Outage::None => Outage::Over { told: true, down_for },
             Outage::Lasting { told, earlier } | Outage::Over { told, down_for: earlier } => {
@@ -59,12 +65,26 @@ impl Hole {
 
     /// The message between `earlier` and this hole is gone: both become one.
     pub(crate) fn put_before(&mut self, earlier: Self) {
-        self.lagged += earlier.lagged;
-        self.outage = earlier.outage.then(self.outage);
+        let Some(mut merged) = earlier.0 else { return };
+        if let Some(later) = self.0.take() {
+            merged.lagged += later.lagged;
+            merged.outage = merged.outage.then(later.outage);
+        }
+        self.0 = Some(merged);
     }
 
     /// What to tell next, if anything is left to tell.
     pub(crate) fn take_next(&mut self) -> Option<Signal> {
+        self.0.as_mut()?.take_next()
+    }
+
+    fn losses(&mut self) -> &mut Losses {
+        self.0.get_or_insert_default()
+    }
+}
+
+impl Losses {
+    fn take_next(&mut self) -> Option<Signal> {
         if self.lagged > 0 {
             return Some(Signal::Lagged { missed: std::mem::take(&mut self.lagged) });
         }

@@ -275,6 +275,9 @@ impl Inbox {
 
     /// What comes next; `None` once, and as long as, everything up to the end has been read.
     pub(crate) fn poll_next(&self, cx: &mut Context<'_>) -> Poll<Option<Item>> {
+        if let Some(item) = self.lock().take_next() {
+            return Poll::Ready(Some(item));
+        }
         let waker = cx.waker().clone(); // here, since it must not be cloned under the lock
         let mut state = self.lock();
         if let Some(item) = state.take_next() {
@@ -326,11 +329,11 @@ impl State {
     }
 
     fn drop_oldest(&mut self) -> Option<Arc<Message>> {
-        let Entry { mut hole, message } = self.queue.pop_front()?;
+        let Entry { hole, message } = self.queue.pop_front()?;
         self.bytes -= weight(&message);
-        hole.lag(1);
         let next = self.queue.front_mut().map_or(&mut self.tail, |entry| &mut entry.hole);
         next.put_before(hole);
+        next.lag(1);
         Some(message)
     }
 
