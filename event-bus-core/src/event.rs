@@ -1,6 +1,8 @@
 //! The trait behind `#[derive(EventBus)]`: which bus an event belongs to, which channels it goes to, and of which type
 //! it is.
 
+use serde::Deserializer;
+
 use crate::channel::ChannelKey;
 use crate::event_type::{TypeTag, UnknownEvent};
 use crate::key_error::KeyError;
@@ -39,6 +41,10 @@ pub trait Event: Send + Sync + 'static {
     /// It must be right: a listener that wants some types only skips messages that tell another known one.
     const TYPE_TAG: TypeTag = TypeTag::Absent;
 
+    /// Whether [`from_payload`](Self::from_payload) makes events. Written by the derive.
+    #[doc(hidden)]
+    const DECODES_BY_TAG: bool = false;
+
     /// The keys of all channels that this event is published to by
     /// [`EventBus::publish`](crate::EventBus::publish), in the order of their declaration. None if its keys
     /// are given at each call.
@@ -61,6 +67,18 @@ pub trait Event: Send + Sync + 'static {
         Self: Sized,
     {
         drop(unknown);
+        None
+    }
+
+    /// The event of the type `event_type` whose payload has `fields`, without the tag; `None` if payloads of that type
+    /// can't be decoded by themselves. Written by the derive.
+    #[doc(hidden)]
+    #[must_use]
+    fn from_payload<'de, D: Deserializer<'de>>(event_type: &str, fields: D) -> Option<Result<Self, D::Error>>
+    where
+        Self: Sized,
+    {
+        let _ = (event_type, fields);
         None
     }
 }

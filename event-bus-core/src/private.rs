@@ -11,6 +11,8 @@ pub use std::option::Option;
 pub use std::result::Result;
 pub use std::vec::Vec;
 
+pub use serde::{Deserialize, Deserializer};
+
 pub use crate::__when_blocking as when_blocking;
 use crate::event::Event;
 use crate::event_type::{EventType, whole};

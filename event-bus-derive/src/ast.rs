@@ -30,6 +30,8 @@ pub(crate) struct Variant<'a> {
     pub(crate) attrs: attr::Variant,
     pub(crate) serde: serde_attr::Variant,
     pub(crate) values: Values<'a>,
+    /// What is in it is its type's own business: serde's attributes say nothing of how it is read.
+    pub(crate) is_plain: bool,
 }
 
 /// Where the values of a struct or variant are.
@@ -60,11 +62,12 @@ impl<'a> Input<'a> {
 }
 
 fn variants<'a>(cx: &Ctxt, data: &'a DataEnum) -> Vec<Variant<'a>> {
-    let variants = data.variants.iter().map(|variant| Variant {
-        ident: &variant.ident,
-        attrs: attr::Variant::parse(cx, &variant.attrs),
-        serde: serde_attr::Variant::parse(&variant.attrs),
-        values: Values::of(cx, &variant.fields),
+    let variants = data.variants.iter().map(|variant| {
+        let serde = serde_attr::Variant::parse(&variant.attrs);
+        let is_plain =
+            serde.is_plain && !variant.fields.iter().any(|field| serde_attr::is_any_given(&field.attrs));
+        let attrs = attr::Variant::parse(cx, &variant.attrs);
+        Variant { ident: &variant.ident, attrs, serde, values: Values::of(cx, &variant.fields), is_plain }
     });
     variants.collect()
 }

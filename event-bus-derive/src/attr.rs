@@ -13,7 +13,8 @@ use crate::syntax::{items, list, names, text, text_of, word};
 use crate::template::Template;
 
 /// What `#[bus(…)]` has on the event type.
-const ON_A_TYPE: [&str; 6] = ["name", "channel", "overlap", "field", "event_type", "crate"];
+const ON_A_TYPE: [&str; 7] =
+    ["name", "channel", "overlap", "field", "event_type", "decode_by_tag", "crate"];
 
 /// What it has on a variant.
 const ON_A_VARIANT: [&str; 4] = ["field", "to", "event_type", "other"];
@@ -28,6 +29,8 @@ pub(crate) struct Container {
     pub(crate) renames: Vec<Rename>,
     /// What the type of a struct is called on the wire.
     pub(crate) event_type: Once<LitStr>,
+    /// `decode_by_tag`: an event is decoded as the payload of the variant that its tag names.
+    pub(crate) decode_by_tag: Once<Span>,
     pub(crate) krate: Once<Path>,
     /// Something could not be understood, so what is missing may stand in it.
     pub(crate) is_broken: bool,
@@ -86,6 +89,9 @@ impl Container {
                 Some("field") => container.renames.extend(renames(cx, &item, "field(parameter = \"field\")")),
                 Some("event_type") => {
                     container.event_type.set(cx, item.span(), "event_type", text(cx, &item));
+                }
+                Some("decode_by_tag") => {
+                    container.decode_by_tag.set(cx, item.span(), "decode_by_tag", word(cx, &item));
                 }
                 Some(_) => {
                     let path = text(cx, &item).and_then(|path| crate_path(cx, &path));

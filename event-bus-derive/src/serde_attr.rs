@@ -26,6 +26,8 @@ pub(crate) struct Variant {
     rename: Option<String>,
     /// Serde neither writes nor reads it.
     pub(crate) is_skipped: bool,
+    /// Serde writes and reads what is in it by the traits of its type.
+    pub(crate) is_plain: bool,
     pub(crate) obstacle: Option<Obstacle>,
 }
 
@@ -39,7 +41,7 @@ pub(crate) struct Obstacle {
 
 impl Container {
     pub(crate) fn parse(attrs: &[Attribute]) -> Self {
-        let is_given = attrs.iter().any(is_serde);
+        let is_given = is_any_given(attrs);
         let mut container = Self { is_given, ..Self::default() };
         for item in items(attrs) {
             let Ok(item) = item.map_err(|obstacle| container.obstacle = Some(obstacle)) else { continue };
@@ -67,7 +69,7 @@ impl Container {
 
 impl Variant {
     pub(crate) fn parse(attrs: &[Attribute]) -> Self {
-        let mut variant = Self::default();
+        let mut variant = Self { is_plain: true, ..Self::default() };
         let (mut is_written, mut is_read) = (true, true);
         for item in items(attrs) {
             let Ok(item) = item.map_err(|obstacle| variant.obstacle = Some(obstacle)) else { continue };
@@ -77,10 +79,11 @@ impl Variant {
                 "skip" => (is_written, is_read) = (false, false),
                 "skip_serializing" => is_written = false,
                 "skip_deserializing" => is_read = false,
-                _ => {}
+                _ => variant.is_plain = false, // such as `with`
             }
         }
         variant.is_skipped = !is_written && !is_read;
+        variant.is_plain &= is_read && variant.obstacle.is_none();
         variant
     }
 
@@ -101,6 +104,11 @@ impl Obstacle {
         };
         Self { span: item.span(), attribute }
     }
+}
+
+/// Whether serde's attributes say anything of a field.
+pub(crate) fn is_any_given(attrs: &[Attribute]) -> bool {
+    attrs.iter().any(is_serde)
 }
 
 fn is_serde(attr: &Attribute) -> bool {

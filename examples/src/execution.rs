@@ -12,6 +12,7 @@ use serde_json::{Map, Value};
 #[serde(tag = "event_type", rename_all = "snake_case")]
 #[bus(
     name = "execution_event",
+    decode_by_tag,
     channel(run = "{{{user_id}/{graph_id}}}/exec/{id}", graph = "{{{user_id}/{graph_id}}}/all")
 )]
 pub enum ExecutionEvent {

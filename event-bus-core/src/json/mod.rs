@@ -1,6 +1,7 @@
 //! The default codec: the Python bus's `{"payload":<event>}`, compact UTF-8 JSON.
 //! Its errors never quote a value from the message.
 
+mod by_tag;
 mod envelope;
 mod tag;
 
@@ -12,6 +13,7 @@ use serde::de::{DeserializeOwned, DeserializeSeed};
 
 use crate::channel::Channel;
 use crate::codec::{Codec, CodecError, Envelope, Headers, Peek};
+use crate::event::Event;
 use crate::event_type::TypeTag;
 use crate::integers::too_long;
 
@@ -27,7 +29,7 @@ use tag::TagAt;
 pub struct Json;
 
 #[diagnostic::do_not_recommend]
-impl<E: Serialize + DeserializeOwned> Codec<E> for Json {
+impl<E: Event + Serialize + DeserializeOwned> Codec<E> for Json {
     fn encode(&self, _channel: &Channel, envelope: &Envelope<&E>) -> Result<Bytes, CodecError> {
         #[derive(Serialize)]
         struct Wire<'a, E> {
@@ -47,6 +49,9 @@ impl<E: Serialize + DeserializeOwned> Codec<E> for Json {
         let text = std::str::from_utf8(wire)
             .map_err(|error| CodecError::new(format!("invalid utf-8 at byte {}", error.valid_up_to())))?;
         refuse_long_integers(wire)?;
+        if let Some(envelope) = by_tag::read(text) {
+            return Ok(envelope);
+        }
         read_envelope(text, PhantomData).map_err(|error| CodecError::new(describe(&error)))
     }
 

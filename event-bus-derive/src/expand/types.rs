@@ -19,6 +19,7 @@ pub(super) fn of_event(outline: &Outline<'_>) -> TokenStream {
     };
     let event_type = event_type(outline);
     let from_unknown = from_unknown(outline);
+    let from_payload = from_payload(outline);
     quote! {
         const EVENT_TYPES: &'static [&'static str] = &[#(#names),*];
         const TYPE_TAG: #krate::TypeTag = #krate::TypeTag::#tag;
@@ -28,6 +29,7 @@ pub(super) fn of_event(outline: &Outline<'_>) -> TokenStream {
         }
 
         #from_unknown
+        #from_payload
     }
 }
 
@@ -64,6 +66,32 @@ fn from_unknown(outline: &Outline<'_>) -> Option<TokenStream> {
     Some(quote! {
         fn from_unknown(__unknown: #krate::UnknownEvent) -> #krate::private::Option<Self> {
             #krate::private::Option::Some(#land)
+        }
+    })
+}
+
+/// How the payload of an event, decoded by itself, becomes the event.
+fn from_payload(outline: &Outline<'_>) -> Option<TokenStream> {
+    let Outline { krate, kinds: Kinds::Enum(kinds), decodes_by_tag: true, .. } = outline else { return None };
+    let arms = kinds.iter().filter(|kind| kind.stands_alone).map(|Kind { variant, name, .. }| {
+        quote! {
+            #name => #krate::private::Option::Some(#krate::private::Result::map(
+                #krate::private::Deserialize::deserialize(__fields),
+                Self::#variant,
+            )),
+        }
+    });
+    Some(quote! {
+        const DECODES_BY_TAG: bool = true;
+
+        fn from_payload<'__de, __D: #krate::private::Deserializer<'__de>>(
+            __event_type: &str,
+            __fields: __D,
+        ) -> #krate::private::Option<#krate::private::Result<Self, __D::Error>> {
+            match __event_type {
+                #(#arms)*
+                _ => #krate::private::Option::None,
+            }
         }
     })
 }

@@ -24,6 +24,8 @@ pub(crate) struct Outline<'a> {
     pub(crate) channels: Vec<Channel>,
     pub(crate) kinds: Kinds,
     pub(crate) tag: Tag,
+    /// Payloads are decoded by themselves where they can be.
+    pub(crate) decodes_by_tag: bool,
 }
 
 pub(crate) struct Channel {
@@ -51,6 +53,8 @@ pub(crate) struct Kind {
     pub(crate) name: Option<String>,
     /// What a newtype variant carries.
     pub(crate) payload: Option<Payload>,
+    /// The payload can be decoded by itself.
+    pub(crate) stands_alone: bool,
 }
 
 pub(crate) struct Payload {
@@ -90,6 +94,7 @@ impl<'a> Outline<'a> {
             channels: clean.map(|(_, channel)| Channel::of(channel)).collect(),
             kinds: Kinds::of(input),
             tag: tag(input),
+            decodes_by_tag: input.attrs.decode_by_tag.is_given,
         }
     }
 }
@@ -147,6 +152,7 @@ impl Kind {
             constant: constant(variant.ident),
             handler: handler(variant.ident),
             name: (!variant.attrs.other.is_given).then(|| input.wire_name(variant)),
+            stands_alone: payload.is_some() && variant.is_plain && !variant.attrs.other.is_given,
             payload,
         }
     }
