@@ -28,13 +28,26 @@ impl<E: Event> Delivery<E> {
     /// What `message` is to whoever uses `codec`.
     pub(crate) fn read(message: Arc<Message>, codec: &SharedCodec<E>) -> Result<Self, Notice> {
         let decoded = message.decode(codec);
-        Self::of(message, decoded)
+        match Self::of(message, decoded, whole)? {
+            Some(delivery) => Ok(delivery),
+            None => unreachable!("that view finds something in every event"),
+        }
     }
+}
 
-    /// `message`, which turned out to be `decoded`.
-    pub(crate) fn of(message: Arc<Message>, decoded: Decoded<E>) -> Result<Self, Notice> {
+impl<E: Event, P: ?Sized> Delivery<E, P> {
+    /// `message`, which turned out to be `decoded`, seen through `view`; `None` if that finds nothing in it.
+    #[inline] // what it returns is large, and would be copied once more
+    pub(crate) fn of(
+        message: Arc<Message>,
+        decoded: Decoded<E>,
+        view: View<E, P>,
+    ) -> Result<Option<Self>, Notice> {
         match decoded {
-            Decoded::Event(envelope) => Ok(Self { envelope, message, view: whole }),
+            Decoded::Event(envelope) if view(&envelope.payload).is_some() => {
+                Ok(Some(Self { envelope, message, view }))
+            }
+            Decoded::Event(_) => Ok(None),
             Decoded::Oversized(sizes) => Err(Notice::Oversized {
                 channel: message.channel().clone(),
                 original_size_bytes: sizes.original_size_bytes,

@@ -73,10 +73,9 @@ impl Message {
     }
 
     pub(crate) fn decode<E: Event>(&self, codec: &SharedCodec<E>) -> Decoded<E> {
-        let shared = self.decoded.get_or_init(|| Shared {
-            codec: codec.id(),
-            decoded: self.decode_afresh(codec).erase(),
-        });
+        let shared = self
+            .decoded
+            .get_or_init(|| Shared { codec: codec.id(), decoded: self.decode_afresh(codec).erase() });
         let known = if shared.codec == codec.id() { shared.decoded.recall() } else { None };
         known.unwrap_or_else(|| self.decode_afresh(codec))
     }

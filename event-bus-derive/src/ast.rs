@@ -34,6 +34,14 @@ pub(crate) struct Variant<'a> {
     pub(crate) is_plain: bool,
 }
 
+/// Where a message tells the type of its event.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Tag {
+    Absent,
+    Field(String),
+    Variant,
+}
+
 /// Where the values of a struct or variant are.
 pub(crate) enum Values<'a> {
     /// In fields of these names.
@@ -85,6 +93,31 @@ impl Input<'_> {
     pub(crate) fn wire_name(&self, variant: &Variant<'_>) -> String {
         let told = variant.attrs.event_type.value.as_ref().map(LitStr::value);
         told.unwrap_or_else(|| variant.serde.name(&self.serde, variant.ident))
+    }
+
+    /// Where messages tell the type. Nowhere if serde's attributes hide it, or somebody knew better than they: then what
+    /// stands there can't be relied on.
+    pub(crate) fn tag(&self) -> Tag {
+        let hides_nothing = |variant: &Variant<'_>| {
+            let is_serdes = self.wire_name(variant) == variant.serde.name(&self.serde, variant.ident);
+            let is_told_for_nothing =
+                !variant.attrs.event_type.is_given || (self.serde.is_given && is_serdes);
+            variant.attrs.other.is_given || (variant.serde.obstacle.is_none() && is_told_for_nothing)
+        };
+        match &self.shape {
+            Shape::Enum(variants) if self.serde.obstacle.is_none() && variants.iter().all(hides_nothing) => {
+                self.serde.tag.clone().map_or(Tag::Variant, Tag::Field)
+            }
+            _ => Tag::Absent,
+        }
+    }
+}
+
+impl Variant<'_> {
+    /// Whether it has a payload that can be decoded by itself.
+    pub(crate) fn stands_alone(&self) -> bool {
+        let has_payload = matches!(&self.values, Values::Unnamed(types) if types.len() == 1);
+        has_payload && self.is_plain && !self.attrs.other.is_given
     }
 }
 

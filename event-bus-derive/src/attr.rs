@@ -13,8 +13,7 @@ use crate::syntax::{items, list, names, text, text_of, word};
 use crate::template::Template;
 
 /// What `#[bus(…)]` has on the event type.
-const ON_A_TYPE: [&str; 7] =
-    ["name", "channel", "overlap", "field", "event_type", "decode_by_tag", "crate"];
+const ON_A_TYPE: [&str; 7] = ["name", "channel", "overlap", "field", "event_type", "decode_by_tag", "crate"];
 
 /// What it has on a variant.
 const ON_A_VARIANT: [&str; 4] = ["field", "to", "event_type", "other"];

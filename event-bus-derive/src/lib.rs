@@ -94,6 +94,7 @@ use syn::{DeriveInput, parse_macro_input};
 /// | `overlap(sender, receiver)` | These channels [may come out alike](#templates-and-their-rules). |
 /// | `field(customer_id = "customer.id")` | Where a parameter [comes from](#fields), if not from the field of its name. |
 /// | `event_type = "order_changed"` | What a struct's [type](#types-of-events) is called, where serde's attributes hide it. |
+/// | `decode_by_tag` | Events are decoded as [the payload that their tag names](#decoding-by-the-tag), which is faster. |
 /// | `crate = "my_facade::event_bus_core"` | The path of `event-bus-core`, where it is not `::event_bus_core`: for a crate that re-exports it, or one that was renamed in `Cargo.toml`. |
 ///
 /// ```
@@ -527,6 +528,33 @@ use syn::{DeriveInput, parse_macro_input};
 /// ```
 ///
 /// What the derive can't see is an `impl Serialize` that is written by hand. Give each variant its `event_type` there.
+///
+/// # Decoding by the tag
+/// Serde reads an enum with a `tag` slowly: it keeps the whole event until it has come upon the tag. With `decode_by_tag` the
+/// codec `Json` decodes the payload of the variant that the tag names by itself, in half the time, and leaves to serde what
+/// can't be decoded so: variants with named fields, or none, and whatever has serde attributes of its own.
+///
+/// The enum's `Deserialize` must be serde's derive: one that is written by hand would be passed by.
+///
+/// ```
+/// # use event_bus_core::{EventBus, MemoryTransport};
+/// # use serde::{Deserialize, Serialize};
+/// # #[derive(Debug, Serialize, Deserialize)]
+/// # struct Payment { order_id: u64, cents: u64 }
+/// #[derive(Debug, Serialize, Deserialize, EventBus)]
+/// #[serde(tag = "type", rename_all = "snake_case")]
+/// #[bus(name = "orders", channel(order = "{order_id}"), decode_by_tag)]
+/// enum OrderEvent {
+///     PaymentReceived(Payment),
+///     Closed { order_id: u64 }, // decoded by serde
+/// }
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), event_bus_core::Error> {
+/// # let bus = OrderEventBus::new(MemoryTransport::new());
+/// # let mut events = bus.order(OrderChannel { order_id: 7 }).listen().await?;
+/// # bus.publish(&OrderEvent::PaymentReceived(Payment { order_id: 7, cents: 950 })).await?;
+/// # assert!(matches!(events.recv().await, Some(Ok(event)) if matches!(*event, OrderEvent::PaymentReceived(_))));
+/// # Ok(()) }
+/// ```
 ///
 /// # Subscribers
 /// `bus.subscriber()` takes a handler for each type of events, `on_` and the variant's name, and one for notices. A

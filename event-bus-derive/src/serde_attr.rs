@@ -14,6 +14,8 @@ pub(crate) struct Container {
     /// Serde's own derives have something to go by; else the impls may be written by hand.
     pub(crate) is_given: bool,
     pub(crate) tag: Option<String>,
+    /// `content`: the event stands beside its tag, in a field of its own.
+    pub(crate) is_beside_tag: bool,
     rename: Option<String>,
     rename_all: Option<Rule>,
     /// Why names can't be told from the attributes.
@@ -47,6 +49,7 @@ impl Container {
             let Ok(item) = item.map_err(|obstacle| container.obstacle = Some(obstacle)) else { continue };
             match key(&item).as_str() {
                 "tag" => container.tag = text(&item),
+                "content" => container.is_beside_tag = true,
                 "rename" => container.rename = text_or_obstacle(&item, &mut container.obstacle),
                 "rename_all" => {
                     let rule = text_or_obstacle(&item, &mut container.obstacle);

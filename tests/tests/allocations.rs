@@ -178,7 +178,7 @@ async fn over_redis_nothing_is_allocated_for_each_message_that_need_not_be() {
         declared: 13.5,
         batch: 5.5,
         outbox: 5.5,
-        delivery: 10.5,
+        delivery: 8.7,
         extra_listener: 0.5,
     };
     each_is_within(redis, most).await;
@@ -191,7 +191,7 @@ async fn in_memory_nothing_is_allocated_for_each_message_that_need_not_be() {
         declared: 12.5,
         batch: 7.5,
         outbox: 7.5,
-        delivery: 5.5,
+        delivery: 3.5,
         extra_listener: 0.5,
     };
     each_is_within(MemoryTransport::new(), most).await;

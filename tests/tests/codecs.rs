@@ -367,10 +367,14 @@ fn no_two_seals_are_alike() {
 
 #[test]
 fn what_can_be_told_of_a_seal_that_does_not_open_is_told() {
+    #[derive(Serialize, Deserialize, EventBus)]
+    #[bus(name = "counts")]
+    struct Count(u64);
+
     let reader = sealed(1, &[(1, &OLD)]);
     let wire = |codec: Sealed| codec.encode(&channel("k"), &Envelope::new(&event(1))).unwrap();
     let whole = wire(sealed(1, &[(1, &OLD)]));
-    let other_event = reader.encode(&channel("k"), &Envelope::new(&7_u64)).unwrap();
+    let other_event = reader.encode(&channel("k"), &Envelope::new(&Count(7))).unwrap();
     for (wire, words) in [
         (Bytes::new(), "cut off"),
         (whole.slice(..SEAL_BYTES - 17), "cut off"),

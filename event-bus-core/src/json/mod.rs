@@ -113,6 +113,8 @@ fn without_values(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::channel::ChannelKey;
+    use crate::key_error::KeyError;
     use serde::Deserialize;
     use serde_json::Value;
 
@@ -126,7 +128,21 @@ mod tests {
         age: u32,
     }
 
-    fn decode<E: Serialize + DeserializeOwned>(wire: &str) -> Result<Envelope<E>, String> {
+    macro_rules! events {
+        ($($event:ty),*) => { $(
+            impl Event for $event {
+                const BUS_NAME: &'static str = "bus";
+
+                fn channel_keys(&self) -> Result<Vec<ChannelKey>, KeyError> {
+                    Ok(Vec::new())
+                }
+            }
+        )* };
+    }
+
+    events!(Login, Value, f64, u8);
+
+    fn decode<E: Event + Serialize + DeserializeOwned>(wire: &str) -> Result<Envelope<E>, String> {
         Json.decode(&channel(), &wire.to_owned().into()).map_err(|error| error.to_string())
     }
 

@@ -7,11 +7,10 @@ use std::task::{Context, Poll, ready};
 use tokio::task::coop;
 
 use super::{Read, Subscription};
-use crate::codec::Headers;
 use crate::delivery::{Delivery, Notice};
 use crate::event::Event;
 use crate::event_type::{View, Wanted};
-use crate::message::Message;
+use crate::message::{Decoded, Message};
 use crate::sequence::Verdict;
 use crate::transport::{End, Item};
 
@@ -55,51 +54,48 @@ impl<E: Event, P: ?Sized> Subscription<E, P> {
         if let Some(wanted) = &self.wanted
             && let Some(headers) = message.unwanted(wanted, &self.codec)
         {
-            let place = self.place_of(&message, Some(&headers));
-            return self.put(place, None);
+            return match self.tracks.note(message.channel(), &headers) {
+                Verdict::Gap(missed) => Some(Err(gap(&message, missed))),
+                Verdict::Right | Verdict::Double => None,
+            };
         }
         let decoded = message.decode(&self.codec);
-        let place = self.place_of(&message, decoded.headers());
-        let read = match Delivery::of(message, decoded) {
-            Ok(delivery) => see(delivery, self.wanted.as_ref(), self.view).map(Ok),
-            Err(Notice::UnknownType { .. }) if self.wanted.is_some() => None,
-            Err(notice) => Some(Err(notice)),
+        let verdict = match decoded.headers() {
+            Some(headers) if headers.is_empty() => Verdict::Right, // no number
+            Some(headers) => self.tracks.note(message.channel(), headers),
+            None => {
+                self.tracks.excuse(); // its number is missing, and what it was is told
+                Verdict::Right
+            }
         };
-        self.put(place, read)
-    }
-
-    /// What the number of `message` says. Without headers nothing can be told.
-    fn place_of(&mut self, message: &Message, headers: Option<&Headers>) -> Place {
-        let Some(headers) = headers else {
-            self.tracks.excuse(); // its number is missing, and what it was is told
-            return Place::Next;
-        };
-        match self.tracks.note(message.channel(), headers) {
-            Verdict::Right => Place::Next,
-            Verdict::Double => Place::Double,
-            Verdict::Gap(missed) => Place::Behind(Notice::Gap { channel: message.channel().clone(), missed }),
-        }
-    }
-
-    /// `read`, if nothing is missing before it; else the gap, and `read` comes next.
-    fn put(&mut self, place: Place, read: Option<Read<E, P>>) -> Option<Read<E, P>> {
-        match place {
-            Place::Next => read,
-            Place::Double => None,
-            Place::Behind(gap) => {
-                self.behind_gap = read;
+        match verdict {
+            Verdict::Right => self.hand_out(message, decoded),
+            Verdict::Double => None,
+            Verdict::Gap(missed) => {
+                let gap = gap(&message, missed);
+                self.behind_gap = self.hand_out(message, decoded);
                 Some(Err(gap))
             }
         }
     }
+
+    #[inline] // what it returns is large, and would be copied once more
+    fn hand_out(&self, message: Arc<Message>, decoded: Decoded<E>) -> Option<Read<E, P>> {
+        match Delivery::of(message, decoded, self.view) {
+            Ok(Some(delivery)) if self.wants(delivery.event()) => Some(Ok(delivery)),
+            Ok(_) => None,
+            Err(Notice::UnknownType { .. }) if self.wanted.is_some() => None,
+            Err(notice) => Some(Err(notice)),
+        }
+    }
+
+    fn wants(&self, event: &E) -> bool {
+        self.wanted.as_ref().is_none_or(|wanted| wanted.takes(event.event_type(), E::EVENT_TYPES))
+    }
 }
 
-/// Where a message stands among those of its publisher.
-enum Place {
-    Next,
-    Double,
-    /// Behind some that are missing.
-    Behind(Notice),
+fn gap(before: &Message, missed: u64) -> Notice {
+    Notice::Gap { channel: before.channel().clone(), missed }
 }
 
 /// `delivery` through `view`, if it is of a type that is wanted.

@@ -19,11 +19,15 @@ pub struct Aftermath {
 
 impl Aftermath {
     pub(super) fn wake(&mut self, waker: Option<Waker>) {
-        self.wakers.extend(waker);
+        if let Some(waker) = waker {
+            self.wakers.push(waker);
+        }
     }
 
     pub(super) fn discard(&mut self, message: Option<Arc<Message>>) {
-        self.messages.extend(message);
+        if let Some(message) = message {
+            self.messages.push(message);
+        }
     }
 }
 

@@ -338,13 +338,19 @@ impl State {
     }
 
     fn take_next(&mut self) -> Option<Item> {
-        let hole = self.queue.front_mut().map_or(&mut self.tail, |entry| &mut entry.hole);
-        if let Some(signal) = hole.take_next() {
-            return Some(Item::Signal(signal));
+        if let Some(mut entry) = self.queue.pop_front() {
+            if let Some(signal) = entry.hole.take_next() {
+                self.queue.push_front(entry);
+                return Some(Item::Signal(signal));
+            }
+            self.bytes -= weight(&entry.message);
+            if self.queue.is_empty() {
+                self.queue.clear(); // begins at its beginning again, which is in the processor's cache
+            }
+            return Some(Item::Message(entry.message));
         }
-        if let Some(Entry { message, .. }) = self.queue.pop_front() {
-            self.bytes -= weight(&message);
-            return Some(Item::Message(message));
+        if let Some(signal) = self.tail.take_next() {
+            return Some(Item::Signal(signal));
         }
         let end = self.end.clone().filter(|_| !self.end_told)?;
         self.end_told = true;

@@ -5,8 +5,9 @@ use proc_macro2::{Span, TokenStream};
 use quote::{quote, quote_spanned};
 use syn::spanned::Spanned;
 
+use crate::ast::Tag;
 use crate::expand::generics::sendable;
-use crate::model::{Kind, Kinds, Outline, Payload, Tag};
+use crate::model::{Kind, Kinds, Outline, Payload};
 
 /// The items of `impl Event` that are about types.
 pub(super) fn of_event(outline: &Outline<'_>) -> TokenStream {

@@ -5,7 +5,7 @@ mod cases;
 mod outline;
 
 pub(crate) use cases::{Case, Cases, Source};
-pub(crate) use outline::{Channel, Kind, Kinds, Outline, Payload, Tag};
+pub(crate) use outline::{Channel, Kind, Kinds, Outline, Payload};
 
 pub(crate) struct Model<'a> {
     pub(crate) outline: Outline<'a>,

@@ -4,7 +4,7 @@ use proc_macro2::Ident;
 use quote::format_ident;
 use syn::{GenericArgument, Generics, Path, PathArguments, Type, Visibility, parse_quote};
 
-use crate::ast::{Input, Shape, Values, Variant};
+use crate::ast::{Input, Shape, Tag, Values, Variant};
 use crate::attr;
 use crate::name::{constant, handler, plain};
 use crate::template::Piece;
@@ -63,14 +63,6 @@ pub(crate) struct Payload {
     pub(crate) is_boxed: bool,
 }
 
-/// Where a message tells the type of its event.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Tag {
-    Absent,
-    Field(String),
-    Variant,
-}
-
 impl<'a> Outline<'a> {
     pub(crate) fn of(input: &Input<'a>) -> Self {
         let declared = &input.attrs.channels;
@@ -93,7 +85,7 @@ impl<'a> Outline<'a> {
             bus_name: input.attrs.name.value.as_ref().map(syn::LitStr::value).unwrap_or_default(),
             channels: clean.map(|(_, channel)| Channel::of(channel)).collect(),
             kinds: Kinds::of(input),
-            tag: tag(input),
+            tag: input.tag(),
             decodes_by_tag: input.attrs.decode_by_tag.is_given,
         }
     }
@@ -152,7 +144,7 @@ impl Kind {
             constant: constant(variant.ident),
             handler: handler(variant.ident),
             name: (!variant.attrs.other.is_given).then(|| input.wire_name(variant)),
-            stands_alone: payload.is_some() && variant.is_plain && !variant.attrs.other.is_given,
+            stands_alone: variant.stands_alone(),
             payload,
         }
     }
@@ -171,21 +163,5 @@ impl Payload {
             return Self { ty: inner.clone(), is_boxed: true };
         }
         Self { ty: ty.clone(), is_boxed: false }
-    }
-}
-
-/// Where messages tell the type. Nowhere if serde's attributes hide it, or somebody knew better than they: then what
-/// stands there can't be relied on.
-fn tag(input: &Input<'_>) -> Tag {
-    let hides_nothing = |variant: &Variant<'_>| {
-        let is_serdes = input.wire_name(variant) == variant.serde.name(&input.serde, variant.ident);
-        let is_told_for_nothing = !variant.attrs.event_type.is_given || (input.serde.is_given && is_serdes);
-        variant.attrs.other.is_given || (variant.serde.obstacle.is_none() && is_told_for_nothing)
-    };
-    match &input.shape {
-        Shape::Enum(variants) if input.serde.obstacle.is_none() && variants.iter().all(hides_nothing) => {
-            input.serde.tag.clone().map_or(Tag::Variant, Tag::Field)
-        }
-        _ => Tag::Absent,
     }
 }

@@ -4,7 +4,7 @@ use proc_macro2::{Ident, Span};
 use syn::spanned::Spanned;
 
 use super::no_such_channel;
-use crate::ast::{Input, Shape, Values, Variant};
+use crate::ast::{Input, Shape, Tag, Values, Variant};
 use crate::attr::Container;
 use crate::ctxt::Ctxt;
 use crate::name::{constant, handler, plain};
@@ -16,6 +16,7 @@ pub(super) fn check(cx: &Ctxt, input: &Input<'_>) {
     check_names_differ(cx, input);
     check_handlers_differ(cx, input.variants());
     check_one_takes_the_unknown(cx, input.variants());
+    check_decodes_by_tag(cx, input);
     for variant in input.variants() {
         check_name_is_text(cx, variant);
         check_goes_to_channels(cx, input, variant);
@@ -139,6 +140,24 @@ fn check_one_takes_the_unknown(cx: &Ctxt, variants: &[Variant<'_>]) {
     for other in others {
         let message = format!("events of unknown types land in `{}` already", first.ident);
         cx.error(other.ident.span(), message);
+    }
+}
+
+/// What would never be decoded so is a mistake.
+fn check_decodes_by_tag(cx: &Ctxt, input: &Input<'_>) {
+    let Some(place) = input.attrs.decode_by_tag.value else { return };
+    if !matches!(input.tag(), Tag::Field(_)) || input.serde.is_beside_tag {
+        cx.error(
+            place,
+            "there is no tag to decode by: that is for an enum with `#[serde(tag = \"…\")]` and without `content`",
+        );
+    } else if input.generics.type_params().next().is_some() {
+        cx.error(place, "an event with type parameters can't be decoded by its tag");
+    } else if !input.variants().iter().any(Variant::stands_alone) {
+        cx.error(
+            place,
+            "there is nothing to decode by itself: no variant has one payload that is read by the traits of its type",
+        );
     }
 }
 
