@@ -367,7 +367,7 @@ fn no_two_seals_are_alike() {
 
 #[test]
 fn what_can_be_told_of_a_seal_that_does_not_open_is_told() {
-    #[derive(Serialize, Deserialize, EventBus)]
+    #[derive(Serialize, Deserialize, event_bus_core::EventBus)]
     #[bus(name = "counts")]
     struct Count(u64);
 
