@@ -531,7 +531,7 @@ use syn::{DeriveInput, parse_macro_input};
 ///
 /// # Decoding by the tag
 /// Serde reads an enum with a `tag` slowly: it keeps the whole event until it has come upon the tag. With `decode_by_tag` the
-/// codec `Json` decodes the payload of the variant that the tag names by itself, in half the time, and leaves to serde what
+/// codec `Json` decodes the payload of the variant that the tag names by itself, and leaves to serde what
 /// can't be decoded so: variants with named fields, or none, and whatever has serde attributes of its own.
 ///
 /// The enum's `Deserialize` must be serde's derive: one that is written by hand would be passed by.
