@@ -531,10 +531,14 @@ use syn::{DeriveInput, parse_macro_input};
 ///
 /// # Decoding by the tag
 /// Serde reads an enum with a `tag` slowly: it keeps the whole event until it has come upon the tag. With `decode_by_tag` the
-/// codec `Json` decodes the payload of the variant that the tag names by itself, and leaves to serde what
-/// can't be decoded so: variants with named fields, or none, and whatever has serde attributes of its own.
+/// codec `Json` decodes the payload of the variant that the tag names by itself, straight from the text, and leaves to serde
+/// what can't be decoded so: variants with named fields, or none, payloads that are an `Option` or an enum without a tag, and
+/// whatever has serde attributes of its own.
 ///
-/// The enum's `Deserialize` must be serde's derive: one that is written by hand would be passed by.
+/// The enum's `Deserialize` must be serde's derive: one that is written by hand would be passed by. A payload is read as
+/// `serde_json` reads it by itself. That is the same but where serde's detour changes or refuses something: an `f32`
+/// is the nearest one, and keys that are numbers are read (where a tag in an object before the event's own does not keep it
+/// from being decoded so: don't rely on it).
 ///
 /// ```
 /// # use event_bus_core::{EventBus, MemoryTransport};

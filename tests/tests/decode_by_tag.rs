@@ -50,6 +50,7 @@ twice! {
         Nothing(()),
         Empty(Empty),
         Float(Float),
+        Forgiving(Forgiving),
         Beside { a: i64 },
         Unit,
         With(#[serde(deserialize_with = "seven")] i64),
@@ -99,6 +100,34 @@ struct Empty {}
 #[derive(Debug, Serialize, Deserialize)]
 struct Float {
     a: f64,
+}
+
+/// Overlooks whatever goes wrong.
+#[derive(Debug, Serialize)]
+struct Forgiving(usize);
+
+impl<'de> Deserialize<'de> for Forgiving {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Counts;
+
+        impl<'de> serde::de::Visitor<'de> for Counts {
+            type Value = Forgiving;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> Result<Forgiving, A::Error> {
+                let mut entries = 0;
+                while let Ok(Some(_)) = map.next_entry::<String, Value>() {
+                    entries += 1;
+                }
+                Ok(Forgiving(entries))
+            }
+        }
+
+        deserializer.deserialize_map(Counts)
+    }
 }
 
 /// Not what the field's type would read.
@@ -157,6 +186,10 @@ fn whatever_stands_where_it_is_what_serde_makes_of_it() {
         r#"{"kind":"wrapped","a":1}"#,
         r#"{"kind":"nothing"}"#,
         r#"{"kind":"nothing","a":1}"#,
+        r#"{"text":"kind of blue","kind_id":1,"kind":"empty"}"#,
+        r#"{"kind":"forgiving","a":1,"kind":"unit"}"#,
+        r#"{"kind":"forgiving","a":1,"kind":7}"#,
+        r#"{"kind":"forgiving","a":1}"#,
         r#"{"kind":"empty"}"#,
         r#"{"kind":"float","a":3}"#,
         r#"{"kind":"float","a":1e400}"#,
@@ -230,8 +263,49 @@ fn keys_that_are_numbers_are_read() {
     for wire in [
         r#"{"payload":{"kind":"Scored","by_player":{"7":1}}}"#,
         r#"{"payload":{"by_player":{"7":1},"kind":"Scored"}}"#,
+        r#"{"payload":{"name":"kind of blue","kind_id":3,"by_player":{"7":1},"kind":"Scored"}}"#,
     ] {
         assert_eq!(read::<ByTag>(wire), "Scored(Scores { by_player: {7: 1} })");
         assert!(read::<Serdes>(wire).contains("invalid type"), "{}", read::<Serdes>(wire));
     }
+}
+
+/// Where the detour changes a number or looks into what nobody wants, there is none.
+#[test]
+fn a_payload_is_what_serde_json_makes_of_it_alone() {
+    #[derive(Debug, Serialize, Deserialize)]
+    struct Measured {
+        value: f32,
+    }
+
+    #[derive(Debug, Serialize, Deserialize, EventBus)]
+    #[serde(tag = "kind")]
+    #[bus(name = "measured", decode_by_tag)]
+    enum ByTag {
+        Measured(Measured),
+    }
+
+    let nearest = "1.00000005960464477539062500000001";
+    let alone: Measured = serde_json::from_str(&format!(r#"{{"value":{nearest}}}"#)).unwrap();
+    let wire = format!(r#"{{"payload":{{"kind":"Measured","value":{nearest},"ignored":"\ud800"}}}}"#);
+    assert_eq!(read::<ByTag>(&wire), format!("{:?}", ByTag::Measured(alone)));
+}
+
+/// Serde takes it for a name like others.
+#[test]
+fn a_tag_without_a_name_is_no_trap() {
+    #[derive(Debug, Serialize, Deserialize)]
+    struct Strange {
+        n: i64,
+    }
+
+    #[derive(Debug, Serialize, Deserialize, EventBus)]
+    #[serde(tag = "")]
+    #[bus(name = "strange", decode_by_tag)]
+    enum ByTag {
+        Strange(Strange),
+    }
+
+    assert_eq!(read::<ByTag>(r#"{"payload":{"":"Strange","n":1}}"#), "Strange(Strange { n: 1 })");
+    assert!(read::<ByTag>("\u{e9}").contains("no event of this bus"));
 }

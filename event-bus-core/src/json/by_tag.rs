@@ -1,6 +1,6 @@
 //! Decodes an event as the payload of the variant that its tag names. Serde reads an enum with a tag twice: it keeps all of
 //! it until it knows the tag, and only then makes the variant of what it kept. Here the tag is guessed, the payload decoded
-//! by itself, and the guess proved on the way; where that fails, serde has the last word.
+//! by itself, and the guess proved on the way; where that fails, serde decodes the event as it always would.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -25,11 +25,14 @@ pub(super) fn read<E: Event>(text: &str) -> Option<Envelope<E>> {
     read_envelope(text, Payload { tag: Tag { name, value }, event: PhantomData }).ok()
 }
 
-/// The text behind the first key called `name`, wherever that is.
+/// The text behind the first key called `name` that has a text, wherever that is.
 fn guess<'a>(text: &'a str, name: &str) -> Option<&'a str> {
-    let at = memchr::memmem::find_iter(text.as_bytes(), name).find(|at| text[..*at].ends_with('"'))?;
-    let behind = text[at + name.len()..].strip_prefix('"')?.trim_ascii_start();
-    let value = behind.strip_prefix(':')?.trim_ascii_start().strip_prefix('"')?;
+    let is_key = |at: &usize| text.as_bytes()[..*at].ends_with(b"\"");
+    let value_of = |at: usize| {
+        let behind = text[at + name.len()..].strip_prefix('"')?.trim_ascii_start();
+        behind.strip_prefix(':')?.trim_ascii_start().strip_prefix('"')
+    };
+    let value = memchr::memmem::find_iter(text.as_bytes(), name).filter(is_key).find_map(value_of)?;
     value.split_once('"').map(|(value, _)| value)
 }
 
@@ -97,17 +100,25 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Untagged<'_, V> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<V::Value, A::Error> {
-        let mut fields = Fields { map, tag: self.tag, seen: 0 };
+        let mut fields = Fields { map, tag: self.tag, proof: Proof::Missing };
         let value = self.inner.visit_map(&mut fields)?;
-        if fields.seen == 1 { Ok(value) } else { Err(A::Error::custom("there is not one tag")) }
+        if fields.proof == Proof::Given { Ok(value) } else { Err(A::Error::custom("there is not one tag")) }
     }
 }
 
 struct Fields<'a, A> {
     map: A,
     tag: Tag<'a>,
-    /// How often the tag stood there.
-    seen: usize,
+    proof: Proof,
+}
+
+/// That the tag was guessed rightly.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Proof {
+    Missing,
+    Given,
+    /// For good, also if the payload overlooks the error.
+    Failed,
 }
 
 impl<'de, A: MapAccess<'de>> MapAccess<'de> for Fields<'_, A> {
@@ -122,11 +133,12 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for Fields<'_, A> {
                 }
                 .map(Some);
             }
+            let before = std::mem::replace(&mut self.proof, Proof::Failed);
             let Text(value) = self.map.next_value()?;
-            if value != self.tag.value {
-                return Err(A::Error::custom("another tag than was guessed"));
+            if before != Proof::Missing || value != self.tag.value {
+                return Err(A::Error::custom("another tag than was guessed, or a second one"));
             }
-            self.seen += 1;
+            self.proof = Proof::Given;
         }
         Ok(None)
     }

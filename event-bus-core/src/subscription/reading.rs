@@ -82,15 +82,11 @@ impl<E: Event, P: ?Sized> Subscription<E, P> {
     #[inline] // what it returns is large, and would be copied once more
     fn hand_out(&self, message: Arc<Message>, decoded: Decoded<E>) -> Option<Read<E, P>> {
         match Delivery::of(message, decoded, self.view) {
-            Ok(Some(delivery)) if self.wants(delivery.event()) => Some(Ok(delivery)),
+            Ok(Some(delivery)) if is_wanted(delivery.event(), self.wanted.as_ref()) => Some(Ok(delivery)),
             Ok(_) => None,
             Err(Notice::UnknownType { .. }) if self.wanted.is_some() => None,
             Err(notice) => Some(Err(notice)),
         }
-    }
-
-    fn wants(&self, event: &E) -> bool {
-        self.wanted.as_ref().is_none_or(|wanted| wanted.takes(event.event_type(), E::EVENT_TYPES))
     }
 }
 
@@ -104,8 +100,11 @@ pub(super) fn see<E: Event, P: ?Sized>(
     wanted: Option<&Wanted>,
     view: View<E, P>,
 ) -> Option<Delivery<E, P>> {
-    let is_wanted = wanted.is_none_or(|wanted| wanted.takes(delivery.event_type(), E::EVENT_TYPES));
-    if is_wanted { delivery.seen(view) } else { None }
+    if is_wanted(delivery.event(), wanted) { delivery.seen(view) } else { None }
+}
+
+fn is_wanted<E: Event>(event: &E, wanted: Option<&Wanted>) -> bool {
+    wanted.is_none_or(|wanted| wanted.takes(event.event_type(), E::EVENT_TYPES))
 }
 
 fn final_notice(end: End) -> Notice {

@@ -146,7 +146,13 @@ fn check_one_takes_the_unknown(cx: &Ctxt, variants: &[Variant<'_>]) {
 /// What would never be decoded so is a mistake.
 fn check_decodes_by_tag(cx: &Ctxt, input: &Input<'_>) {
     let Some(place) = input.attrs.decode_by_tag.value else { return };
-    if !matches!(input.tag(), Tag::Field(_)) || input.serde.is_beside_tag {
+    let obstacles = input.variants().iter().filter_map(|variant| variant.serde.obstacle.as_ref());
+    let obstacle = input.serde.obstacle.iter().chain(obstacles).next();
+    if let (Some(_), Some(Obstacle { attribute, .. })) = (&input.serde.tag, obstacle) {
+        let message =
+            format!("what stands in the tag can't be relied on, because of `#[serde({attribute})]`");
+        cx.error(place, message);
+    } else if !matches!(input.tag(), Tag::Field(_)) || input.serde.is_beside_tag {
         cx.error(
             place,
             "there is no tag to decode by: that is for an enum with `#[serde(tag = \"…\")]` and without `content`",

@@ -179,6 +179,7 @@ mod tests {
     #[tokio::test]
     async fn what_always_has_more_to_read_leaves_room_to_write() {
         assert!(!writes(Endless).await, "what this is for");
-        assert!(writes(Breathing { socket: Endless, reads: 0 }).await);
+        let socket = BufReader::with_capacity(READ_AHEAD, Endless);
+        assert!(writes(Breathing { socket, reads: 0 }).await);
     }
 }

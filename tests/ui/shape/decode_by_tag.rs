@@ -45,6 +45,15 @@ enum Generic<T> {
 
 #[derive(Serialize, Deserialize, EventBus)]
 #[serde(tag = "kind")]
+#[bus(name = "renamed", decode_by_tag)] //~ ERROR what stands in the tag can't be relied on, because of `#[serde(alias = …)]`
+enum Renamed {
+    #[serde(alias = "Started")]
+    #[bus(event_type = "Opened")]
+    Opened(Order),
+}
+
+#[derive(Serialize, Deserialize, EventBus)]
+#[serde(tag = "kind")]
 #[bus(name = "valued", decode_by_tag = "kind")] //~ ERROR decode_by_tag
 enum Valued {
     Opened(Order),
