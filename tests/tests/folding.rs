@@ -106,6 +106,89 @@ async fn each_bus_of_a_transport_folds_by_itself() {
     }
 }
 
+fn publish_raw(server: &RedisServer, channel: &[u8], number: u64) {
+    let mut connection = redis::Client::open(server.url()).unwrap().get_connection().unwrap();
+    let event = format!("{{\"payload\":{{\"source\":\"s\",\"number\":{number}}}}}");
+    let _: i64 = redis::cmd("PUBLISH").arg(channel).arg(event).query(&mut connection).unwrap();
+}
+
+/// A foreign publisher may use any bytes: what a pattern hears must not depend on how many others there are.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_channel_that_is_no_text_is_heard_by_the_same_patterns_folded_or_not() {
+    let server = RedisServer::start();
+    for beyond in [usize::MAX, 2] {
+        let bus = connect(config(&server).fold_patterns_beyond(beyond)).await;
+        let mut one_byte = bus.listen(pattern("a/?")).await.unwrap();
+        let mut three_bytes = bus.listen(pattern("a/???")).await.unwrap();
+        let mut others = Vec::new();
+        for number in 0..5 {
+            others.push(bus.listen(pattern(format!("{number}/*"))).await.unwrap());
+        }
+        eventually("settled", || patterns(&server) == if beyond == 2 { 1 } else { 7 }).await;
+        publish_raw(&server, b"numbered/a/\xff", 1);
+        publish_raw(&server, b"numbered/a/b", 2);
+        publish_raw(&server, b"numbered/a/\xff\xff\xff", 3);
+        publish_raw(&server, "numbered/a/\u{FFFD}".as_bytes(), 4);
+        for number in [1, 2] {
+            assert_eq!(item(&mut one_byte).await.unwrap(), number, "beyond {beyond}");
+        }
+        for number in [3, 4] {
+            assert_eq!(item(&mut three_bytes).await.unwrap(), number, "beyond {beyond}");
+        }
+        drop((bus, one_byte, three_bytes, others));
+        eventually("no pattern", || patterns(&server) == 0).await;
+    }
+}
+
+/// One listener to one pattern, while others make it fold. The channels are shown with U+FFFD, the second as a stand-in.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_event_is_doubled_while_patterns_fold_whatever_the_channel() {
+    let server = RedisServer::start();
+    for round in 0..20 {
+        let bus = connect(config(&server).fold_patterns_beyond(8)).await;
+        let mut events = bus.listen(pattern("a/*")).await.unwrap();
+        let stop = Arc::new(AtomicBool::new(false));
+        let publisher = {
+            let (url, stop) = (server.url(), Arc::clone(&stop));
+            let channel: &[u8] =
+                if round % 2 == 0 { "numbered/a/\u{FFFD}".as_bytes() } else { b"numbered/a/\xFF" };
+            std::thread::spawn(move || publish_until(&url, channel, &stop))
+        };
+        let mut others = Vec::new();
+        for number in 0..10 {
+            others.push(bus.listen(pattern(format!("{number}/*"))).await.unwrap());
+        }
+        eventually("they are folded", || patterns(&server) == 1).await;
+        stop.store(true, Ordering::Relaxed);
+        let last = publisher.join().unwrap();
+        let mut before = item(&mut events).await.unwrap();
+        while before < last {
+            let number = item(&mut events).await.unwrap();
+            assert_eq!(number, before + 1, "round {round}");
+            before = number;
+        }
+        drop((events, others, bus));
+        eventually("no pattern", || patterns(&server) == 0).await;
+    }
+}
+
+/// Publishes 1, 2, 3, … in small pipelines, and returns the last.
+fn publish_until(url: &str, channel: &[u8], stop: &AtomicBool) -> u64 {
+    let mut connection = redis::Client::open(url).unwrap().get_connection().unwrap();
+    let mut number = 0;
+    while !stop.load(Ordering::Relaxed) {
+        let mut pipe = redis::pipe();
+        for _ in 0..5 {
+            number += 1;
+            let event = format!("{{\"payload\":{{\"source\":\"s\",\"number\":{number}}}}}");
+            pipe.cmd("PUBLISH").arg(channel).arg(event).ignore();
+        }
+        pipe.query::<()>(&mut connection).unwrap();
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    number
+}
+
 /// Publishes 1, 2, 3, … to `a/b`, one after the other.
 struct Publisher {
     acknowledged: Arc<AtomicU64>,

@@ -143,10 +143,10 @@ impl Folds {
         &'a self,
         scope: Scope,
         wide: &str,
-        channel: &'a str,
+        channel: &'a [u8],
     ) -> impl Iterator<Item = &'a Arc<str>> + use<'a> {
         let group = self.group_of(scope, wide).filter(|group| group.phase == Phase::Folded);
-        group.into_iter().flat_map(move |group| group.patterns.matching(channel.as_bytes()))
+        group.into_iter().flat_map(move |group| group.patterns.matching(channel))
     }
 
     fn group_of(&self, scope: Scope, wide: &str) -> Option<&Group> {

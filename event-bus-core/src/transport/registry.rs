@@ -200,7 +200,8 @@ impl Registry {
     }
 
     /// `pattern` is served by a wide one. What is subscribed for itself serves it until that is confirmed: both push
-    /// from then on until the narrow one is let go, and inboxes take each publish once.
+    /// from then on until the narrow one is let go, and inboxes take each publish once. Neither may be passed over: a switch
+    /// may come between the two pushes of one publish, in either order.
     fn carry(&mut self, pattern: &Topic, is_confirmed: bool) {
         let may_switch = is_confirmed || self.server.is_absent(pattern);
         let audience = self.audiences.get_mut(pattern.scope, &pattern.name).filter(|_| may_switch);
@@ -248,8 +249,9 @@ impl Registry {
 
     /// Hands `payload`, which came on `channel` for the topic `name`, to everybody who is served by that and whose `listen`
     /// has been confirmed, and returns how many these are. Whoever got the same publish for another topic does not get
-    /// it again. Inboxes that have ended leave.
-    pub fn deliver(&mut self, scope: Scope, name: &str, channel: &str, mut payload: Bytes) -> usize {
+    /// it again. Inboxes that have ended leave. A foreign publisher may use any bytes as a channel under a pattern: they
+    /// are matched as they are, and shown with `\u{FFFD}` for what is no text.
+    pub fn deliver(&mut self, scope: Scope, name: &str, channel: &[u8], mut payload: Bytes) -> usize {
         let known = self.audiences.get_key_value(scope, name).map(|(name, _)| name);
         let Some(name) = known.or_else(|| self.server.name(scope, name)).cloned() else {
             if scope.kind != TopicKind::Pattern {
@@ -257,15 +259,16 @@ impl Registry {
             }
             return 0;
         };
+        let text = String::from_utf8_lossy(channel);
         let may_echo = self.server.has_patterns(scope.endpoint);
         if may_echo {
-            self.echoes.note_push(scope, &name, channel);
+            self.echoes.note_push(scope, &name, channel, &text);
         }
         let Self { audiences, folds, echoes, aftermath, .. } = self;
         let topics = std::iter::once(&name).chain(folds.matching(scope, &name, channel));
         let takers = topics.flat_map(|topic| {
             let live = audiences.get(scope, topic).into_iter().flat_map(Audience::live);
-            live.filter(|inbox| inbox.wants(channel)).map(move |inbox| (topic, inbox))
+            live.filter(|inbox| inbox.wants(&text)).map(move |inbox| (topic, inbox))
         });
         let (mut listeners, mut message, mut ended) = (0, None, Vec::new());
         for (topic, inbox) in takers {

@@ -102,7 +102,8 @@ pub(super) enum Step {
 /// What the server pushed.
 #[derive(Debug)]
 pub(super) enum Push<'a> {
-    Message { topic: &'a str, kind: TopicKind, channel: &'a str, payload: Bytes },
+    /// The channel is what the server says, text or not.
+    Message { topic: &'a str, kind: TopicKind, channel: &'a [u8], payload: Bytes },
     Subscribed(TopicKind, &'a str),
     Unsubscribed(TopicKind, &'a str),
 }

@@ -85,7 +85,7 @@ proptest! {
         }
         gone.iter().for_each(|name| drop(folds.remove(&pattern(name))));
         for channel in &channels {
-            let mut found: Vec<&str> = folds.matching(PATTERNS, "b/*", channel).map(|name| &**name).collect();
+            let mut found: Vec<&str> = folds.matching(PATTERNS, "b/*", channel.as_bytes()).map(|name| &**name).collect();
             found.sort_unstable();
             let matches = |name: &&str| *name != "b/*" && glob::matches(name.as_bytes(), channel.as_bytes());
             let expected: Vec<&str> = kept.iter().map(String::as_str).filter(matches).collect();

@@ -241,7 +241,7 @@ impl Play {
     fn push_message(&self, epoch: Epoch, channel: u8, number: u64) {
         let name = name(channel);
         let payload = format!("{{\"payload\":{number}}}").into();
-        let push = Push::Message { topic: &name, kind: TopicKind::Channel, channel: &name, payload };
+        let push = Push::Message { topic: &name, kind: TopicKind::Channel, channel: name.as_bytes(), payload };
         self.state().pushed(epoch, push, self.now);
     }
 
