@@ -28,11 +28,15 @@ impl<T> Scopes<T> {
     where
         T: Default,
     {
+        self.get_or_insert_with(topic, T::default)
+    }
+
+    pub(super) fn get_or_insert_with(&mut self, topic: &Topic, make: impl FnOnce() -> T) -> &mut T {
         let at = self.0.iter().position(|(known, _)| *known == topic.scope).unwrap_or_else(|| {
             self.0.push((topic.scope, HashMap::new()));
             self.0.len() - 1
         });
-        self.0[at].1.entry(Arc::clone(&topic.name)).or_default()
+        self.0[at].1.entry(Arc::clone(&topic.name)).or_insert_with(make)
     }
 
     pub(super) fn remove(&mut self, scope: Scope, name: &str) -> Option<T> {

@@ -117,8 +117,13 @@ struct Play {
 
 impl Play {
     fn new() -> Self {
+        Self::folding(FOLD_BEYOND, 32)
+    }
+
+    /// A channel is compared with at most `most_tried` patterns, however many are folded.
+    fn folding(beyond: usize, most_tried: usize) -> Self {
         Self {
-            registry: Registry::folding_beyond(FOLD_BEYOND),
+            registry: Registry { folds: Folds::trying(beyond, most_tried), ..Registry::default() },
             ears: (0..3).map(|_| Ear::new()).collect(),
             has: Vec::new(),
             denied: BTreeSet::new(),
@@ -398,8 +403,12 @@ impl Play {
 proptest! {
     /// Whatever happens in whatever order, nobody misses an event that it was live for, or gets one twice.
     #[test]
-    fn no_event_is_lost_or_doubled_whatever_folds_and_unfolds(moves in moves()) {
-        let mut play = Play::new();
+    fn no_event_is_lost_or_doubled_whatever_folds_and_unfolds(
+        beyond in 0..3_usize,
+        most_tried in proptest::sample::select(vec![1, 2, 3, 32]),
+        moves in moves(),
+    ) {
+        let mut play = Play::folding(beyond, most_tried);
         moves.iter().for_each(|step| play.make(step));
         play.settle();
         for channel in CHANNELS_TO_PUBLISH {
@@ -465,6 +474,21 @@ fn an_event_amid_the_switch_comes_once_also_on_a_channel_with_a_replacement_char
 }
 
 #[test]
+fn a_switch_between_the_two_pushes_of_one_publish_loses_nothing() {
+    for order in [["b/1?", "b/*"], ["b/*", "b/1?"]] {
+        let mut registry = Registry::folding_beyond(1);
+        let (wide, narrow, one_more) = (inbox(), inbox(), inbox());
+        registry.join(&topic(PATTERNS, "b/*"), wide.clone());
+        registry.join(&topic(PATTERNS, "b/1?"), narrow.clone());
+        settle(&mut registry);
+        registry.deliver(PATTERNS, order[0], b"b/11", Bytes::from_static(b"x"));
+        registry.join(&topic(PATTERNS, "b/1*"), one_more.clone());
+        registry.deliver(PATTERNS, order[1], b"b/11", Bytes::from_static(b"x"));
+        assert_eq!((read(&wide), read(&narrow)), (vec!["message"], vec!["message"]), "{order:?}");
+    }
+}
+
+#[test]
 fn patterns_that_were_never_asked_for_are_not_asked_for_once_they_fold() {
     let mut play = Play::new();
     joined(&mut play, &["b/1*", "b/2*", "b/*1"]);
@@ -475,6 +499,34 @@ fn patterns_that_were_never_asked_for_are_not_asked_for_once_they_fold() {
     assert_eq!(play.has, [topic(PATTERNS, "b/*")], "nor after a loss");
     play.settle();
     assert_eq!(read(&play.ears[0].inbox), ["interrupted", "resumed"]);
+}
+
+#[test]
+fn a_new_connection_asks_for_few_patterns_by_themselves() {
+    let mut play = Play::new();
+    joined(&mut play, &["b/1*", "b/2*", "b/*1"]);
+    play.settle();
+    play.leave(0, "b/*1");
+    play.settle();
+    assert_eq!(play.has, [topic(PATTERNS, "b/*")]);
+    play.cut();
+    play.settle();
+    assert_eq!(play.count_at_server("b/"), 2);
+    assert!(!play.has.contains(&topic(PATTERNS, "b/*")));
+}
+
+#[test]
+fn a_pattern_that_is_dear_to_match_stays_at_the_server_beside_the_wide_one() {
+    let mut play = Play::folding(1, 1);
+    joined(&mut play, &["b/1*", "b/2*", "b/*1"]);
+    play.settle();
+    assert_eq!(play.count_at_server("b/"), 2, "{:?}", play.has);
+    play.denied.insert("b/*1");
+    play.leave(0, "b/*1");
+    play.settle();
+    play.join(1, "b/*1");
+    play.settle();
+    assert_eq!((play.registry.wanted(), play.registry.confirmed()), (2, 2), "it needs a right of its own");
 }
 
 #[test]
