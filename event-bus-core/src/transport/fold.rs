@@ -81,7 +81,9 @@ impl Folds {
         let is_cheap = group.patterns.insert(&topic.name);
         match group.phase {
             Phase::Folded if is_cheap => Fold::Lasts(wide),
-            Phase::Apart if group.should_fold(self.beyond) && !self.barred.contains(&topic.scope.endpoint) => {
+            Phase::Apart
+                if group.should_fold(self.beyond) && !self.barred.contains(&topic.scope.endpoint) =>
+            {
                 group.phase = Phase::Folded;
                 Fold::Begins(wide)
             }
@@ -112,6 +114,15 @@ impl Folds {
         true
     }
 
+    /// Whether patterns may be folded at `endpoint`, from the next connection on.
+    pub(super) fn allow(&mut self, endpoint: Endpoint, is_allowed: bool) {
+        if is_allowed {
+            self.barred.remove(&endpoint);
+        } else {
+            self.barred.insert(endpoint);
+        }
+    }
+
     /// There will be another connection to `endpoint`, with nothing subscribed: what was refused may not be now, and where
     /// few are left, they need no wide pattern.
     pub(super) fn reconsider(&mut self, endpoint: Endpoint) -> Reconsidered {
@@ -138,8 +149,8 @@ impl Folds {
     }
 
     /// All wide patterns of `endpoint` into which something is folded.
-    pub(super) fn wide_ones(&mut self, endpoint: Endpoint) -> Vec<Topic> {
-        let groups = self.groups.at_mut(endpoint).filter(|(_, _, group)| group.phase == Phase::Folded);
+    pub(super) fn wide_ones(&self, endpoint: Endpoint) -> Vec<Topic> {
+        let groups = self.groups.at(endpoint).filter(|(_, _, group)| group.phase == Phase::Folded);
         groups.map(|(scope, bus, _)| wide_of(scope, bus)).collect()
     }
 
@@ -151,11 +162,14 @@ impl Folds {
         is_folded.then(|| wide_of(topic.scope, bus))
     }
 
+    /// Whether patterns are folded into `wide`.
+    pub(super) fn is_folded(&self, wide: &Topic) -> bool {
+        self.group_of(wide.scope, &wide.name).is_some_and(|group| group.phase == Phase::Folded)
+    }
+
     /// The patterns that are folded into `wide`.
     pub(super) fn patterns_into(&self, wide: &Topic) -> Vec<Topic> {
-        let is_folded =
-            self.group_of(wide.scope, &wide.name).is_some_and(|group| group.phase == Phase::Folded);
-        if is_folded { self.patterns_of(wide) } else { Vec::new() }
+        if self.is_folded(wide) { self.patterns_of(wide) } else { Vec::new() }
     }
 
     /// The patterns of the bus of `wide` that can be folded; none, if it is no such pattern.

@@ -57,6 +57,12 @@ impl<T> Scopes<T> {
     }
 
     /// All of one endpoint, in whatever scope.
+    pub(super) fn at(&self, endpoint: Endpoint) -> impl Iterator<Item = (Scope, &Arc<str>, &T)> {
+        let scopes = self.0.iter().filter(move |(scope, _)| scope.endpoint == endpoint);
+        scopes.flat_map(|(scope, names)| names.iter().map(|(name, value)| (*scope, name, value)))
+    }
+
+    /// The same, to be changed.
     pub(super) fn at_mut(&mut self, endpoint: Endpoint) -> impl Iterator<Item = (Scope, &Arc<str>, &mut T)> {
         let scopes = self.0.iter_mut().filter(move |(scope, _)| scope.endpoint == endpoint);
         scopes.flat_map(|(scope, names)| names.iter_mut().map(|(name, value)| (*scope, name, value)))

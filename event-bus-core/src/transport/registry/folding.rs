@@ -29,9 +29,39 @@ impl Registry {
             self.carry(topic, self.server.is_subscribed(&wide));
             return Refusal::default();
         }
-        let is_unfolded = self.folds.refuse(topic);
-        let live = if is_unfolded { self.unfold(topic) } else { Vec::new() };
+        let live = self.do_without(topic);
+        let is_unfolded = live.is_some();
+        let live = live.unwrap_or_default();
         Refusal { is_denied: true, listeners: self.evict(topic), is_unfolded, live }
+    }
+
+    /// Whether others are folded into `topic`, which can be [done without](Self::do_without).
+    #[must_use]
+    pub fn is_wide(&self, topic: &Topic) -> bool {
+        self.folds.is_folded(topic)
+    }
+
+    /// The server does not take `topic`. If it is a wide pattern, those that were folded into it are asked for by
+    /// themselves, until there is another connection; returns the ones that are live from now on. Whoever wants `topic` itself
+    /// is not refused it: it is asked for again.
+    pub fn do_without(&mut self, topic: &Topic) -> Option<Vec<Topic>> {
+        if !self.folds.refuse(topic) {
+            return None;
+        }
+        self.unconfirm(topic.scope, &topic.name);
+        Some(self.unfold(topic))
+    }
+
+    /// Whether a wide pattern is confirmed, so that the server sends more than is listened to.
+    #[must_use]
+    pub fn is_flooded(&self, endpoint: Endpoint) -> bool {
+        self.folds.wide_ones(endpoint).iter().any(|wide| self.server.is_subscribed(wide))
+    }
+
+    /// Whether patterns may be folded at `endpoint`; they may unless this has said that they may not. What is folded stays
+    /// so until the connection is [cut off](Self::cut_off).
+    pub fn allow_folding(&mut self, endpoint: Endpoint, is_allowed: bool) {
+        self.folds.allow(endpoint, is_allowed);
     }
 
     /// Nothing is subscribed at `endpoint`: it is decided anew which patterns are folded there.

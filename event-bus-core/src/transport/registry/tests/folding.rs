@@ -38,14 +38,18 @@ enum Move {
     Ask {
         max: usize,
     },
-    /// The same, but the server is not ready to subscribe, or does not unsubscribe.
+    /// The same, but the server is not ready to subscribe, or does not unsubscribe; a wide pattern that comes alone it
+    /// does not take at all.
     AskInVain,
     Publish(usize),
     /// The next of what the server has pushed arrives.
     Hear,
     /// The server's last no arrives: a task brings it, whatever the connection has pushed meanwhile.
     HearRefusal,
-    Cut,
+    /// The connection is lost, and patterns may be folded over the next one, or not.
+    Cut {
+        is_allowed: bool,
+    },
     /// The server ends a subscription by itself.
     End(usize),
     /// From now on, or no longer, the server refuses this.
@@ -61,7 +65,7 @@ fn moves() -> impl Strategy<Value = Vec<Move>> {
         12 => (0..CHANNELS_TO_PUBLISH.len()).prop_map(Move::Publish),
         30 => Just(Move::Hear),
         4 => Just(Move::HearRefusal),
-        1 => Just(Move::Cut),
+        1 => any::<bool>().prop_map(|is_allowed| Move::Cut { is_allowed }),
         1 => (0..TOPICS.len()).prop_map(Move::End),
         1 => (0..TOPICS.len()).prop_map(Move::Deny),
     ];
@@ -144,7 +148,10 @@ impl Play {
             Move::Publish(channel) => self.publish(CHANNELS_TO_PUBLISH[channel]),
             Move::Hear => _ = self.hear(),
             Move::HearRefusal => _ = self.hear_refusal(),
-            Move::Cut => self.cut(),
+            Move::Cut { is_allowed } => {
+                self.registry.allow_folding(Endpoint(0), is_allowed);
+                self.cut();
+            }
             Move::End(topic) => self.end(&topic_of(TOPICS[topic])),
             Move::Deny(topic) => {
                 if !self.denied.remove(TOPICS[topic]) {
@@ -225,6 +232,11 @@ impl Play {
             return;
         }
         match self.registry.next_request(2) {
+            Some(Request::Subscribe(scope, names)) if self.registry.is_wide(&topic(scope, &names[0])) => {
+                names.iter().for_each(|name| self.registry.unconfirm(scope, name));
+                let live = self.registry.do_without(&topic(scope, &names[0]));
+                self.believe(&live.unwrap());
+            }
             Some(Request::Subscribe(scope, names)) => {
                 names.iter().for_each(|name| self.registry.unconfirm(scope, name));
             }
@@ -513,6 +525,39 @@ fn a_new_connection_asks_for_few_patterns_by_themselves() {
     play.settle();
     assert_eq!(play.count_at_server("b/"), 2);
     assert!(!play.has.contains(&topic(PATTERNS, "b/*")));
+}
+
+#[test]
+fn a_connection_over_which_nothing_may_be_folded_asks_for_all_patterns() {
+    let mut play = Play::new();
+    joined(&mut play, &["b/1*", "b/2*", "b/*1"]);
+    assert!(!play.registry.is_flooded(Endpoint(0)));
+    play.settle();
+    assert!(play.registry.is_flooded(Endpoint(0)));
+    play.make(&Move::Cut { is_allowed: false });
+    play.settle();
+    joined(&mut play, &["b/?2"]);
+    play.settle();
+    assert_eq!(play.count_at_server("b/"), 4);
+    assert!(!play.registry.is_flooded(Endpoint(0)));
+    play.make(&Move::Cut { is_allowed: true });
+    play.settle();
+    assert_eq!(play.has, [topic(PATTERNS, "b/*")]);
+}
+
+#[test]
+fn a_wide_pattern_that_the_server_does_not_take_is_done_without() {
+    let mut play = Play::new();
+    joined(&mut play, &["b/1*", "b/2*"]);
+    play.settle();
+    joined(&mut play, &["b/*1"]);
+    play.join(1, "b/*");
+    assert!(play.registry.next_request(9).is_some());
+    assert_eq!(play.registry.do_without(&topic_of("b/1*")), None);
+    assert_eq!(play.registry.do_without(&topic_of("b/*")), Some(vec![]));
+    play.settle();
+    assert_eq!(play.count_at_server("b/"), 4, "who wants all of the bus asks again");
+    assert_eq!(read(&play.ears[0].inbox), [""; 0], "nobody was told anything");
 }
 
 #[test]
