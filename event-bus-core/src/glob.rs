@@ -1,4 +1,5 @@
-//! Glob matching exactly as Redis does it (`stringmatchlen`), byte by byte, in linear memory.
+//! Glob matching exactly as Redis does it (`stringmatchlen`), byte by byte, in no
+//! more steps than pattern times text, and without memory of its own.
 //! Only the matcher lives here; which patterns a user may write is decided in `channel.rs`.
 
 /// Whether `text` matches `pattern` by Redis's rules.

@@ -106,7 +106,93 @@ async fn each_bus_of_a_transport_folds_by_itself() {
     }
 }
 
-/// Publishes 1, 2, 3, … to `a/b`, one after the other.
+fn publish_raw(server: &RedisServer, channel: &[u8], number: u64) {
+    let mut connection = redis::Client::open(server.url()).unwrap().get_connection().unwrap();
+    let event = format!("{{\"payload\":{{\"source\":\"s\",\"number\":{number}}}}}");
+    let _: i64 = redis::cmd("PUBLISH").arg(channel).arg(event).query(&mut connection).unwrap();
+}
+
+/// A foreign publisher may use any bytes: what a pattern hears must not depend on how many others there are.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_channel_that_is_no_text_is_heard_by_the_same_patterns_folded_or_not() {
+    let server = RedisServer::start();
+    for beyond in [usize::MAX, 2] {
+        let bus = connect(config(&server).fold_patterns_beyond(beyond)).await;
+        let mut one_byte = bus.listen(pattern("a/?")).await.unwrap();
+        let mut three_bytes = bus.listen(pattern("a/???")).await.unwrap();
+        let mut others = Vec::new();
+        for number in 0..5 {
+            others.push(bus.listen(pattern(format!("{number}/*"))).await.unwrap());
+        }
+        eventually("settled", || patterns(&server) == if beyond == 2 { 1 } else { 7 }).await;
+        publish_raw(&server, b"numbered/a/\xff", 1);
+        publish_raw(&server, b"numbered/a/b", 2);
+        publish_raw(&server, b"numbered/a/\xff\xff\xff", 3);
+        publish_raw(&server, "numbered/a/\u{FFFD}".as_bytes(), 4);
+        for number in [1, 2] {
+            assert_eq!(item(&mut one_byte).await.unwrap(), number, "beyond {beyond}");
+        }
+        for number in [3, 4] {
+            assert_eq!(item(&mut three_bytes).await.unwrap(), number, "beyond {beyond}");
+        }
+        drop((bus, one_byte, three_bytes, others));
+        eventually("no pattern", || patterns(&server) == 0).await;
+    }
+}
+
+/// One listener to one pattern, while others make it fold. The channels are shown with U+FFFD, the second as a stand-in.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_event_is_doubled_while_patterns_fold_whatever_the_channel() {
+    let server = RedisServer::start();
+    for round in 0..20 {
+        let bus = connect(config(&server).fold_patterns_beyond(8)).await;
+        let mut events = bus.listen(pattern("a/*")).await.unwrap();
+        let stop = Arc::new(AtomicBool::new(false));
+        let publisher = {
+            let (url, stop) = (server.url(), Arc::clone(&stop));
+            let channel: &[u8] =
+                if round % 2 == 0 { "numbered/a/\u{FFFD}".as_bytes() } else { b"numbered/a/\xFF" };
+            std::thread::spawn(move || publish_until(&url, channel, &stop))
+        };
+        let mut others = Vec::new();
+        for number in 0..10 {
+            others.push(bus.listen(pattern(format!("{number}/*"))).await.unwrap());
+        }
+        eventually("they are folded", || patterns(&server) == 1).await;
+        stop.store(true, Ordering::Relaxed);
+        let last = publisher.join().unwrap();
+        let mut before = item(&mut events).await.unwrap();
+        while before < last {
+            let number = item(&mut events).await.unwrap();
+            assert_eq!(number, before + 1, "round {round}");
+            before = number;
+        }
+        drop((events, others, bus));
+        eventually("no pattern", || patterns(&server) == 0).await;
+    }
+}
+
+/// Publishes 1, 2, 3, … in small pipelines, and returns the last.
+fn publish_until(url: &str, channel: &[u8], stop: &AtomicBool) -> u64 {
+    let mut connection = redis::Client::open(url).unwrap().get_connection().unwrap();
+    let mut number = 0;
+    while !stop.load(Ordering::Relaxed) {
+        let mut pipe = redis::pipe();
+        for _ in 0..5 {
+            number += 1;
+            let event = format!("{{\"payload\":{{\"source\":\"s\",\"number\":{number}}}}}");
+            pipe.cmd("PUBLISH").arg(channel).arg(event).ignore();
+        }
+        pipe.query::<()>(&mut connection).unwrap();
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    number
+}
+
+/// On how many channels the publisher publishes.
+const CHANNELS: usize = 30;
+
+/// Publishes 1, 2, 3, …, each number to every channel.
 struct Publisher {
     acknowledged: Arc<AtomicU64>,
     stop: Arc<AtomicBool>,
@@ -122,7 +208,7 @@ impl Publisher {
                 let mut number = 0;
                 while !stop.load(Ordering::Relaxed) {
                     number += 1;
-                    bus.publish_to("a/b", &Numbered::new("s", number)).await.unwrap();
+                    publish_everywhere(&bus, number).await;
                     acknowledged.store(number, Ordering::SeqCst);
                     tokio::time::sleep(Duration::from_millis(2)).await; // up to 200 listeners get each of them
                 }
@@ -135,17 +221,24 @@ impl Publisher {
         self.acknowledged.load(Ordering::SeqCst)
     }
 
-    async fn stop(self) {
+    /// Returns the last number.
+    async fn stop(self) -> u64 {
         self.stop.store(true, Ordering::Relaxed);
         self.task.await.unwrap();
+        self.acknowledged.load(Ordering::SeqCst)
     }
 }
 
-/// The pattern of this number, up to 900: all of them match `a/b`, and no two are alike.
+async fn publish_everywhere(bus: &NumberedBus, number: u64) {
+    for channel in 0..CHANNELS {
+        bus.publish_to(format!("a{channel}/b"), &Numbered::new("s", number)).await.unwrap();
+    }
+}
+
+/// The pattern of this number: each channel is matched by several, and no two are alike.
 fn matching(number: usize) -> KeyPattern {
-    let digit = |number| char::from_digit(number, 30).unwrap();
-    let number = u32::try_from(number).unwrap();
-    pattern(format!("a/[b{}{}]", digit(number / 30), digit(number % 30)))
+    let digit = char::from_digit(u32::try_from(number / CHANNELS).unwrap(), 30).unwrap();
+    pattern(format!("a{}/[b{digit}]", number % CHANNELS))
 }
 
 /// A listener that must hear every number that was published after `since` had been acknowledged.
@@ -173,6 +266,32 @@ impl Witness {
             }
             before = Some(number);
         }
+    }
+
+    /// It heard everything up to `until`, once, in order, but for what was published while it had been told that it was cut
+    /// off. Returns how often that was.
+    async fn check_told(mut self, until: u64) -> usize {
+        let (mut before, mut is_whole, mut interruptions) = (None, true, 0);
+        while before.unwrap_or(self.since) < until {
+            match item(&mut self.events).await {
+                Ok(number) => {
+                    let expected = before.map_or(self.since + 2, |before| before + 1);
+                    assert!(
+                        number <= expected || !is_whole,
+                        "{number} instead of {expected}, and nothing told"
+                    );
+                    assert!(before.is_none_or(|before| before < number), "{number} after {before:?}");
+                    (before, is_whole) = (Some(number), true);
+                }
+                Err(Notice::Interrupted) => {
+                    interruptions += 1;
+                    assert!(matches!(item(&mut self.events).await, Err(Notice::Resumed { .. })));
+                    is_whole = false;
+                }
+                Err(notice) => panic!("{notice}"),
+            }
+        }
+        interruptions
     }
 }
 
@@ -214,38 +333,34 @@ async fn connections_that_are_killed_while_patterns_fold_are_told_and_heal() {
     let server = RedisServer::start();
     for _ in 0..10 {
         let bus = connect(config(&server).fold_patterns_beyond(8)).await;
+        let publisher = Arc::new(Publisher::start(bus.clone()));
         let joining = (0..60).map(|number| {
-            let bus = bus.clone();
-            tokio::spawn(async move { bus.listen(matching(number)).await })
+            let (bus, publisher) = (bus.clone(), Arc::clone(&publisher));
+            tokio::spawn(async move { Witness::listen(&bus, number, &publisher).await })
         });
         let joining: Vec<_> = joining.collect();
         for _ in 0..3 {
             tokio::task::yield_now().await;
             let _ = server.command(&["CLIENT", "KILL", "TYPE", "pubsub"]);
         }
-        let mut listeners = Vec::new();
-        for listener in joining {
-            listeners.push(within("listening", listener).await.unwrap().unwrap());
+        let mut witnesses = Vec::new();
+        for witness in joining {
+            witnesses.push(within("listening", witness).await.unwrap());
         }
-        eventually("confirmed", || bus.health().confirmed == 60 && patterns(&server) == 1).await;
+        // Not folded, if connections were lost again and again while they were.
+        eventually("confirmed", || bus.health().confirmed == 60 && [1, 60].contains(&patterns(&server)))
+            .await;
         let before = bus.health().reconnects;
         let _ = server.command(&["CLIENT", "KILL", "TYPE", "pubsub"]);
-        eventually("confirmed again", || bus.health().reconnects > before && bus.health().confirmed == 60)
-            .await;
-        bus.publish_to("a/b", &Numbered::new("s", 1)).await.unwrap();
-        for events in &mut listeners {
-            let (mut interrupted, mut resumed) = (0, 0);
-            loop {
-                match item(events).await {
-                    Ok(number) => break assert_eq!(number, 1),
-                    Err(Notice::Interrupted) => interrupted += 1,
-                    Err(Notice::Resumed { .. }) => resumed += 1,
-                    Err(notice) => panic!("{notice}"),
-                }
-            }
-            assert!(interrupted > 0 && interrupted == resumed, "{interrupted} and {resumed}");
+        let is_back = || bus.health().reconnects > before && bus.health().confirmed == 60;
+        eventually("confirmed again", is_back).await;
+        let last = Arc::into_inner(publisher).unwrap().stop().await + 1;
+        publish_everywhere(&bus, last).await;
+        for witness in witnesses {
+            assert!(witness.check_told(last).await > 0);
         }
-        assert_eq!(patterns(&server), 1);
+        drop(bus);
+        eventually("no pattern", || patterns(&server) == 0).await;
     }
 }
 
@@ -283,6 +398,44 @@ async fn a_user_without_the_right_to_the_whole_bus_keeps_his_patterns() {
     let mut fiftieth = bus.listen(pattern("50/*")).await.unwrap();
     bus.publish_to("50/x", &Numbered::new("s", 1)).await.unwrap();
     assert_eq!(item(&mut fiftieth).await.unwrap(), 1, "who may hear the bus may hear this");
+}
+
+/// A server cuts off whoever does not read what it is sent, and who listens to a whole bus is sent all of it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn quiet_listeners_on_a_busy_bus_are_not_cut_off_for_ever_for_what_they_do_not_want() {
+    let server = RedisServer::start_with(&["--client-output-buffer-limit", "pubsub 1mb 0 0"]);
+    let bus = connect(config(&server).fold_patterns_beyond(2)).await;
+    let mut listeners = Vec::new();
+    for number in 0..5 {
+        listeners.push(bus.listen(pattern(format!("quiet-{number}/*"))).await.unwrap());
+    }
+    let mut connection = redis::Client::open(server.url()).unwrap().get_connection().unwrap();
+    let mut publish_much = || {
+        let much = vec![b'x'; 2 << 20];
+        let _: i64 =
+            redis::cmd("PUBLISH").arg("numbered/busy/run").arg(&much).query(&mut connection).unwrap();
+    };
+    for times in [1, 2] {
+        eventually("they are folded", || patterns(&server) == 1 && bus.health().confirmed == 5).await;
+        publish_much();
+        eventually("a new connection", || bus.health().reconnects == times).await;
+    }
+    eventually("unfolded", || patterns(&server) == 5 && bus.health().confirmed == 5).await;
+    publish_much();
+    for (number, events) in (0..).zip(&mut listeners) {
+        bus.publish_to(format!("quiet-{number}/run"), &Numbered::new("s", number)).await.unwrap();
+        for _ in [1, 2] {
+            assert!(matches!(item(events).await, Err(Notice::Interrupted | Notice::Resumed { .. })));
+        }
+        let heard = loop {
+            match item(events).await {
+                Err(Notice::Interrupted | Notice::Resumed { .. }) => {}
+                other => break other.unwrap(),
+            }
+        };
+        assert_eq!(heard, number);
+    }
+    assert_eq!(bus.health().reconnects, 2);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

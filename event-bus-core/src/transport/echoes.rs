@@ -17,7 +17,10 @@ use crate::message::Message;
 #[derive(Debug, Default)]
 pub(super) struct Echoes {
     endpoint: Endpoint,
+    /// As it is shown.
     channel: Option<Arc<str>>,
+    /// As it is, if that is no text.
+    raw_channel: Option<Box<[u8]>>,
     /// For which it came so far.
     patterns: HashSet<Arc<str>>,
     /// Weak, so that it does not outlive its readers.
@@ -26,21 +29,26 @@ pub(super) struct Echoes {
 }
 
 impl Echoes {
-    /// A push for the topic `name` begins.
-    pub(super) fn note_push(&mut self, scope: Scope, name: &Arc<str>, channel: &str) {
+    /// A push for the topic `name` begins, on `channel`, which is shown as `text`.
+    pub(super) fn note_push(&mut self, scope: Scope, name: &Arc<str>, channel: &[u8], text: &str) {
         let is_pattern = scope.kind == TopicKind::Pattern;
         let is_echo = is_pattern
             && self.endpoint == scope.endpoint
-            && self.channel.as_deref() == Some(channel)
-            && !self.patterns.contains(name)
-            && !channel.contains(char::REPLACEMENT_CHARACTER); // stands for bytes that may have differed
+            && self.is_on(channel)
+            && !self.patterns.contains(name);
         if !is_echo {
             self.start(scope.endpoint);
-            self.channel = Some(if is_pattern { channel.into() } else { Arc::clone(name) });
+            self.channel = Some(if is_pattern { text.into() } else { Arc::clone(name) });
+            self.raw_channel = (text.as_bytes() != channel).then(|| channel.into());
         }
         if is_pattern {
             self.patterns.insert(Arc::clone(name));
         }
+    }
+
+    fn is_on(&self, channel: &[u8]) -> bool {
+        let shown = self.channel.as_deref().map(str::as_bytes);
+        self.raw_channel.as_deref().or(shown) == Some(channel)
     }
 
     /// What comes next from `endpoint` is no echo of what came before.
@@ -55,6 +63,7 @@ impl Echoes {
         self.number = NUMBERS.fetch_add(1, Ordering::Relaxed);
         self.endpoint = endpoint;
         self.channel = None;
+        self.raw_channel = None;
         self.patterns.clear();
         self.message = Weak::new();
     }

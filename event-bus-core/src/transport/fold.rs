@@ -1,25 +1,33 @@
 //! Which patterns are folded into a wider one, and which of them a channel matches. Only decides: what is subscribed for
 //! it, and who is told, stands in `registry.rs`.
 
-use std::collections::hash_map::RandomState;
-use std::collections::{BTreeMap, HashMap};
-use std::hash::BuildHasher;
+mod patterns;
+
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::scopes::Scopes;
 use super::topic::{Endpoint, Scope, Topic, TopicKind};
-use crate::glob;
+use patterns::Patterns;
+
+/// How many patterns of one bus a channel may have to be compared with here. Those that would make it more stay at the
+/// server, which compares it with every one anyway. No more than a transport folds by default: then patterns that
+/// would all be compared here are not folded at all.
+const MOST_TRIED: usize = 32;
 
 /// The patterns of a transport that somebody listens to, by what they begin with: all up to the first slash, which is
 /// the name of their bus. Those of one bus can be folded into `{bus}/*`.
 #[derive(Debug)]
 pub(super) struct Folds {
     beyond: usize,
+    most_tried: usize,
     groups: Scopes<Group>,
+    /// Nothing is folded there.
+    barred: BTreeSet<Endpoint>,
 }
 
 /// The patterns of one bus, without `{bus}/*` itself.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Group {
     phase: Phase,
     patterns: Patterns,
@@ -27,10 +35,11 @@ struct Group {
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Phase {
-    /// They are few: each is subscribed.
+    /// Each is subscribed: they are few, or finding those that a channel matches would be dear.
     #[default]
     Apart,
-    /// The wide one is needed instead, until nobody wants any of them: a server stays slow after many were removed.
+    /// The wide one is needed instead, until nobody wants any of them or the connection is lost: a server stays slow after
+    /// many were removed.
     Folded,
     /// The server refuses the wide one: each is subscribed, however many they are.
     Refused,
@@ -39,6 +48,7 @@ enum Phase {
 /// What a new pattern means for those of its bus.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Fold {
+    /// It is subscribed for itself.
     Apart,
     /// This one is one too many: all are folded into this wide pattern from now on.
     Begins(Topic),
@@ -46,25 +56,38 @@ pub(super) enum Fold {
     Lasts(Topic),
 }
 
+/// Which wide patterns are needed for a new connection that were not before, and the other way round.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Reconsidered {
+    pub(super) begins: Vec<Topic>,
+    pub(super) ends: Vec<Topic>,
+}
+
 impl Folds {
     /// Folds the patterns of a bus if there are more than `beyond`; never, with `usize::MAX`.
     pub(super) fn beyond(beyond: usize) -> Self {
-        Self { beyond, groups: Scopes::default() }
+        Self::trying(beyond, MOST_TRIED)
+    }
+
+    pub(super) fn trying(beyond: usize, most_tried: usize) -> Self {
+        Self { beyond, most_tried, groups: Scopes::default(), barred: BTreeSet::new() }
     }
 
     /// Somebody wants `topic`, and nobody did before.
     pub(super) fn add(&mut self, topic: &Topic) -> Fold {
         let Some(bus) = self.bus_of(topic) else { return Fold::Apart };
         let (wide, bus) = (wide_of(topic.scope, bus), Topic { scope: topic.scope, name: bus.into() });
-        let group = self.groups.get_or_default(&bus);
-        group.patterns.insert(&topic.name);
+        let group = self.groups.get_or_insert_with(&bus, || Group::trying(self.most_tried));
+        let is_cheap = group.patterns.insert(&topic.name);
         match group.phase {
-            Phase::Folded => Fold::Lasts(wide),
-            Phase::Apart if group.patterns.count > self.beyond => {
+            Phase::Folded if is_cheap => Fold::Lasts(wide),
+            Phase::Apart
+                if group.should_fold(self.beyond) && !self.barred.contains(&topic.scope.endpoint) =>
+            {
                 group.phase = Phase::Folded;
                 Fold::Begins(wide)
             }
-            Phase::Apart | Phase::Refused => Fold::Apart,
+            Phase::Folded | Phase::Apart | Phase::Refused => Fold::Apart,
         }
     }
 
@@ -73,12 +96,14 @@ impl Folds {
         let bus = self.bus_of(topic)?;
         let group = self.groups.get_mut(topic.scope, bus)?;
         group.patterns.remove(&topic.name);
-        if group.patterns.count > 0 || group.phase == Phase::Refused {
-            return None;
+        let is_over = group.phase == Phase::Folded && group.patterns.count() == 0;
+        if is_over {
+            group.phase = Phase::Apart;
         }
-        let is_folded = group.phase == Phase::Folded;
-        self.groups.remove(topic.scope, bus);
-        is_folded.then(|| wide_of(topic.scope, bus))
+        if group.is_unused() && group.phase != Phase::Refused {
+            self.groups.remove(topic.scope, bus);
+        }
+        is_over.then(|| wide_of(topic.scope, bus))
     }
 
     /// The server refuses `wide`, and will until there is another connection. `false` if nothing is folded into it.
@@ -89,32 +114,43 @@ impl Folds {
         true
     }
 
-    /// There will be another connection to `endpoint`, whose server may be of another mind. Returns the wide patterns
-    /// that are to be tried again.
-    pub(super) fn reconsider(&mut self, endpoint: Endpoint) -> Vec<Topic> {
-        let mut again = Vec::new();
-        let mut empty = Vec::new();
+    /// Whether patterns may be folded at `endpoint`, from the next connection on.
+    pub(super) fn allow(&mut self, endpoint: Endpoint, is_allowed: bool) {
+        if is_allowed {
+            self.barred.remove(&endpoint);
+        } else {
+            self.barred.insert(endpoint);
+        }
+    }
+
+    /// There will be another connection to `endpoint`, with nothing subscribed: what was refused may not be now, and where
+    /// few are left, they need no wide pattern.
+    pub(super) fn reconsider(&mut self, endpoint: Endpoint) -> Reconsidered {
+        let mut news = Reconsidered::default();
+        let mut unused = Vec::new();
+        let is_barred = self.barred.contains(&endpoint);
         for (scope, bus, group) in self.groups.at_mut(endpoint) {
-            if group.phase != Phase::Refused {
-                continue;
+            group.patterns.reconsider();
+            let is_folded = !is_barred && group.should_fold(self.beyond);
+            let phase = if is_folded { Phase::Folded } else { Phase::Apart };
+            match std::mem::replace(&mut group.phase, phase) {
+                Phase::Folded if !is_folded => news.ends.push(wide_of(scope, bus)),
+                Phase::Apart | Phase::Refused if is_folded => news.begins.push(wide_of(scope, bus)),
+                _ => {}
             }
-            group.phase = Phase::Apart;
-            if group.patterns.count > self.beyond {
-                group.phase = Phase::Folded;
-                again.push(wide_of(scope, bus));
-            } else if group.patterns.count == 0 {
-                empty.push((scope, Arc::clone(bus)));
+            if group.is_unused() {
+                unused.push((scope, Arc::clone(bus)));
             }
         }
-        for (scope, bus) in empty {
+        for (scope, bus) in unused {
             self.groups.remove(scope, &bus);
         }
-        again
+        news
     }
 
     /// All wide patterns of `endpoint` into which something is folded.
-    pub(super) fn wide_ones(&mut self, endpoint: Endpoint) -> Vec<Topic> {
-        let groups = self.groups.at_mut(endpoint).filter(|(_, _, group)| group.phase == Phase::Folded);
+    pub(super) fn wide_ones(&self, endpoint: Endpoint) -> Vec<Topic> {
+        let groups = self.groups.at(endpoint).filter(|(_, _, group)| group.phase == Phase::Folded);
         groups.map(|(scope, bus, _)| wide_of(scope, bus)).collect()
     }
 
@@ -122,17 +158,21 @@ impl Folds {
     pub(super) fn wide_one_for(&self, topic: &Topic) -> Option<Topic> {
         let bus = self.bus_of(topic)?;
         let group = self.groups.get(topic.scope, bus)?;
-        (group.phase == Phase::Folded).then(|| wide_of(topic.scope, bus))
+        let is_folded = group.phase == Phase::Folded && !group.patterns.is_apart(&topic.name);
+        is_folded.then(|| wide_of(topic.scope, bus))
+    }
+
+    /// Whether patterns are folded into `wide`.
+    pub(super) fn is_folded(&self, wide: &Topic) -> bool {
+        self.group_of(wide.scope, &wide.name).is_some_and(|group| group.phase == Phase::Folded)
     }
 
     /// The patterns that are folded into `wide`.
     pub(super) fn patterns_into(&self, wide: &Topic) -> Vec<Topic> {
-        let is_folded =
-            self.group_of(wide.scope, &wide.name).is_some_and(|group| group.phase == Phase::Folded);
-        if is_folded { self.patterns_of(wide) } else { Vec::new() }
+        if self.is_folded(wide) { self.patterns_of(wide) } else { Vec::new() }
     }
 
-    /// The patterns of the bus of `wide`; none, if it is no such pattern.
+    /// The patterns of the bus of `wide` that can be folded; none, if it is no such pattern.
     pub(super) fn patterns_of(&self, wide: &Topic) -> Vec<Topic> {
         let names = self.group_of(wide.scope, &wide.name).into_iter().flat_map(|group| group.patterns.iter());
         names.map(|name| Topic { scope: wide.scope, name: Arc::clone(name) }).collect()
@@ -143,10 +183,10 @@ impl Folds {
         &'a self,
         scope: Scope,
         wide: &str,
-        channel: &'a str,
+        channel: &'a [u8],
     ) -> impl Iterator<Item = &'a Arc<str>> + use<'a> {
         let group = self.group_of(scope, wide).filter(|group| group.phase == Phase::Folded);
-        group.into_iter().flat_map(move |group| group.patterns.matching(channel.as_bytes()))
+        group.into_iter().flat_map(move |group| group.patterns.matching(channel))
     }
 
     fn group_of(&self, scope: Scope, wide: &str) -> Option<&Group> {
@@ -170,6 +210,21 @@ impl Default for Folds {
     }
 }
 
+impl Group {
+    fn trying(most_tried: usize) -> Self {
+        Self { phase: Phase::default(), patterns: Patterns::trying(most_tried) }
+    }
+
+    /// They are many, and there are not as many beside them that the server would have to be asked for all the same.
+    fn should_fold(&self, beyond: usize) -> bool {
+        self.patterns.count() > beyond && self.patterns.count_apart() <= beyond
+    }
+
+    fn is_unused(&self) -> bool {
+        self.patterns.count() + self.patterns.count_apart() == 0
+    }
+}
+
 /// The bus whose patterns `wide` stands for, with its slash.
 fn bus_in(wide: &str) -> Option<&str> {
     wide.strip_suffix('*').filter(|bus| bus.find('/').is_some_and(|slash| slash + 1 == bus.len()))
@@ -177,64 +232,6 @@ fn bus_in(wide: &str) -> Option<&str> {
 
 fn wide_of(scope: Scope, bus: &str) -> Topic {
     Topic { scope, name: format!("{bus}*").into() }
-}
-
-/// Patterns, by the text that they begin and end with: of those that differ in it, only the ones that a channel can match
-/// are looked at, however many there are.
-#[derive(Debug, Default)]
-struct Patterns {
-    count: usize,
-    /// By how long both ends are: few lengths.
-    by_ends: BTreeMap<(usize, usize), ByHash>,
-    hashes: RandomState,
-}
-
-/// By a hash of both ends. Those that share it are told apart by matching.
-type ByHash = HashMap<u64, Vec<Arc<str>>>;
-
-impl Patterns {
-    fn insert(&mut self, pattern: &Arc<str>) {
-        let (lengths, hash) = self.place_of(pattern);
-        self.by_ends.entry(lengths).or_default().entry(hash).or_default().push(Arc::clone(pattern));
-        self.count += 1;
-    }
-
-    fn remove(&mut self, pattern: &str) {
-        let (lengths, hash) = self.place_of(pattern);
-        let Some(by_hash) = self.by_ends.get_mut(&lengths) else { return };
-        let Some(alike) = by_hash.get_mut(&hash) else { return };
-        let Some(at) = alike.iter().position(|known| **known == *pattern) else { return };
-        alike.swap_remove(at);
-        self.count -= 1;
-        if alike.is_empty() {
-            by_hash.remove(&hash);
-        }
-        if by_hash.is_empty() {
-            self.by_ends.remove(&lengths);
-        }
-    }
-
-    fn iter(&self) -> impl Iterator<Item = &Arc<str>> {
-        self.by_ends.values().flat_map(HashMap::values).flatten()
-    }
-
-    fn matching<'a>(&'a self, channel: &'a [u8]) -> impl Iterator<Item = &'a Arc<str>> {
-        let candidates = self.by_ends.iter().filter_map(move |((before, behind), by_hash)| {
-            let (prefix, rest) = channel.split_at_checked(*before)?;
-            let suffix = &rest[rest.len().checked_sub(*behind)?..];
-            by_hash.get(&self.hash(prefix, suffix))
-        });
-        candidates.flatten().filter(move |pattern| glob::matches(pattern.as_bytes(), channel))
-    }
-
-    fn place_of(&self, pattern: &str) -> ((usize, usize), u64) {
-        let (prefix, suffix) = glob::literal_ends(pattern.as_bytes());
-        ((prefix.len(), suffix.len()), self.hash(&prefix, &suffix))
-    }
-
-    fn hash(&self, prefix: &[u8], suffix: &[u8]) -> u64 {
-        self.hashes.hash_one((prefix, suffix))
-    }
 }
 
 #[cfg(test)]

@@ -1,5 +1,8 @@
 //! Who listens to what, and by which topic at the server each is served: its own, or a wider pattern. Does no IO and knows
-//! no connection. What the server has stands in `subscriptions.rs`, which patterns fold in `fold.rs`.
+//! no connection. What the server has stands in `subscriptions.rs`, how listeners come to be served by a wider pattern and
+//! back in `registry/folding.rs`.
+
+mod folding;
 
 use std::sync::Arc;
 
@@ -16,6 +19,8 @@ use super::topic::{Endpoint, Scope, Topic, TopicKind};
 use crate::channel::Channel;
 use crate::message::Message;
 
+pub use folding::Refusal;
+
 /// The subscriptions of one transport. Not synchronised: its owner decides under which lock, and so which
 /// changes are seen together, and [takes](Self::take_aftermath) before unlocking what is to happen after it.
 #[derive(Debug, Default)]
@@ -29,20 +34,6 @@ pub struct Registry {
     /// One publish comes once for its channel and once for each pattern: who has it already.
     echoes: Echoes,
     aftermath: Aftermath,
-}
-
-/// What comes of a refusal.
-#[derive(Debug, Default)]
-#[must_use = "whoever waits is to be answered, and whoever listened is to be ended"]
-pub struct Refusal {
-    /// Nobody may listen to the topic. `false` if a wider pattern serves those who want it, or may yet.
-    pub is_denied: bool,
-    /// Who listened to it, to be [ended](Inbox::end) outside of the lock under which the registry stands.
-    pub listeners: Vec<Inbox>,
-    /// It was a wide pattern, into which others were folded: each is asked for by itself from now on.
-    pub is_unfolded: bool,
-    /// Topics whose listeners are live from now on.
-    pub live: Vec<Topic>,
 }
 
 impl Registry {
@@ -162,19 +153,6 @@ impl Registry {
         }
     }
 
-    /// The server does not let us subscribe to `topic`. Of a pattern that a wide one serves, or may yet, nobody is denied;
-    /// and of a wide one only those who want it for itself.
-    pub fn refuse(&mut self, topic: &Topic) -> Refusal {
-        self.unconfirm(topic.scope, &topic.name);
-        if let Some(wide) = self.folds.wide_one_for(topic) {
-            self.carry(topic, self.server.is_subscribed(&wide));
-            return Refusal::default();
-        }
-        let is_unfolded = self.folds.refuse(topic);
-        let live = if is_unfolded { self.unfold(topic) } else { Vec::new() };
-        Refusal { is_denied: true, listeners: self.evict(topic), is_unfolded, live }
-    }
-
     /// The connection to `endpoint` is gone and all its subscriptions with it: their listeners are told.
     pub fn cut_off(&mut self, endpoint: Endpoint) {
         self.echoes.forget(endpoint);
@@ -182,52 +160,7 @@ impl Registry {
         for (_, _, audience) in self.audiences.at_mut(endpoint) {
             self.confirmed -= usize::from(audience.cut_off(&mut self.aftermath));
         }
-        for wide in self.folds.reconsider(endpoint) {
-            self.server.hold(&wide);
-        }
-        for wide in self.folds.wide_ones(endpoint) {
-            self.fold(&wide);
-        }
-    }
-
-    /// Patterns are folded into `wide` from now on: all that there are if the server has confirmed it, which are
-    /// returned; else those that are not on their way to being subscribed themselves.
-    fn fold(&mut self, wide: &Topic) -> Vec<Topic> {
-        let is_confirmed = self.server.is_subscribed(wide);
-        let patterns = self.folds.patterns_into(wide);
-        patterns.iter().for_each(|pattern| self.carry(pattern, is_confirmed));
-        if is_confirmed { patterns } else { Vec::new() }
-    }
-
-    /// `pattern` is served by a wide one. What is subscribed for itself serves it until that is confirmed: both push
-    /// from then on until the narrow one is let go, and inboxes take each publish once.
-    fn carry(&mut self, pattern: &Topic, is_confirmed: bool) {
-        let may_switch = is_confirmed || self.server.is_absent(pattern);
-        let audience = self.audiences.get_mut(pattern.scope, &pattern.name).filter(|_| may_switch);
-        if audience.is_some_and(|audience| !std::mem::replace(&mut audience.is_folded, true)) {
-            self.server.release(pattern);
-        }
-        if is_confirmed {
-            self.go_live(pattern);
-        }
-    }
-
-    /// Each of the patterns that were folded into `wide` is subscribed for itself. Returns those that are already.
-    fn unfold(&mut self, wide: &Topic) -> Vec<Topic> {
-        self.server.release(wide);
-        let mut live = Vec::new();
-        for pattern in self.folds.patterns_of(wide) {
-            let audience = self.audiences.get_mut(pattern.scope, &pattern.name);
-            if !audience.is_some_and(|audience| std::mem::take(&mut audience.is_folded)) {
-                continue;
-            }
-            self.server.hold(&pattern);
-            if self.server.is_subscribed(&pattern) {
-                self.go_live(&pattern);
-                live.push(pattern);
-            }
-        }
-        live
+        self.refold(endpoint);
     }
 
     fn go_live(&mut self, topic: &Topic) {
@@ -248,8 +181,9 @@ impl Registry {
 
     /// Hands `payload`, which came on `channel` for the topic `name`, to everybody who is served by that and whose `listen`
     /// has been confirmed, and returns how many these are. Whoever got the same publish for another topic does not get
-    /// it again. Inboxes that have ended leave.
-    pub fn deliver(&mut self, scope: Scope, name: &str, channel: &str, mut payload: Bytes) -> usize {
+    /// it again. Inboxes that have ended leave. A foreign publisher may use any bytes as a channel under a pattern: they
+    /// are matched as they are, and shown with `\u{FFFD}` for what is no text.
+    pub fn deliver(&mut self, scope: Scope, name: &str, channel: &[u8], mut payload: Bytes) -> usize {
         let known = self.audiences.get_key_value(scope, name).map(|(name, _)| name);
         let Some(name) = known.or_else(|| self.server.name(scope, name)).cloned() else {
             if scope.kind != TopicKind::Pattern {
@@ -257,15 +191,16 @@ impl Registry {
             }
             return 0;
         };
+        let text = String::from_utf8_lossy(channel);
         let may_echo = self.server.has_patterns(scope.endpoint);
         if may_echo {
-            self.echoes.note_push(scope, &name, channel);
+            self.echoes.note_push(scope, &name, channel, &text);
         }
         let Self { audiences, folds, echoes, aftermath, .. } = self;
         let topics = std::iter::once(&name).chain(folds.matching(scope, &name, channel));
         let takers = topics.flat_map(|topic| {
             let live = audiences.get(scope, topic).into_iter().flat_map(Audience::live);
-            live.filter(|inbox| inbox.wants(channel)).map(move |inbox| (topic, inbox))
+            live.filter(|inbox| inbox.wants(&text)).map(move |inbox| (topic, inbox))
         });
         let (mut listeners, mut message, mut ended) = (0, None, Vec::new());
         for (topic, inbox) in takers {

@@ -28,11 +28,15 @@ impl<T> Scopes<T> {
     where
         T: Default,
     {
+        self.get_or_insert_with(topic, T::default)
+    }
+
+    pub(super) fn get_or_insert_with(&mut self, topic: &Topic, make: impl FnOnce() -> T) -> &mut T {
         let at = self.0.iter().position(|(known, _)| *known == topic.scope).unwrap_or_else(|| {
             self.0.push((topic.scope, HashMap::new()));
             self.0.len() - 1
         });
-        self.0[at].1.entry(Arc::clone(&topic.name)).or_default()
+        self.0[at].1.entry(Arc::clone(&topic.name)).or_insert_with(make)
     }
 
     pub(super) fn remove(&mut self, scope: Scope, name: &str) -> Option<T> {
@@ -53,6 +57,12 @@ impl<T> Scopes<T> {
     }
 
     /// All of one endpoint, in whatever scope.
+    pub(super) fn at(&self, endpoint: Endpoint) -> impl Iterator<Item = (Scope, &Arc<str>, &T)> {
+        let scopes = self.0.iter().filter(move |(scope, _)| scope.endpoint == endpoint);
+        scopes.flat_map(|(scope, names)| names.iter().map(|(name, value)| (*scope, name, value)))
+    }
+
+    /// The same, to be changed.
     pub(super) fn at_mut(&mut self, endpoint: Endpoint) -> impl Iterator<Item = (Scope, &Arc<str>, &mut T)> {
         let scopes = self.0.iter_mut().filter(move |(scope, _)| scope.endpoint == endpoint);
         scopes.flat_map(|(scope, names)| names.iter_mut().map(|(name, value)| (*scope, name, value)))

@@ -51,6 +51,7 @@ impl Subscriptions {
     /// One less does.
     pub(super) fn release(&mut self, topic: &Topic) {
         if let Some(entry) = self.entry(topic) {
+            debug_assert!(entry.holds > 0, "nobody needed {topic:?}");
             entry.holds = entry.holds.saturating_sub(1);
             self.unsettle(topic);
         }

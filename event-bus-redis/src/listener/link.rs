@@ -107,11 +107,10 @@ impl Line {
         let mut next = || data.next().and_then(bytes);
         let heard = match kind {
             PushKind::Message => next().zip(next()).map(|(name, payload)| {
-                let name = text(&name);
-                self.message(TopicKind::Channel, &name, &name, payload);
+                self.message(TopicKind::Channel, &text(&name), &name, payload);
             }),
             PushKind::PMessage => next().zip(next()).zip(next()).map(|((pattern, channel), payload)| {
-                self.message(TopicKind::Pattern, &text(&pattern), &text(&channel), payload);
+                self.message(TopicKind::Pattern, &text(&pattern), &channel, payload);
             }),
             PushKind::Subscribe => next().map(|name| self.subscribed(TopicKind::Channel, &text(&name))),
             PushKind::PSubscribe => next().map(|name| self.subscribed(TopicKind::Pattern, &text(&name))),
@@ -124,7 +123,7 @@ impl Line {
         }
     }
 
-    fn message(&self, kind: TopicKind, topic: &str, channel: &str, payload: Bytes) {
+    fn message(&self, kind: TopicKind, topic: &str, channel: &[u8], payload: Bytes) {
         self.ear.pushed(self.epoch, Push::Message { topic, kind, channel, payload });
     }
 
@@ -151,7 +150,7 @@ fn bytes(value: Value) -> Option<Bytes> {
     }
 }
 
-/// Foreign publishers may use any bytes as a channel under a pattern; we can only show those that are no text.
+/// What we subscribe to is text.
 fn text(name: &Bytes) -> std::borrow::Cow<'_, str> {
     String::from_utf8_lossy(name)
 }

@@ -1,13 +1,16 @@
 //! What the listener knows and what it does next, without any IO: the task in `task.rs` carries out the steps
 //! and reports what came of them; the connection in `link.rs` reports what the server pushed.
 
+mod answers;
+mod report;
+mod steps;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use event_bus_core::transport::{
-    Aftermath, Backoff, Endpoint, Health, Inbox, InboxId, LinkHealth, LinkState, Refusal, Registry, Request,
-    Scope, Topic, TopicKind,
+    Aftermath, Backoff, Endpoint, Inbox, InboxId, LinkState, Registry, Scope, Topic, TopicKind,
 };
 use event_bus_core::{Error, ErrorKind, Result};
 use tokio::sync::oneshot;
@@ -16,6 +19,7 @@ use tokio::time::Instant;
 use super::fences::Fences;
 use super::waiters::{Answer, Waiters};
 use crate::error::closed;
+pub(super) use steps::Step;
 
 /// How many names one command may carry: the server and the connection stay responsive in between.
 const CHUNK: usize = 512;
@@ -23,6 +27,9 @@ const CHUNK: usize = 512;
 /// A connection that lived this long has earned a fresh start of the backoff. One that a server cuts off again
 /// and again, for example for its output buffer, has not.
 const STABLE: Duration = Duration::from_secs(5);
+
+/// So many connections in a row may be lost before that, with patterns folded, before folding is taken for the cause.
+const MOST_FLOODS: u32 = 2;
 
 /// What listeners are told when the task is gone.
 pub(super) const RUNTIME_ENDED: &str = "the tokio runtime that listened ended";
@@ -68,6 +75,8 @@ pub(super) struct State {
     /// The last connection, or attempt at one, failed.
     is_failing: bool,
     reconnects: u64,
+    /// How many connections in a row were lost soon, while a wide pattern brought more than is listened to.
+    floods: u32,
 }
 
 /// Numbers tasks: only the newest may take steps.
@@ -86,23 +95,16 @@ enum Phase {
     Closed,
 }
 
-/// What the task has to do next.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Step {
-    Connect(Epoch),
-    Ask(Epoch, Request),
-    Ping(Epoch),
-    /// Until then, or until something changes.
-    Sleep(Instant),
-    /// Until something changes.
-    Park,
-    Stop,
-}
-
 /// What the server pushed.
 #[derive(Debug)]
 pub(super) enum Push<'a> {
-    Message { topic: &'a str, kind: TopicKind, channel: &'a str, payload: Bytes },
+    /// The channel is what the server says, text or not.
+    Message {
+        topic: &'a str,
+        kind: TopicKind,
+        channel: &'a [u8],
+        payload: Bytes,
+    },
     Subscribed(TopicKind, &'a str),
     Unsubscribed(TopicKind, &'a str),
 }
@@ -151,6 +153,7 @@ impl State {
             told: (LinkState::Idle, None),
             is_failing: false,
             reconnects: 0,
+            floods: 0,
         }
     }
 
@@ -200,62 +203,6 @@ impl State {
         self.task
     }
 
-    /// What to do next. Asking again without reporting gives the same answer, but for requests, which are given
-    /// once.
-    pub(super) fn step(&mut self, task: TaskId, now: Instant) -> Step {
-        if self.task != Some(task) {
-            return Step::Stop;
-        }
-        let step = self.next_step(now);
-        self.next_step_due = match &step {
-            Step::Park => None,
-            Step::Sleep(until) => Some(*until + self.longest_step),
-            _ => Some(now + self.longest_step),
-        };
-        step
-    }
-
-    fn next_step(&mut self, now: Instant) -> Step {
-        match self.phase {
-            Phase::Closed => Step::Stop,
-            Phase::Idle | Phase::Waiting { .. } if self.registry.wanted() == 0 => {
-                self.is_failing = false;
-                self.registry.sweep();
-                self.enter(Phase::Idle, now);
-                Step::Park
-            }
-            Phase::Waiting { until } if now < until => Step::Sleep(until),
-            Phase::Idle | Phase::Waiting { .. } => {
-                self.registry.sweep();
-                self.epoch.0 += 1;
-                self.enter(Phase::Connecting, now);
-                Step::Connect(self.epoch)
-            }
-            Phase::Connecting => Step::Connect(self.epoch),
-            Phase::Live => self.step_while_live(now),
-        }
-    }
-
-    fn step_while_live(&mut self, now: Instant) -> Step {
-        if self.fences.is_asked() && !std::mem::replace(&mut self.pinged_for_a_fence, true) {
-            return Step::Ping(self.epoch);
-        }
-        self.pinged_for_a_fence = false;
-        let max = if self.one_by_one > 0 { 1 } else { CHUNK };
-        let is_held = self.ask_not_before.is_some_and(|until| now < until);
-        if !is_held && let Some(request) = self.registry.next_request(max) {
-            let is_subscribe = matches!(request, Request::Subscribe(..));
-            self.one_by_one = self.one_by_one.saturating_sub(usize::from(is_subscribe));
-            return Step::Ask(self.epoch, request);
-        }
-        if self.fences.is_asked() {
-            return Step::Ping(self.epoch);
-        }
-        let next_ping = self.last_answer.unwrap_or(now) + self.ping_interval;
-        let next = self.ask_not_before.filter(|_| is_held).map_or(next_ping, |until| until.min(next_ping));
-        if now >= next_ping { Step::Ping(self.epoch) } else { Step::Sleep(next) }
-    }
-
     /// The connection is up. `false` if it is not wanted any more.
     pub(super) fn connected(&mut self, epoch: Epoch, now: Instant) -> bool {
         if epoch != self.epoch || self.phase != Phase::Connecting {
@@ -277,9 +224,8 @@ impl State {
         if epoch != self.epoch || !matches!(self.phase, Phase::Connecting | Phase::Live) {
             return false;
         }
-        let lived = now.saturating_duration_since(self.since);
-        if self.phase == Phase::Live && lived >= STABLE {
-            self.backoff.reset();
+        if self.phase == Phase::Live {
+            self.judge_life(now.saturating_duration_since(self.since));
         }
         self.epoch.0 += 1;
         self.fences.refuse(not_connected);
@@ -292,6 +238,18 @@ impl State {
         let until = now + self.backoff.delay();
         self.enter(Phase::Waiting { until }, now);
         true
+    }
+
+    /// The server may have cut us off for being sent a whole bus, which it can't say: then the next connection asks for
+    /// no more than is listened to, and so do those after it, until one was stable.
+    fn judge_life(&mut self, lived: Duration) {
+        if lived >= STABLE {
+            self.backoff.reset();
+            self.floods = 0;
+        } else if self.registry.is_flooded(ENDPOINT) {
+            self.floods += 1;
+        }
+        self.registry.allow_folding(ENDPOINT, self.floods < MOST_FLOODS);
     }
 
     /// The connection ended by itself. While it is still being made, whoever makes it knows better why.
@@ -340,75 +298,6 @@ impl State {
         }
     }
 
-    /// The server answered a request well. `false` if it has not confirmed every name of it.
-    pub(super) fn answered(&mut self, epoch: Epoch, request: &Request, now: Instant) -> bool {
-        self.heard(epoch, now);
-        if epoch != self.epoch {
-            return true;
-        }
-        if self.ask_not_before.take().is_some() {
-            self.backoff.reset();
-        }
-        self.registry.is_answered(request)
-    }
-
-    /// The server is not ready to subscribe to `names`: it is asked again, a little later.
-    pub(super) fn postponed(
-        &mut self,
-        epoch: Epoch,
-        scope: Scope,
-        names: &[Arc<str>],
-        why: &str,
-        now: Instant,
-    ) {
-        if epoch != self.epoch {
-            return;
-        }
-        self.heard(epoch, now);
-        self.last_error = Some(why.into());
-        self.ask_not_before = Some(now + self.backoff.delay());
-        names.iter().for_each(|name| self.registry.unconfirm(scope, name));
-    }
-
-    /// The server won't unsubscribe from `names`: it goes on delivering what nobody wants.
-    pub(super) fn kept(&mut self, epoch: Epoch, scope: Scope, names: &[Arc<str>], now: Instant) {
-        if epoch == self.epoch {
-            self.heard(epoch, now);
-            for name in names {
-                let live = self.registry.keep(scope, name);
-                self.answer_live(&live);
-            }
-        }
-    }
-
-    /// The server refuses to subscribe to `names`. Of several, each is asked for alone; a single one is refused
-    /// for good, and its listeners are returned, to be ended.
-    pub(super) fn refused(
-        &mut self,
-        epoch: Epoch,
-        scope: Scope,
-        names: &[Arc<str>],
-        reason: &Arc<str>,
-        now: Instant,
-    ) -> Refusal {
-        if epoch != self.epoch {
-            return Refusal::default();
-        }
-        self.heard(epoch, now);
-        let [name] = names else {
-            self.one_by_one = names.len();
-            names.iter().for_each(|name| self.registry.unconfirm(scope, name));
-            return Refusal::default();
-        };
-        let topic = Topic { scope, name: Arc::clone(name) };
-        let refusal = self.registry.refuse(&topic);
-        if refusal.is_denied {
-            self.waiters.answer(&topic, || Err(Error::new(ErrorKind::Denied, reason.to_string())));
-        }
-        self.answer_live(&refusal.live);
-        refusal
-    }
-
     /// Nothing more is to be done, and nobody is told why: it was meant.
     pub(super) fn close(&mut self) -> Vec<Inbox> {
         self.enter(Phase::Closed, Instant::now());
@@ -441,55 +330,9 @@ impl State {
         self.last_heard
     }
 
-    /// What keeps subscriptions from being confirmed at the moment.
-    pub(super) fn obstacle(&self) -> Option<Arc<str>> {
-        let is_held = self.ask_not_before.is_some() && self.registry.confirmed() < self.registry.wanted();
-        self.last_error.clone().filter(|_| self.is_failing || is_held)
-    }
-
     /// What to drop once the lock under which this stands is released.
     pub(super) fn take_aftermath(&mut self) -> (Vec<Answer>, Vec<Answer>, Aftermath) {
         (self.waiters.take_answers(), self.fences.take_answers(), self.registry.take_aftermath())
-    }
-
-    pub(super) fn link_state(&self) -> LinkState {
-        match self.phase {
-            Phase::Closed => LinkState::Closed,
-            Phase::Live => LinkState::Connected,
-            Phase::Idle => LinkState::Idle,
-            Phase::Connecting | Phase::Waiting { .. } if self.is_failing => LinkState::Interrupted,
-            Phase::Connecting | Phase::Waiting { .. } => LinkState::Connecting,
-        }
-    }
-
-    /// The state, and why it is interrupted if it is.
-    pub(super) fn link(&self) -> (LinkState, Option<&Arc<str>>) {
-        let state = self.link_state();
-        (state, self.last_error.as_ref().filter(|_| state == LinkState::Interrupted))
-    }
-
-    /// Whether the [link](Self::link) has changed since this was last asked. Asked for every message, so it only compares.
-    pub(super) fn take_news(&mut self) -> bool {
-        let (state, error) = self.link();
-        if (state, error) == (self.told.0, self.told.1.as_ref()) {
-            return false;
-        }
-        self.told = (state, error.cloned());
-        true
-    }
-
-    /// Fills in what concerns listening.
-    pub(super) fn report(&self, health: &mut Health, now: Instant) {
-        let mut listener = LinkHealth::default();
-        let is_deaf = self.phase == Phase::Live && self.is_stalled(now);
-        listener.state = if is_deaf { LinkState::Interrupted } else { self.link_state() };
-        listener.in_state_for = now.saturating_duration_since(self.since);
-        listener.last_error = if is_deaf { Some(RUNTIME_STALLED.into()) } else { self.last_error.clone() };
-        listener.last_heard = self.last_heard.map(|heard| now.saturating_duration_since(heard));
-        health.listener = listener;
-        health.wanted = self.registry.wanted();
-        health.confirmed = self.registry.confirmed();
-        health.reconnects = self.reconnects;
     }
 
     fn enter(&mut self, phase: Phase, now: Instant) {

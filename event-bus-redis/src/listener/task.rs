@@ -110,9 +110,15 @@ async fn ask(shared: &Shared, link: &Link, epoch: Epoch, request: Request) {
         Request::Subscribe(scope, names) if failure == Failure::Denied => {
             denied(shared, epoch, scope, &names);
         }
-        Request::Subscribe(scope, names) => {
+        Request::Subscribe(scope, names) if failure == Failure::NotNow => {
             let why = harmless(&error);
             shared.change(|state| state.postponed(epoch, scope, &names, &why, Instant::now()));
+        }
+        Request::Subscribe(scope, names) => {
+            let why = harmless(&error);
+            if shared.change(|state| state.failed(epoch, scope, &names, &why, Instant::now())) {
+                warn_of_unfolding(shared, &names.join(" or "));
+            }
         }
         Request::Unsubscribe(scope, names) => {
             shared.change(|state| state.kept(epoch, scope, &names, Instant::now()));
@@ -127,13 +133,17 @@ fn denied(shared: &Shared, epoch: Epoch, scope: Scope, names: &[Arc<str>]) {
     let refusal = shared.change(|state| state.refused(epoch, scope, names, &reason, Instant::now()));
     refusal.listeners.iter().for_each(|inbox| inbox.end(End::Denied(Arc::clone(&reason))));
     if refusal.is_unfolded {
-        tracing::warn!(
-            server = shared.config.server(),
-            user,
-            pattern = topics,
-            "redis refuses the pattern for a whole bus: all of the bus's patterns are subscribed, which slows the server down"
-        );
+        warn_of_unfolding(shared, &topics);
     }
+}
+
+fn warn_of_unfolding(shared: &Shared, pattern: &str) {
+    tracing::warn!(
+        server = shared.config.server(),
+        user = shared.config.user(),
+        pattern,
+        "redis refuses the pattern for a whole bus: all of the bus's patterns are subscribed, which slows the server down"
+    );
 }
 
 async fn ping(shared: &Shared, link: &Link, epoch: Epoch) {

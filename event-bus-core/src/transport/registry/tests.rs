@@ -33,7 +33,7 @@ fn read(inbox: &Inbox) -> Vec<&'static str> {
 }
 
 fn send(registry: &mut Registry, scope: Scope, name: &str) -> usize {
-    registry.deliver(scope, name, name, Bytes::from_static(b"x"))
+    registry.deliver(scope, name, name.as_bytes(), Bytes::from_static(b"x"))
 }
 
 /// Grants what is asked for, and says what that was.
@@ -175,7 +175,7 @@ fn an_inbox_that_overflowed_leaves_by_itself() {
 fn publish(registry: &mut Registry, topics: &[&str]) {
     for topic in topics {
         let scope = if topic.contains('*') { PATTERNS } else { CHANNELS };
-        registry.deliver(scope, topic, "a", Bytes::from_static(b"x"));
+        registry.deliver(scope, topic, b"a", Bytes::from_static(b"x"));
     }
 }
 
@@ -276,8 +276,8 @@ fn a_refusal_of_something_else_between_two_pushes_does_not_double_the_event() {
     let other = inbox();
     registry.join(&topic(CHANNELS, "b/refused"), other);
     let _ = registry.next_request(10);
-    registry.deliver(CHANNELS, "b/1", "b/1", Bytes::from_static(b"x"));
+    registry.deliver(CHANNELS, "b/1", b"b/1", Bytes::from_static(b"x"));
     registry.unconfirm(CHANNELS, "b/refused"); // the task, not the connection
-    registry.deliver(PATTERNS, "b/*", "b/1", Bytes::from_static(b"x"));
+    registry.deliver(PATTERNS, "b/*", b"b/1", Bytes::from_static(b"x"));
     assert_eq!(read(&a), ["message"]);
 }

@@ -1,6 +1,8 @@
 use super::*;
-use event_bus_core::transport::{Filter, Lease, Transport};
-use event_bus_core::{ChannelKey, Event, EventBus, KeyError, Message, Notice, Receipt, Subscription};
+use event_bus_core::transport::{Capabilities, Filter, Lease, Request, Transport};
+use event_bus_core::{
+    ChannelKey, Event, EventBus, KeyError, KeyPattern, Message, Notice, Receipt, Subscription,
+};
 use proptest::prelude::*;
 use serde::{Deserialize, Serialize};
 use std::collections::{HashMap, HashSet};
@@ -28,13 +30,19 @@ impl Transport for Stage {
     }
 
     async fn subscribe(&self, filter: Filter, inbox: Inbox) -> Result<Lease> {
-        let topic = Topic { scope: scope(TopicKind::Channel), name: filter.to_string().into() };
+        let is_pattern = matches!(filter, Filter::Pattern(_));
+        let kind = if is_pattern { TopicKind::Pattern } else { TopicKind::Channel };
+        let topic = Topic { scope: scope(kind), name: filter.to_string().into() };
         let (stage, id) = (self.clone(), inbox.id());
         drop(self.0.lock().unwrap().want(&topic, inbox));
         Ok(Lease::new(move || stage.0.lock().unwrap().unwant(&topic, id)))
     }
 
     async fn close(&self) {}
+
+    fn capabilities(&self) -> Capabilities {
+        Capabilities::default().patterns(true)
+    }
 }
 
 fn ready<F: Future>(future: F) -> F::Output {
@@ -241,7 +249,8 @@ impl Play {
     fn push_message(&self, epoch: Epoch, channel: u8, number: u64) {
         let name = name(channel);
         let payload = format!("{{\"payload\":{number}}}").into();
-        let push = Push::Message { topic: &name, kind: TopicKind::Channel, channel: &name, payload };
+        let push =
+            Push::Message { topic: &name, kind: TopicKind::Channel, channel: name.as_bytes(), payload };
         self.state().pushed(epoch, push, self.now);
     }
 
@@ -427,4 +436,77 @@ fn fences_do_not_starve_requests() {
         play.state().ponged(epoch, play.now);
     }
     panic!("pings alone, and the subscription is never asked for");
+}
+
+/// Three, which are more than are subscribed by themselves.
+fn listen_to_patterns(play: &Play) -> Vec<Subscription<Number>> {
+    let texts = ["1*", "2*", "3*"].into_iter();
+    texts.map(|text| ready(play.bus.listen(KeyPattern::new(text).unwrap())).unwrap()).collect()
+}
+
+fn asked(play: &Play) -> (Epoch, Scope, Vec<Arc<str>>) {
+    match play.step() {
+        Step::Ask(epoch, Request::Subscribe(scope, mut names)) => {
+            names.sort();
+            (epoch, scope, names)
+        }
+        other => panic!("{other:?} instead of a subscription"),
+    }
+}
+
+#[test]
+fn a_wide_pattern_that_the_server_does_not_take_keeps_nobody_waiting() {
+    let mut play = Play::new();
+    let _listeners = listen_to_patterns(&play);
+    play.go(None);
+    let (epoch, scope, names) = asked(&play);
+    assert_eq!(names.join(" "), "n/*");
+    play.state().postponed(epoch, scope, &names, "LOADING", play.now);
+    let Step::Sleep(until) = play.step() else { panic!("it is not the time to ask") };
+    play.now = until;
+    assert_eq!(asked(&play).2.join(" "), "n/*", "the server was not ready, and that is all");
+    assert!(play.state().failed(epoch, scope, &names, "ERR no", play.now));
+    let (_, _, names) = asked(&play);
+    assert_eq!(names.join(" "), "n/1* n/2* n/3*");
+    assert!(!play.state().failed(epoch, scope, &names, "ERR no", play.now));
+    let Step::Sleep(until) = play.step() else { panic!("it is not the time to ask") };
+    play.now = until;
+    assert_eq!(asked(&play).2, names, "they can't be done without");
+}
+
+#[test]
+fn a_wide_pattern_that_fails_among_others_is_asked_for_alone() {
+    let mut play = Play::new();
+    let _listeners = listen_to_patterns(&play);
+    play.go(None);
+    let (epoch, scope, mut names) = asked(&play);
+    names.push("n/1".into());
+    assert!(!play.state().failed(epoch, scope, &names, "ERR no", play.now));
+    let (epoch, scope, names) = asked(&play);
+    assert_eq!(names.join(" "), "n/*");
+    assert!(play.state().failed(epoch, scope, &names, "ERR no", play.now));
+}
+
+#[test]
+fn folding_rests_when_connections_are_lost_soon_with_it_until_one_was_stable() {
+    let mut play = Play::new();
+    let _listeners = listen_to_patterns(&play);
+    let connect = |play: &mut Play| {
+        while play.connection.is_none() {
+            play.go(None);
+        }
+        while play.go(None) {}
+        play.subscribed.len()
+    };
+    for life in [Duration::ZERO, STABLE, Duration::ZERO, Duration::ZERO] {
+        assert_eq!(connect(&mut play), 1, "one in a row may be chance");
+        play.now += life;
+        play.kill();
+    }
+    for life in [Duration::ZERO, Duration::ZERO, STABLE] {
+        assert_eq!(connect(&mut play), 3);
+        play.now += life;
+        play.kill();
+    }
+    assert_eq!(connect(&mut play), 1, "it is tried again");
 }
