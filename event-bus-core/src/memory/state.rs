@@ -192,7 +192,9 @@ impl State {
                     if is_lost {
                         inbox.interrupt_into(&mut after.of_arrivals);
                         inbox.resume_into(&mut after.of_arrivals);
-                    } else if !inbox.deliver_into(Arc::clone(&parcel.message), &mut after.of_arrivals) {
+                    } else if !inbox
+                        .deliver_into(std::slice::from_ref(&parcel.message), &mut after.of_arrivals)
+                    {
                         after.overflowed.push(inbox.clone());
                     }
                 }

@@ -151,11 +151,12 @@ impl Inbox {
     /// Queues a message. Never blocks. What does not fit is dropped by the subscription's own policy and told to
     /// it. What it does not [want](Self::wants) is passed over. `false` once the subscription has ended. Not to be called
     /// under a lock: it wakes the reader.
+    #[expect(clippy::needless_pass_by_value, reason = "mostly it is the caller's last handle")]
     pub fn deliver(&self, message: Arc<Message>) -> bool {
         if !self.wants(message.channel().as_str()) {
             return !self.has_ended();
         }
-        self.deliver_into(message, &mut Aftermath::default())
+        self.deliver_into(std::slice::from_ref(&message), &mut Aftermath::default())
     }
 
     /// One of the subscription's channels is cut off from the server. It is told with the first one. Not to be
@@ -175,27 +176,11 @@ impl Inbox {
         self.shared.last_publish.swap(number, Ordering::Relaxed) == number
     }
 
-    pub(crate) fn deliver_into(&self, message: Arc<Message>, aftermath: &mut Aftermath) -> bool {
-        let limits = self.shared.limits;
+    /// Whoever calls holds `messages` until the lock is released under which this is called: none is destroyed here.
+    pub(crate) fn deliver_into(&self, messages: &[Arc<Message>], aftermath: &mut Aftermath) -> bool {
         let mut state = self.lock();
-        let size = weight(&message);
-        while state.end.is_none() && state.is_full_for(size, limits) {
-            match limits.overflow {
-                Overflow::DropOldest => aftermath.discard(state.drop_oldest()),
-                Overflow::DropNewest => {
-                    state.tail.lag(1);
-                    aftermath.discard(Some(message));
-                    aftermath.wake(state.waker.take());
-                    return true;
-                }
-                Overflow::Close => state.end = Some(End::Overflowed),
-            }
-        }
+        let is_open = messages.iter().all(|message| state.take_in(message, self.shared.limits, aftermath));
         aftermath.wake(state.waker.take());
-        let is_open = state.end.is_none();
-        if is_open {
-            state.push(message, size);
-        }
         is_open
     }
 
@@ -322,10 +307,26 @@ impl State {
             && (self.queue.len() >= limits.messages || self.bytes.saturating_add(size) > limits.bytes)
     }
 
-    fn push(&mut self, message: Arc<Message>, size: usize) {
+    /// `false` once the subscription has ended.
+    fn take_in(&mut self, message: &Arc<Message>, limits: InboxLimits, aftermath: &mut Aftermath) -> bool {
+        let size = weight(message);
+        while self.end.is_none() && self.is_full_for(size, limits) {
+            match limits.overflow {
+                Overflow::DropOldest => aftermath.discard(self.drop_oldest()),
+                Overflow::DropNewest => {
+                    self.tail.lag(1);
+                    return true;
+                }
+                Overflow::Close => self.end = Some(End::Overflowed),
+            }
+        }
+        if self.end.is_some() {
+            return false;
+        }
         let hole = std::mem::take(&mut self.tail);
         self.bytes += size;
-        self.queue.push_back(Entry { hole, message });
+        self.queue.push_back(Entry { hole, message: Arc::clone(message) });
+        true
     }
 
     fn drop_oldest(&mut self) -> Option<Arc<Message>> {

@@ -213,13 +213,35 @@ impl Registry {
                 let shared = may_echo.then(|| echoes.message(payload.clone(), aftermath)).flatten();
                 shared.unwrap_or_else(|| message_on(&name, payload))
             });
-            if !inbox.deliver_into(Arc::clone(message), aftermath) {
+            if !inbox.deliver_into(std::slice::from_ref(message), aftermath) {
                 ended.push((Topic { scope, name: Arc::clone(topic) }, inbox.id()));
             }
         }
         aftermath.discard(message);
         ended.iter().for_each(|(topic, inbox)| self.leave(topic, *inbox));
         listeners
+    }
+
+    /// [Delivers](Self::deliver) each of `payloads`, which came one behind the other for the same topic on the same channel.
+    /// Where no pattern can bring them a second time, each listener is looked at once for all of them.
+    pub fn deliver_run(&mut self, scope: Scope, name: &str, channel: &[u8], payloads: &mut Vec<Bytes>) {
+        let is_plain = scope.kind != TopicKind::Pattern && !self.server.has_patterns(scope.endpoint);
+        let audience = self.audiences.get_key_value(scope, name);
+        let Some((name, audience)) = audience.filter(|_| is_plain && payloads.len() > 1) else {
+            for payload in payloads.drain(..) {
+                self.deliver(scope, name, channel, payload);
+            }
+            return;
+        };
+        let name = Arc::clone(name);
+        let messages: Vec<_> = payloads.drain(..).map(|payload| message_on(&name, payload)).collect();
+        let aftermath = &mut self.aftermath;
+        let takers = audience.live().filter(|inbox| inbox.wants(&name));
+        let ended = takers.filter(|inbox| !inbox.deliver_into(&messages, aftermath)).map(Inbox::id);
+        let ended: Vec<_> = ended.collect();
+        messages.into_iter().for_each(|message| self.aftermath.discard(Some(message)));
+        let topic = Topic { scope, name };
+        ended.into_iter().for_each(|inbox| self.leave(&topic, inbox));
     }
 
     /// Whether the server has answered for all of `request`.

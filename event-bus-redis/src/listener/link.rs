@@ -13,11 +13,15 @@ use redis::{AsyncConnectionConfig, PushInfo, PushKind, RedisError, RedisResult, 
 use tokio::task::AbortHandle;
 
 use super::socket;
-use super::state::{Epoch, Push};
+use super::state::{Epoch, Push, PushedMessage};
 use crate::config::RedisConfig;
 
 /// Hears what a connection says, while it is connected.
 pub(super) trait Ear: Send + Sync + 'static {
+    /// It may be kept until the connection has [caught up](Self::caught_up).
+    fn message(&self, epoch: Epoch, message: PushedMessage<'_>);
+    /// Nothing more of what was read is to come.
+    fn caught_up(&self);
     fn pushed(&self, epoch: Epoch, push: Push<'_>);
     fn hung_up(&self, epoch: Epoch);
 }
@@ -33,6 +37,10 @@ impl Link {
     pub(super) async fn open(config: &RedisConfig, epoch: Epoch, ear: Arc<dyn Ear>) -> RedisResult<Self> {
         let info = config.connection_info()?;
         let timeout = config.connect_timeout;
+        let on_pause = {
+            let ear = Arc::clone(&ear);
+            move || ear.caught_up()
+        };
         let line = Line { ear, epoch };
         // Owned by this connection alone: when its driver ends, for whatever reason, the closure is dropped.
         let config = AsyncConnectionConfig::new()
@@ -42,7 +50,7 @@ impl Link {
                 Ok(())
             });
         let connecting = async {
-            let socket = socket::connect(&info).await?;
+            let socket = socket::connect(&info, on_pause).await?;
             MultiplexedConnection::new_with_config(info.redis_settings(), socket, config).await
         };
         let connected = tokio::time::timeout(timeout, connecting).await;
@@ -124,7 +132,7 @@ impl Line {
     }
 
     fn message(&self, kind: TopicKind, topic: &str, channel: &[u8], payload: Bytes) {
-        self.ear.pushed(self.epoch, Push::Message { topic, kind, channel, payload });
+        self.ear.message(self.epoch, PushedMessage { kind, topic, channel, payload });
     }
 
     fn subscribed(&self, kind: TopicKind, name: &str) {

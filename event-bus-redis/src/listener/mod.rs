@@ -3,6 +3,7 @@
 
 mod fences;
 mod link;
+mod run;
 mod shared;
 mod socket;
 mod state;

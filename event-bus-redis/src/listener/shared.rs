@@ -10,7 +10,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::link::Ear;
-use super::state::{Cause, Epoch, Push, State};
+use super::state::{Cause, Epoch, Push, PushedMessage, State};
 use crate::config::RedisConfig;
 use crate::error::{Failure, harmless};
 
@@ -29,10 +29,11 @@ impl Shared {
         Self { config, state: Mutex::new(state), board, nudge: Notify::new() }
     }
 
-    /// Changes the state, and does after unlocking what must not be done before.
+    /// Changes the state, and does after unlocking what must not be done before. What has been pushed by now is delivered.
     pub(super) fn change<R>(&self, change: impl FnOnce(&mut State) -> R) -> R {
         let (result, aftermath, is_news) = {
             let mut state = self.lock();
+            state.deliver_held();
             (change(&mut state), state.take_aftermath(), state.take_news())
         };
         if is_news {
@@ -95,12 +96,23 @@ impl Shared {
 }
 
 impl Ear for Shared {
-    fn pushed(&self, epoch: Epoch, push: Push<'_>) {
-        let is_message = matches!(push, Push::Message { .. });
-        self.change(|state| state.pushed(epoch, push, Instant::now()));
-        if !is_message {
-            self.nudge.notify_one();
+    fn message(&self, epoch: Epoch, message: PushedMessage<'_>) {
+        let mut state = self.lock();
+        if !state.can_hold(&message) {
+            drop(state);
+            self.caught_up();
+            state = self.lock();
         }
+        state.hold(epoch, message, Instant::now);
+    }
+
+    fn pushed(&self, epoch: Epoch, push: Push<'_>) {
+        self.change(|state| state.pushed(epoch, push, Instant::now()));
+        self.nudge.notify_one();
+    }
+
+    fn caught_up(&self) {
+        self.change(|_| {});
     }
 
     fn hung_up(&self, epoch: Epoch) {

@@ -1,5 +1,6 @@
 //! The socket below the listening connection. Redis-rs reads all there is before it writes, and under a flood there always is
-//! more: pings and subscriptions would wait until it ends. So reading pauses for breath here.
+//! more: pings and subscriptions would wait until it ends. So reading pauses for breath here; and who takes what is read is
+//! told of each pause.
 
 use std::io;
 use std::net::SocketAddr;
@@ -23,14 +24,21 @@ const READ_AHEAD: usize = 64 * 1024;
 pub(super) struct Breathing<S> {
     socket: S,
     reads: u8,
+    /// Called before whoever reads has to wait: all that was read has been taken by then.
+    on_pause: OnPause,
 }
+
+type OnPause = Box<dyn Fn() + Send>;
 
 pub(super) trait Socket: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<S: AsyncRead + AsyncWrite + Send + Unpin> Socket for S {}
 
 /// Connects, without a time-out.
-pub(super) async fn connect(info: &ConnectionInfo) -> io::Result<Breathing<BufReader<Box<dyn Socket>>>> {
+pub(super) async fn connect(
+    info: &ConnectionInfo,
+    on_pause: impl Fn() + Send + 'static,
+) -> io::Result<Breathing<BufReader<Box<dyn Socket>>>> {
     let socket: Box<dyn Socket> = match info.addr() {
         ConnectionAddr::Tcp(host, port) => {
             let socket = connect_to_any(lookup_host((host.as_str(), *port)).await?).await?;
@@ -40,7 +48,8 @@ pub(super) async fn connect(info: &ConnectionInfo) -> io::Result<Breathing<BufRe
         ConnectionAddr::Unix(path) => Box::new(UnixStream::connect(path).await?),
         _ => return Err(io::Error::new(io::ErrorKind::Unsupported, "no such connection is made here")),
     };
-    Ok(Breathing { socket: BufReader::with_capacity(READ_AHEAD, socket), reads: 0 })
+    let socket = BufReader::with_capacity(READ_AHEAD, socket);
+    Ok(Breathing { socket, reads: 0, on_pause: Box::new(on_pause) })
 }
 
 /// To all at once, as redis-rs does: one that swallows everything must not use up the time for those behind it.
@@ -69,6 +78,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Breathing<S> {
         if self.reads == READS_IN_ONE_BREATH {
             self.reads = 0;
             cx.waker().wake_by_ref();
+            (self.on_pause)();
             return Poll::Pending;
         }
         self.reads += 1;
@@ -76,21 +86,33 @@ impl<S: AsyncRead + Unpin> AsyncRead for Breathing<S> {
         if read.is_pending() {
             self.reads = 0;
         }
-        read
+        self.told(read)
+    }
+}
+
+impl<S> Breathing<S> {
+    fn told<T>(&self, outcome: Poll<T>) -> Poll<T> {
+        if outcome.is_pending() {
+            (self.on_pause)();
+        }
+        outcome
     }
 }
 
 impl<S: AsyncWrite + Unpin> AsyncWrite for Breathing<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.socket).poll_write(cx, bytes)
+        let written = Pin::new(&mut self.socket).poll_write(cx, bytes);
+        self.told(written)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.socket).poll_flush(cx)
+        let flushed = Pin::new(&mut self.socket).poll_flush(cx);
+        self.told(flushed)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.socket).poll_shutdown(cx)
+        let shut = Pin::new(&mut self.socket).poll_shutdown(cx);
+        self.told(shut)
     }
 }
 
@@ -98,6 +120,8 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Breathing<S> {
 mod tests {
     use super::*;
     use std::future::poll_fn;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
     use std::time::Duration;
 
     use redis::io::tcp::socket2::{Domain, Socket as Socket2, Type};
@@ -180,6 +204,14 @@ mod tests {
     async fn what_always_has_more_to_read_leaves_room_to_write() {
         assert!(!writes(Endless).await, "what this is for");
         let socket = BufReader::with_capacity(READ_AHEAD, Endless);
-        assert!(writes(Breathing { socket, reads: 0 }).await);
+        let pauses = Arc::new(AtomicUsize::new(0));
+        let on_pause = {
+            let pauses = Arc::clone(&pauses);
+            Box::new(move || {
+                pauses.fetch_add(1, Ordering::Relaxed);
+            })
+        };
+        assert!(writes(Breathing { socket, reads: 0, on_pause }).await);
+        assert_eq!(pauses.load(Ordering::Relaxed), 1, "who takes what is read is told that it pauses");
     }
 }

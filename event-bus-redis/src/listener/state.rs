@@ -17,6 +17,7 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::fences::Fences;
+use super::run::Run;
 use super::waiters::{Answer, Waiters};
 use crate::error::closed;
 pub(super) use steps::Step;
@@ -45,6 +46,8 @@ pub(super) const ENDPOINT: Endpoint = Endpoint(0);
 
 pub(super) struct State {
     registry: Registry,
+    /// What has come and is not delivered yet.
+    run: Run,
     phase: Phase,
     epoch: Epoch,
     /// Who waits for the confirmation of a topic.
@@ -95,16 +98,19 @@ enum Phase {
     Closed,
 }
 
-/// What the server pushed.
+/// A message that the server pushed.
 #[derive(Debug)]
+pub(super) struct PushedMessage<'a> {
+    pub(super) kind: TopicKind,
+    pub(super) topic: &'a str,
+    /// What the server says, text or not.
+    pub(super) channel: &'a [u8],
+    pub(super) payload: Bytes,
+}
+
+/// What else the server pushed.
+#[derive(Clone, Copy, Debug)]
 pub(super) enum Push<'a> {
-    /// The channel is what the server says, text or not.
-    Message {
-        topic: &'a str,
-        kind: TopicKind,
-        channel: &'a [u8],
-        payload: Bytes,
-    },
     Subscribed(TopicKind, &'a str),
     Unsubscribed(TopicKind, &'a str),
 }
@@ -133,6 +139,7 @@ impl State {
     ) -> Self {
         Self {
             registry,
+            run: Run::default(),
             phase: Phase::Idle,
             epoch: Epoch::default(),
             waiters: Waiters::default(),
@@ -257,16 +264,35 @@ impl State {
         self.phase == Phase::Live && self.lost(epoch, cause, now)
     }
 
-    /// The server pushed something. Ignored unless it came over the connection that may speak.
+    /// Whether `message` can be [held](Self::hold) without delivering before it what is held.
+    pub(super) fn can_hold(&self, message: &PushedMessage<'_>) -> bool {
+        self.run.takes(message)
+    }
+
+    /// The server pushed a message. It waits for those behind it, until [`deliver_held`](Self::deliver_held). Ignored unless it
+    /// came over the connection that may speak.
+    pub(super) fn hold(&mut self, epoch: Epoch, message: PushedMessage<'_>, now: impl FnOnce() -> Instant) {
+        if epoch != self.epoch || self.phase != Phase::Live {
+            return;
+        }
+        if self.run.is_empty() {
+            self.last_heard = Some(now());
+        }
+        self.run.push(message);
+    }
+
+    /// Delivers the messages that are held. Before anything else changes: nothing may overtake them.
+    pub(super) fn deliver_held(&mut self) {
+        self.run.deliver(&mut self.registry);
+    }
+
+    /// The server pushed something else. Ignored unless it came over the connection that may speak.
     pub(super) fn pushed(&mut self, epoch: Epoch, push: Push<'_>, now: Instant) {
         if epoch != self.epoch || self.phase != Phase::Live {
             return;
         }
         self.last_heard = Some(now);
         match push {
-            Push::Message { topic, kind, channel, payload } => {
-                self.registry.deliver(scope(kind), topic, channel, payload);
-            }
             Push::Subscribed(kind, name) => {
                 let live = self.registry.confirm(scope(kind), name);
                 self.answer_live(&live);

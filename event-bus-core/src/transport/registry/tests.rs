@@ -1,6 +1,7 @@
 mod folding;
 
 use super::*;
+use crate::transport::End;
 use crate::transport::{InboxLimits, Item, Overflow, Signal, TopicKind};
 use std::task::{Context, Poll, Waker};
 
@@ -280,4 +281,49 @@ fn a_refusal_of_something_else_between_two_pushes_does_not_double_the_event() {
     registry.unconfirm(CHANNELS, "b/refused"); // the task, not the connection
     registry.deliver(PATTERNS, "b/*", b"b/1", Bytes::from_static(b"x"));
     assert_eq!(read(&a), ["message"]);
+}
+
+/// One by one or in a run: the same messages, the same losses, and the same inboxes leave.
+#[test]
+fn a_run_is_delivered_as_one_by_one() {
+    for overflow in [Overflow::DropOldest, Overflow::DropNewest, Overflow::Close] {
+        for (runs, has_pattern) in [(vec![1, 2, 5], false), (vec![7], false), (vec![3, 3], true)] {
+            let play = |is_in_runs: bool| {
+                let mut registry = Registry::default();
+                let small = Inbox::new(InboxLimits { messages: 3, overflow, ..InboxLimits::default() });
+                let (large, gone) = (inbox(), inbox());
+                for inbox in [&small, &large, &gone] {
+                    registry.join(&topic(CHANNELS, "b/1"), inbox.clone());
+                }
+                if has_pattern {
+                    registry.join(&topic(PATTERNS, "b/*"), large.clone());
+                }
+                settle(&mut registry);
+                gone.end(End::Closed);
+                for count in &runs {
+                    let mut payloads = vec![Bytes::from_static(b"x"); *count];
+                    if is_in_runs {
+                        registry.deliver_run(CHANNELS, "b/1", b"b/1", &mut payloads);
+                        assert!(payloads.is_empty());
+                    } else {
+                        for _ in 0..*count {
+                            send(&mut registry, CHANNELS, "b/1");
+                        }
+                    }
+                    drop(registry.take_aftermath());
+                }
+                let listening = registry.listeners(CHANNELS, "b/1").count();
+                (read(&small), read(&large), read(&gone), listening)
+            };
+            assert_eq!(play(true), play(false), "{overflow:?} {runs:?}");
+        }
+    }
+}
+
+#[test]
+fn a_run_for_nobody_is_dropped() {
+    let mut registry = Registry::default();
+    let mut payloads = vec![Bytes::from_static(b"x"); 3];
+    registry.deliver_run(CHANNELS, "b/1", b"b/1", &mut payloads);
+    assert!(payloads.is_empty());
 }

@@ -6,7 +6,7 @@ use event_bus_core::{
 use proptest::prelude::*;
 use serde::{Deserialize, Serialize};
 use std::collections::{HashMap, HashSet};
-use std::sync::Mutex;
+use std::sync::{Mutex, MutexGuard};
 use std::task::{Context, Poll, Waker};
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -34,8 +34,8 @@ impl Transport for Stage {
         let kind = if is_pattern { TopicKind::Pattern } else { TopicKind::Channel };
         let topic = Topic { scope: scope(kind), name: filter.to_string().into() };
         let (stage, id) = (self.clone(), inbox.id());
-        drop(self.0.lock().unwrap().want(&topic, inbox));
-        Ok(Lease::new(move || stage.0.lock().unwrap().unwant(&topic, id)))
+        drop(changing(&self.0).want(&topic, inbox));
+        Ok(Lease::new(move || changing(&stage.0).unwant(&topic, id)))
     }
 
     async fn close(&self) {}
@@ -43,6 +43,13 @@ impl Transport for Stage {
     fn capabilities(&self) -> Capabilities {
         Capabilities::default().patterns(true)
     }
+}
+
+/// What is held is delivered before anything else changes.
+fn changing(state: &Mutex<State>) -> MutexGuard<'_, State> {
+    let mut state = state.lock().unwrap();
+    state.deliver_held();
+    state
 }
 
 fn ready<F: Future>(future: F) -> F::Output {
@@ -133,8 +140,8 @@ impl Play {
         state.step(task, self.now)
     }
 
-    fn state(&self) -> std::sync::MutexGuard<'_, State> {
-        self.state.lock().unwrap()
+    fn state(&self) -> MutexGuard<'_, State> {
+        changing(&self.state)
     }
 
     fn make(&mut self, step: &Move) {
@@ -249,9 +256,13 @@ impl Play {
     fn push_message(&self, epoch: Epoch, channel: u8, number: u64) {
         let name = name(channel);
         let payload = format!("{{\"payload\":{number}}}").into();
-        let push =
-            Push::Message { topic: &name, kind: TopicKind::Channel, channel: name.as_bytes(), payload };
-        self.state().pushed(epoch, push, self.now);
+        let message =
+            PushedMessage { topic: &name, kind: TopicKind::Channel, channel: name.as_bytes(), payload };
+        let mut state = self.state.lock().unwrap();
+        if !state.can_hold(&message) {
+            state.deliver_held();
+        }
+        state.hold(epoch, message, || self.now);
     }
 
     /// Everything that can be done is done: what is wanted is subscribed, and nothing else.
@@ -276,6 +287,7 @@ impl Play {
 
     /// Every listener heard what it had to, in order, and was told of every interruption, in pairs.
     fn check_streams(mut self) {
+        drop(self.state());
         for listening in &mut self.listeners {
             let (mut heard, mut is_cut_off, mut is_over) = (Vec::new(), false, false);
             while let Poll::Ready(item) = poll(&mut listening.events) {
