@@ -12,8 +12,9 @@ use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, PushInfo, PushKind, RedisError, RedisResult, Value};
 use tokio::task::AbortHandle;
 
+use super::run::PushedMessage;
 use super::socket;
-use super::state::{Epoch, Push, PushedMessage};
+use super::state::{Epoch, Push, scope};
 use crate::config::RedisConfig;
 
 /// Hears what a connection says, while it is connected.
@@ -132,7 +133,7 @@ impl Line {
     }
 
     fn message(&self, kind: TopicKind, topic: &str, channel: &[u8], payload: Bytes) {
-        self.ear.message(self.epoch, PushedMessage { kind, topic, channel, payload });
+        self.ear.message(self.epoch, PushedMessage { scope: scope(kind), topic, channel, payload });
     }
 
     fn subscribed(&self, kind: TopicKind, name: &str) {

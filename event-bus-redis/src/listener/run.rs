@@ -2,17 +2,25 @@
 //! not one for each message.
 
 use bytes::Bytes;
-use event_bus_core::transport::{Registry, TopicKind};
-
-use super::state::{PushedMessage, scope};
+use event_bus_core::transport::{Registry, Scope};
 
 /// More are routed in several runs: each is held until its run is, and nobody else is served meanwhile.
 const LONGEST: usize = 64;
 
+/// A message that the server pushed.
+#[derive(Debug)]
+pub(super) struct PushedMessage<'a> {
+    pub(super) scope: Scope,
+    pub(super) topic: &'a str,
+    /// What the server says, text or not.
+    pub(super) channel: &'a [u8],
+    pub(super) payload: Bytes,
+}
+
 /// Its buffers are used again.
 #[derive(Debug, Default)]
 pub(super) struct Run {
-    kind: Option<TopicKind>,
+    scope: Option<Scope>,
     topic: String,
     channel: Vec<u8>,
     payloads: Vec<Bytes>,
@@ -25,15 +33,16 @@ impl Run {
 
     /// Whether `message` goes on with it.
     pub(super) fn takes(&self, message: &PushedMessage<'_>) -> bool {
-        let is_of_it =
-            self.kind == Some(message.kind) && self.topic == message.topic && self.channel == message.channel;
+        let is_of_it = self.scope == Some(message.scope)
+            && self.topic == message.topic
+            && self.channel == message.channel;
         self.is_empty() || (is_of_it && self.payloads.len() < LONGEST)
     }
 
     /// Adds what it [takes](Self::takes).
     pub(super) fn push(&mut self, message: PushedMessage<'_>) {
         if self.is_empty() {
-            self.kind = Some(message.kind);
+            self.scope = Some(message.scope);
             self.topic.clear();
             self.topic.push_str(message.topic);
             self.channel.clear();
@@ -43,8 +52,8 @@ impl Run {
     }
 
     pub(super) fn deliver(&mut self, registry: &mut Registry) {
-        if let Some(kind) = self.kind.filter(|_| !self.is_empty()) {
-            registry.deliver_run(scope(kind), &self.topic, &self.channel, &mut self.payloads);
+        if let Some(scope) = self.scope.filter(|_| !self.is_empty()) {
+            registry.deliver_run(scope, &self.topic, &self.channel, &mut self.payloads);
         }
     }
 }

@@ -10,7 +10,8 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::link::Ear;
-use super::state::{Cause, Epoch, Push, PushedMessage, State};
+use super::run::PushedMessage;
+use super::state::{Cause, Epoch, Push, State};
 use crate::config::RedisConfig;
 use crate::error::{Failure, harmless};
 

@@ -8,7 +8,6 @@ mod steps;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use event_bus_core::transport::{
     Aftermath, Backoff, Endpoint, Inbox, InboxId, LinkState, Registry, Scope, Topic, TopicKind,
 };
@@ -17,7 +16,7 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::fences::Fences;
-use super::run::Run;
+use super::run::{PushedMessage, Run};
 use super::waiters::{Answer, Waiters};
 use crate::error::closed;
 pub(super) use steps::Step;
@@ -96,16 +95,6 @@ enum Phase {
         until: Instant,
     },
     Closed,
-}
-
-/// A message that the server pushed.
-#[derive(Debug)]
-pub(super) struct PushedMessage<'a> {
-    pub(super) kind: TopicKind,
-    pub(super) topic: &'a str,
-    /// What the server says, text or not.
-    pub(super) channel: &'a [u8],
-    pub(super) payload: Bytes,
 }
 
 /// What else the server pushed.

@@ -256,8 +256,12 @@ impl Play {
     fn push_message(&self, epoch: Epoch, channel: u8, number: u64) {
         let name = name(channel);
         let payload = format!("{{\"payload\":{number}}}").into();
-        let message =
-            PushedMessage { topic: &name, kind: TopicKind::Channel, channel: name.as_bytes(), payload };
+        let message = PushedMessage {
+            scope: scope(TopicKind::Channel),
+            topic: &name,
+            channel: name.as_bytes(),
+            payload,
+        };
         let mut state = self.state.lock().unwrap();
         if !state.can_hold(&message) {
             state.deliver_held();
