@@ -1,5 +1,5 @@
 //! Which patterns are folded into a wider one, and which of them a channel matches. Only decides: what is subscribed for
-//! it, and who is told, stands in `registry.rs`.
+//! it, and who is told, stands in `registry/folding.rs`.
 
 mod patterns;
 
@@ -9,18 +9,17 @@ use std::sync::Arc;
 use super::scopes::Scopes;
 use super::topic::{Endpoint, Scope, Topic, TopicKind};
 use patterns::Patterns;
+pub(super) use patterns::Price;
 
-/// How many patterns of one bus a channel may have to be compared with here. Those that would make it more stay at the
-/// server, which compares it with every one anyway. No more than a transport folds by default: then patterns that
-/// would all be compared here are not folded at all.
-const MOST_TRIED: usize = 32;
+/// For one bus. What would make it more stays at the server, which compares a channel with every pattern anyway.
+const MOST: Price = Price { lengths: 64, alike: 32 };
 
 /// The patterns of a transport that somebody listens to, by what they begin with: all up to the first slash, which is
 /// the name of their bus. Those of one bus can be folded into `{bus}/*`.
 #[derive(Debug)]
 pub(super) struct Folds {
     beyond: usize,
-    most_tried: usize,
+    most: Price,
     groups: Scopes<Group>,
     /// Nothing is folded there.
     barred: BTreeSet<Endpoint>,
@@ -66,18 +65,18 @@ pub(super) struct Reconsidered {
 impl Folds {
     /// Folds the patterns of a bus if there are more than `beyond`; never, with `usize::MAX`.
     pub(super) fn beyond(beyond: usize) -> Self {
-        Self::trying(beyond, MOST_TRIED)
+        Self::at_most(beyond, MOST)
     }
 
-    pub(super) fn trying(beyond: usize, most_tried: usize) -> Self {
-        Self { beyond, most_tried, groups: Scopes::default(), barred: BTreeSet::new() }
+    pub(super) fn at_most(beyond: usize, most: Price) -> Self {
+        Self { beyond, most, groups: Scopes::default(), barred: BTreeSet::new() }
     }
 
     /// Somebody wants `topic`, and nobody did before.
     pub(super) fn add(&mut self, topic: &Topic) -> Fold {
         let Some(bus) = self.bus_of(topic) else { return Fold::Apart };
         let (wide, bus) = (wide_of(topic.scope, bus), Topic { scope: topic.scope, name: bus.into() });
-        let group = self.groups.get_or_insert_with(&bus, || Group::trying(self.most_tried));
+        let group = self.groups.get_or_insert_with(&bus, || Group::at_most(self.most));
         let is_cheap = group.patterns.insert(&topic.name);
         match group.phase {
             Phase::Folded if is_cheap => Fold::Lasts(wide),
@@ -211,13 +210,17 @@ impl Default for Folds {
 }
 
 impl Group {
-    fn trying(most_tried: usize) -> Self {
-        Self { phase: Phase::default(), patterns: Patterns::trying(most_tried) }
+    fn at_most(most: Price) -> Self {
+        Self { phase: Phase::default(), patterns: Patterns::at_most(most) }
     }
 
-    /// They are many, and there are not as many beside them that the server would have to be asked for all the same.
+    /// There are many that are told apart by their ends, and these are of few lengths; and there are not as many beside them
+    /// that the server would have to be asked for all the same.
     fn should_fold(&self, beyond: usize) -> bool {
-        self.patterns.count() > beyond && self.patterns.count_apart() <= beyond
+        let (count, price) = (self.patterns.count(), self.patterns.price());
+        count.saturating_sub(price.alike) > beyond
+            && price.lengths <= beyond.max(1).max(count / 2)
+            && self.patterns.count_apart() <= beyond
     }
 
     fn is_unused(&self) -> bool {

@@ -171,12 +171,20 @@ impl RedisConfig {
     ///
     /// A server compares every publish, on whatever channel, with every pattern that anybody listens to: with 32 it
     /// takes twice as long as with none, with 1,000 forty times, and it stays slow when they are gone. So they are not
-    /// asked for one by one in the first place. The price: this process receives every event of that bus, wanted or not.
-    /// Turn it off where a bus carries far more than its listeners want and the network is dearer than the server.
+    /// asked for one by one in the first place. Each transport counts for itself, and each bus of it by itself: what other
+    /// processes listen to is not known here.
+    ///
+    /// The price: the server sends this process every event of that bus, wanted or not. Turn it off where a bus carries far
+    /// more than its listeners want and the network is dearer than the server, or where the server's
+    /// `client-output-buffer-limit pubsub` is too small for what the whole bus brings in a burst. If two connections in a row
+    /// are lost within seconds while patterns are folded, that is taken for the cause: the next ones ask for each pattern,
+    /// until one of them has lasted.
     ///
     /// No event is lost or doubled when it begins, and listeners see nothing of it. It lasts until nobody listens to a
-    /// pattern of that bus any more. A user who may not listen to `{bus}/*` (`&{bus}/*` or `allchannels` in his ACL) keeps
-    /// his patterns, each subscribed; one who may is asked for no right to the narrower ones once they are folded.
+    /// pattern of that bus any more; a new connection decides anew. Patterns that would be dear to match here, as many that
+    /// differ only between wildcards (`*-1-*`, `*-2-*`), are subscribed each, and not counted. A user who may not listen to
+    /// `{bus}/*` (`&{bus}/*` or `allchannels` in his ACL) keeps his patterns, each subscribed; one who may is asked for no
+    /// right to the narrower ones once they are folded.
     /// Channels without wildcards cost a server nothing, and are always subscribed by name.
     #[must_use]
     pub fn fold_patterns_beyond(mut self, patterns: usize) -> Self {

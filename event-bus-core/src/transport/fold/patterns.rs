@@ -10,15 +10,23 @@ use crate::glob;
 /// How long the part of a pattern may be that has to be compared with a channel byte by byte.
 const LONGEST_MIDDLE: usize = 64;
 
+/// What finding the patterns of one channel may cost at most.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::transport) struct Price {
+    /// Pairs of lengths: each is a look into a table.
+    pub(in crate::transport) lengths: usize,
+    /// Patterns that the channel has to be compared with, beside one for each pair of lengths.
+    pub(in crate::transport) alike: usize,
+}
+
 /// Patterns, by the text that they begin and end with. A channel is looked up once for each pair of lengths that both ends
 /// have, and compared with those that share its ends there. Patterns that would make this dear stay apart: a channel
 /// matches none of them here.
 #[derive(Debug)]
 pub(super) struct Patterns {
-    /// How many patterns a channel may have to be compared with.
-    most_tried: usize,
-    /// How many it may have to be now: of each place, the most that ever shared both ends.
-    tried: usize,
+    most: Price,
+    /// How many patterns a channel may have to be compared with, beside one for each pair of lengths.
+    alike: usize,
     count: usize,
     by_lengths: BTreeMap<(usize, usize), Place>,
     apart: HashSet<Arc<str>>,
@@ -35,10 +43,10 @@ struct Place {
 }
 
 impl Patterns {
-    pub(super) fn trying(most_tried: usize) -> Self {
+    pub(super) fn at_most(most: Price) -> Self {
         Self {
-            most_tried,
-            tried: 0,
+            most,
+            alike: 0,
             count: 0,
             by_lengths: BTreeMap::new(),
             apart: HashSet::new(),
@@ -59,15 +67,19 @@ impl Patterns {
         let (lengths, hash) = self.place_of(pattern);
         let place = self.by_lengths.get(&lengths);
         let alike = place.and_then(|place| place.by_hash.get(&hash)).map_or(0, Vec::len);
-        let is_one_more = place.is_none_or(|place| alike == place.largest);
-        let middle = pattern.len().saturating_sub(lengths.0 + lengths.1);
-        if middle > LONGEST_MIDDLE || (is_one_more && self.tried >= self.most_tried) {
+        let is_one_more = place.is_some_and(|place| alike == place.largest);
+        let is_dear = match place {
+            None => self.by_lengths.len() >= self.most.lengths,
+            Some(_) => is_one_more && self.alike >= self.most.alike,
+        };
+        if is_dear || pattern.len().saturating_sub(lengths.0 + lengths.1) > LONGEST_MIDDLE {
             return false;
         }
         let place = self.by_lengths.entry(lengths).or_default();
-        place.by_hash.entry(hash).or_default().push(Arc::clone(pattern));
-        place.largest += usize::from(is_one_more);
-        self.tried += usize::from(is_one_more);
+        let same_ends = place.by_hash.entry(hash).or_default();
+        same_ends.push(Arc::clone(pattern));
+        place.largest = place.largest.max(same_ends.len());
+        self.alike += usize::from(is_one_more);
         self.count += 1;
         true
     }
@@ -86,7 +98,7 @@ impl Patterns {
             place.by_hash.remove(&hash);
         }
         if place.by_hash.is_empty() {
-            self.tried -= place.largest;
+            self.alike -= place.largest - 1;
             self.by_lengths.remove(&lengths);
         }
     }
@@ -94,9 +106,9 @@ impl Patterns {
     /// Those that stay apart are given the room that others have left.
     pub(super) fn reconsider(&mut self) {
         for place in self.by_lengths.values_mut() {
-            place.largest = place.by_hash.values().map(Vec::len).max().unwrap_or(0);
+            place.largest = place.by_hash.values().map(Vec::len).max().unwrap_or(1);
         }
-        self.tried = self.by_lengths.values().map(|place| place.largest).sum();
+        self.alike = self.by_lengths.values().map(|place| place.largest - 1).sum();
         for pattern in std::mem::take(&mut self.apart) {
             self.insert(&pattern);
         }
@@ -105,6 +117,11 @@ impl Patterns {
     /// How many there are, without those that stay apart.
     pub(super) fn count(&self) -> usize {
         self.count
+    }
+
+    /// What finding those of a channel may cost now.
+    pub(super) fn price(&self) -> Price {
+        Price { lengths: self.by_lengths.len(), alike: self.alike }
     }
 
     pub(super) fn count_apart(&self) -> usize {
@@ -137,13 +154,5 @@ impl Patterns {
 
     fn hash(&self, prefix: &[u8], suffix: &[u8]) -> u64 {
         self.hashes.hash_one((prefix, suffix))
-    }
-}
-
-#[cfg(test)]
-impl Patterns {
-    /// How many patterns a channel may have to be compared with.
-    pub(super) fn tried(&self) -> usize {
-        self.tried
     }
 }

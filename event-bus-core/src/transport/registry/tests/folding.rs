@@ -4,6 +4,7 @@ use super::*;
 use crate::channel::BusName;
 use crate::glob;
 use crate::shape::Shape;
+use crate::transport::fold::Price;
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -121,13 +122,14 @@ struct Play {
 
 impl Play {
     fn new() -> Self {
-        Self::folding(FOLD_BEYOND, 32)
+        Self::folding(FOLD_BEYOND, 8, 8)
     }
 
-    /// A channel is compared with at most `most_tried` patterns, however many are folded.
-    fn folding(beyond: usize, most_tried: usize) -> Self {
+    /// Of what is folded, the ends are of at most so many lengths, and at most so many are alike.
+    fn folding(beyond: usize, lengths: usize, alike: usize) -> Self {
+        let folds = Folds::at_most(beyond, Price { lengths, alike });
         Self {
-            registry: Registry { folds: Folds::trying(beyond, most_tried), ..Registry::default() },
+            registry: Registry { folds, ..Registry::default() },
             ears: (0..3).map(|_| Ear::new()).collect(),
             has: Vec::new(),
             denied: BTreeSet::new(),
@@ -417,10 +419,11 @@ proptest! {
     #[test]
     fn no_event_is_lost_or_doubled_whatever_folds_and_unfolds(
         beyond in 0..3_usize,
-        most_tried in proptest::sample::select(vec![1, 2, 3, 32]),
+        lengths in 1..4_usize,
+        alike in 0..3_usize,
         moves in moves(),
     ) {
-        let mut play = Play::folding(beyond, most_tried);
+        let mut play = Play::folding(beyond, lengths, alike);
         moves.iter().for_each(|step| play.make(step));
         play.settle();
         for channel in CHANNELS_TO_PUBLISH {
@@ -562,7 +565,7 @@ fn a_wide_pattern_that_the_server_does_not_take_is_done_without() {
 
 #[test]
 fn a_pattern_that_is_dear_to_match_stays_at_the_server_beside_the_wide_one() {
-    let mut play = Play::folding(1, 1);
+    let mut play = Play::folding(1, 1, 0);
     joined(&mut play, &["b/1*", "b/2*", "b/*1"]);
     play.settle();
     assert_eq!(play.count_at_server("b/"), 2, "{:?}", play.has);
