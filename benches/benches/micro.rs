@@ -34,7 +34,7 @@ impl ByHand {
 
     fn deliver(&self, kind: TopicKind, topic: &str, channel: &str, payload: &Bytes) -> usize {
         let mut registry = self.0.lock().unwrap();
-        let listeners = registry.deliver(scope(kind), topic, channel, payload.clone());
+        let listeners = registry.deliver(scope(kind), topic, channel.as_bytes(), payload.clone());
         let aftermath = registry.take_aftermath();
         drop(registry);
         drop(aftermath);

@@ -24,7 +24,7 @@ pub use limits::allow_open_files;
 pub use measure::{Effort, measure};
 pub use options::{Asked, Options, USAGE};
 pub use pairs::{Pairs, Ratio, median};
-pub use report::{Entry, Line, Report, Unit};
+pub use report::{Entry, FAULT, Line, Report, Unit};
 pub use run::run;
 pub use tally::Tally;
 pub use usage::{Meter, Probe, resident_kib};

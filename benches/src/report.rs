@@ -170,15 +170,20 @@ pub struct Report {
     pub faults: Vec<String>,
 }
 
+/// What a run ends with in which a message was lost or changed, or something did not work.
+pub const FAULT: u8 = 4;
+
 impl Report {
-    /// 0 if all floors that were measured hold, 1 if one surely fails or something went wrong, else 3: something is undecided.
+    /// 0 if all floors that were measured hold, 1 if one surely fails, 3 if one is undecided, 4 if something went wrong.
     #[must_use]
     pub fn exit_code(&self) -> ExitCode {
         ExitCode::from(self.code())
     }
 
     fn code(&self) -> u8 {
-        if !self.faults.is_empty() || self.number_of(Verdict::Fails) > 0 {
+        if !self.faults.is_empty() {
+            FAULT
+        } else if self.number_of(Verdict::Fails) > 0 {
             1
         } else if self.number_of(Verdict::Undecided) > 0 {
             3
@@ -265,9 +270,9 @@ mod tests {
     }
 
     #[test]
-    fn a_lost_message_ends_with_1() {
+    fn a_lost_message_ends_with_4() {
         let report = Report { faults: vec!["ours: 1 message was lost".to_owned()], ..Report::default() };
-        assert_eq!(report.code(), 1);
+        assert_eq!(report.code(), 4);
     }
 
     #[test]

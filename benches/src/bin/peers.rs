@@ -2,12 +2,12 @@
 //! counts are the ratios; the rates are this machine's alone.
 //!
 //! `peers [--quick] [--only NAME] [--json FILE]`, `NAME` being a workload or a peer. Ends with 0 if all floors hold, 1 if one
-//! surely fails or a message was lost or changed, 3 if the time was over before each was decided, 2 if it was called wrongly.
+//! surely fails, 2 if it was called wrongly, 3 if the time was over before each was decided, 4 if a message was lost or changed.
 
 use std::process::ExitCode;
 
 use event_bus_benches::workload::channels;
-use event_bus_benches::{Asked, USAGE, run, runtime};
+use event_bus_benches::{Asked, FAULT, USAGE, run, runtime};
 
 fn main() -> ExitCode {
     let outcome = match Asked::read(std::env::args_os().skip(1).collect()) {
@@ -27,6 +27,6 @@ fn main() -> ExitCode {
     };
     outcome.unwrap_or_else(|error| {
         eprintln!("peers: {error}");
-        ExitCode::FAILURE
+        ExitCode::from(FAULT)
     })
 }
