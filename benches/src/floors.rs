@@ -23,7 +23,7 @@ pub struct Floor {
 /// What a ratio must be.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Needs {
-    /// At least [`NEARLY`], and not surely less than 1.
+    /// At least 0.95, and not surely less than 1.
     NotSlower,
     /// At least so much.
     AtLeast(f64),
