@@ -3,6 +3,7 @@
 
 mod by_tag;
 mod envelope;
+mod scratch;
 mod tag;
 
 use std::marker::PhantomData;
@@ -37,11 +38,12 @@ impl<E: Event + Serialize + DeserializeOwned> Codec<E> for Json {
             #[serde(skip_serializing_if = "Headers::is_empty")]
             headers: &'a Headers,
         }
-        let mut out = Vec::with_capacity(1024);
         let wire = Wire { payload: envelope.payload, headers: &envelope.headers };
-        serde_json::to_writer(&mut out, &wire).map_err(|error| CodecError::new(describe(&error)))?;
-        refuse_long_integers(&out)?;
-        Ok(out.into())
+        scratch::with(|out| {
+            serde_json::to_writer(&mut *out, &wire).map_err(|error| CodecError::new(describe(&error)))?;
+            refuse_long_integers(out)?;
+            Ok(Bytes::copy_from_slice(out))
+        })
     }
 
     fn decode(&self, _channel: &Channel, wire: &Bytes) -> Result<Envelope<E>, CodecError> {
