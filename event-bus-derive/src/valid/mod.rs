@@ -18,7 +18,7 @@ use crate::template::Piece;
 const SEPARATORS: [char; 3] = ['/', '{', '}'];
 
 /// What a bus has without any channel, or a blocking one: whether there is one, only core knows.
-const TAKEN: [&str; 27] = [
+const TAKEN: [&str; 28] = [
     "new",
     "builder",
     "with_codec",
@@ -32,6 +32,7 @@ const TAKEN: [&str; 27] = [
     "publish_batch_to",
     "publish_event",
     "publish_or_log",
+    "outbox",
     "unpublished",
     "listen",
     "listen_events",
