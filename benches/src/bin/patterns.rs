@@ -174,7 +174,7 @@ async fn measure(case: &Case, publishes: usize) -> Result<Cost, Failure> {
     let flood = std::thread::spawn(move || flood(&url, user, publishes));
     receive(&mut last).await?; // everything before it has been delivered
     let server_after = server_cpu(&server)?;
-    let heard = drain(&mut listeners).await?;
+    let heard = drain(&mut listeners)?;
     let ours_after = our_cpu()?;
     flood.join().map_err(|_| "the publisher failed")??;
 
@@ -210,7 +210,7 @@ async fn settled(server: &RedisServer) -> Result<u64, Failure> {
 }
 
 /// How many events there are, of all listeners, which must be in order and once each. All have arrived already.
-async fn drain(listeners: &mut [Subscription<Numbered>]) -> Result<usize, Failure> {
+fn drain(listeners: &mut [Subscription<Numbered>]) -> Result<usize, Failure> {
     let mut heard = 0;
     for events in listeners {
         let mut before = None;
