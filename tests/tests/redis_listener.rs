@@ -493,9 +493,12 @@ async fn handing_over_from_filter_to_filter_loses_and_doubles_nothing() {
     let deadline = Instant::now() + Duration::from_secs(4);
     let listeners = (0..6).map(|number| tokio::spawn(hand_over(bus.clone(), number, deadline)));
     let listeners: Vec<_> = listeners.collect();
+    // As fast as the one connection delivers, and no faster: else confirmations wait behind a backlog.
+    let mut pace = bus.listen(KeyPattern::new("[k]").unwrap()).await.unwrap();
     let publisher = tokio::spawn(async move {
         for number in 0.. {
             bus.publish_to("k", &event(number)).await.unwrap();
+            item(&mut pace).await.unwrap();
         }
     });
     for listener in listeners {
