@@ -5,7 +5,7 @@ use bytes::Bytes;
 use event_bus_core::transport::{Registry, Scope};
 
 /// More are routed in several runs: each is held until its run is, and nobody else is served meanwhile.
-const LONGEST: usize = 64;
+const LONGEST: usize = 16;
 
 /// A message that the server pushed.
 #[derive(Debug)]

@@ -98,13 +98,16 @@ impl Shared {
 
 impl Ear for Shared {
     fn message(&self, epoch: Epoch, message: PushedMessage<'_>) {
-        let mut state = self.lock();
-        if !state.can_hold(&message) {
-            drop(state);
-            self.caught_up();
-            state = self.lock();
-        }
-        state.hold(epoch, message, Instant::now);
+        let aftermath = {
+            let mut state = self.lock();
+            let is_next_run = !state.can_hold(&message);
+            if is_next_run {
+                state.deliver_held();
+            }
+            state.hold(epoch, message, Instant::now);
+            is_next_run.then(|| state.take_aftermath())
+        };
+        drop(aftermath);
     }
 
     fn pushed(&self, epoch: Epoch, push: Push<'_>) {
