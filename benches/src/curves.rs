@@ -67,7 +67,7 @@ pub const ALL: [Measurable; 6] = [
     Measurable {
         title: "patterns of which one matches: a message to one listener",
         size: "patterns",
-        why: "The server tries each pattern on each message: see its share. The client looks into a map.",
+        why: "Beyond 32 they are folded into one for the server; the client looks into a map.",
         sizes: &[1, 10, 100, 1_000],
         point: |bench, patterns| one_matches(bench, patterns).boxed(),
     },
