@@ -458,6 +458,19 @@ async fn a_filter_that_is_denied_leaves_the_others_as_they_are() {
     }
 }
 
+/// What the connection holds for what may come behind it must not wait for that, nor for the next ping.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_message_that_comes_alone_is_heard_at_once() {
+    let server = RedisServer::start();
+    let config = RedisConfig::from_url(server.url()).unwrap().ping_interval(Duration::from_secs(600));
+    let bus = NumberedBus::new(RedisTransport::connect(config).await.unwrap());
+    let mut events = bus.listen("k").await.unwrap();
+    for number in 0..3 {
+        bus.publish_to("k", &event(number)).await.unwrap();
+        assert_eq!(item(&mut events).await.unwrap(), number);
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_outage_of_several_filters_is_told_once() {
     let mut server = RedisServer::start();
