@@ -27,4 +27,4 @@ pub use pairs::{Pairs, Ratio, median};
 pub use report::{Entry, FAULT, Line, Report, Unit};
 pub use run::run;
 pub use tally::Tally;
-pub use usage::{Meter, Probe, resident_kib};
+pub use usage::{Meter, Probe};

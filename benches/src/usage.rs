@@ -145,13 +145,3 @@ fn cpu(who: UsageWho) -> Result<Duration, Failure> {
     let micros = usage.user_time().num_microseconds() + usage.system_time().num_microseconds();
     Ok(Duration::from_micros(micros.unsigned_abs()))
 }
-
-/// The memory of this process that is in use, in KiB.
-///
-/// # Errors
-/// If the system does not tell.
-pub fn resident_kib() -> Result<u64, Failure> {
-    let status = std::fs::read_to_string("/proc/self/status")?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).ok_or("no VmRSS")?;
-    Ok(line.trim().trim_end_matches(" kB").parse()?)
-}

@@ -8,12 +8,11 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
+use event_bus_benches::{Failure, runtime};
 use event_bus_core::{KeyPattern, Subscription};
 use event_bus_redis::{RedisConfig, RedisTransport};
 use event_bus_tests::{Numbered, NumberedBus, RedisServer};
 use futures_util::FutureExt;
-
-type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 const USERS: usize = 1_000;
 const MOST: f64 = 3.0;
@@ -36,8 +35,7 @@ fn main() -> ExitCode {
         eprintln!("patterns: unknown argument {}: usage: patterns [--quick]", unknown.display());
         return ExitCode::from(2);
     }
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    match runtime.map_err(Failure::from).and_then(|runtime| runtime.block_on(run(size))) {
+    match runtime(false).and_then(|runtime| runtime.block_on(run(size))) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("patterns: {error}");

@@ -7,15 +7,13 @@
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use event_bus_benches::Pairs;
+use event_bus_benches::{Failure, Pairs, runtime};
 use event_bus_core::transport::Transport;
 use event_bus_core::{ChannelKey, MemoryTransport, Message};
 use event_bus_examples::{ExecutionEvent, ExecutionEventBus, run_events};
 use event_bus_redis::RedisTransport;
 use event_bus_tests::RedisServer;
 use event_bus_tests::memory::resident_kib;
-
-type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 /// How much of everything.
 #[derive(Clone, Copy)]
@@ -44,8 +42,7 @@ fn main() -> ExitCode {
         eprintln!("sequencing: unknown argument {}: usage: sequencing [--quick]", unknown.display());
         return ExitCode::from(2);
     }
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    match runtime.map_err(Failure::from).and_then(|runtime| runtime.block_on(run(size))) {
+    match runtime(false).and_then(|runtime| runtime.block_on(run(size))) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("sequencing: {error}");
