@@ -1,5 +1,5 @@
 //! How an event becomes bytes and back: the codec trait, and the envelope that codecs see whole.
-//! The default codec stands in `json.rs`.
+//! The default codec stands in `json/`.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;

@@ -10,7 +10,7 @@ use serde::de::value::{BorrowedStrDeserializer, StrDeserializer};
 use serde::de::{DeserializeSeed, Error, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, forward_to_deserialize_any};
 
-use super::read_envelope;
+use super::envelope::read_envelope;
 use crate::codec::Envelope;
 use crate::event::Event;
 use crate::event_type::TypeTag;

@@ -7,9 +7,20 @@ use serde::{Deserialize, Deserializer};
 
 use crate::codec::{Envelope, Headers};
 
+/// The envelope that is all of `text`, its payload read by the seed `payload`.
+pub(super) fn read_envelope<'de, S: DeserializeSeed<'de> + Copy>(
+    text: &'de str,
+    payload: S,
+) -> serde_json::Result<Envelope<S::Value>> {
+    let mut deserializer = serde_json::Deserializer::from_str(text);
+    let envelope = EnvelopeOf(payload).deserialize(&mut deserializer)?;
+    deserializer.end()?;
+    Ok(envelope)
+}
+
 /// An envelope whose payload is read by this seed.
 #[derive(Clone, Copy)]
-pub(super) struct EnvelopeOf<S>(pub(super) S);
+struct EnvelopeOf<S>(S);
 
 impl<'de, S: DeserializeSeed<'de> + Copy> DeserializeSeed<'de> for EnvelopeOf<S> {
     type Value = Envelope<S::Value>;

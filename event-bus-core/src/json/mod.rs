@@ -10,7 +10,7 @@ use std::marker::PhantomData;
 
 use bytes::Bytes;
 use serde::Serialize;
-use serde::de::{DeserializeOwned, DeserializeSeed};
+use serde::de::DeserializeOwned;
 
 use crate::channel::Channel;
 use crate::codec::{Codec, CodecError, Envelope, Headers, Peek};
@@ -18,7 +18,7 @@ use crate::event::Event;
 use crate::event_type::TypeTag;
 use crate::integers::too_long;
 
-use envelope::EnvelopeOf;
+use envelope::read_envelope;
 use tag::TagAt;
 
 /// Compact JSON in the envelope of the AutoGPT platform: `{"payload":<event>}`, with `"headers"` behind it
@@ -66,16 +66,6 @@ impl<E: Event + Serialize + DeserializeOwned> Codec<E> for Json {
     fn ignores_channel(&self) -> bool {
         true
     }
-}
-
-fn read_envelope<'de, S: DeserializeSeed<'de> + Copy>(
-    text: &'de str,
-    payload: S,
-) -> serde_json::Result<Envelope<S::Value>> {
-    let mut deserializer = serde_json::Deserializer::from_str(text);
-    let envelope = EnvelopeOf(payload).deserialize(&mut deserializer)?;
-    deserializer.end()?;
-    Ok(envelope)
 }
 
 fn refuse_long_integers(wire: &[u8]) -> Result<(), CodecError> {
