@@ -11,9 +11,15 @@ use redis::{RedisError, Value};
 use crate::config::RedisConfig;
 use crate::error::{Failure, harmless};
 
-const PUBLISH: &str = "PUBLISH";
+/// What a message is published with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Command {
+    Publish,
+    ShardPublish,
+}
 
 pub(crate) struct Batch {
+    command: Command,
     messages: Vec<Message>,
     /// None for those that still have to be sent.
     results: Vec<Option<Result<Receipt>>>,
@@ -24,9 +30,9 @@ pub(crate) struct Batch {
 type Answers = std::iter::Chain<std::option::IntoIter<Value>, std::vec::IntoIter<Value>>;
 
 impl Batch {
-    pub(crate) fn new(messages: Vec<Message>) -> Self {
+    pub(crate) fn new(messages: Vec<Message>, command: Command) -> Self {
         let results = messages.iter().map(|_| None).collect();
-        Self { messages, results, last_error: None }
+        Self { command, messages, results, last_error: None }
     }
 
     /// How many still have to be sent.
@@ -56,10 +62,14 @@ impl Batch {
 
     fn commands(&self) -> impl Iterator<Item = redis::Cmd> {
         let left = self.messages.iter().zip(&self.results).filter(|(_, result)| result.is_none());
-        left.map(|(message, _)| {
+        let name = match self.command {
+            Command::Publish => "PUBLISH",
+            Command::ShardPublish => "SPUBLISH",
+        };
+        left.map(move |(message, _)| {
             let (channel, payload) = (message.channel().as_str(), &message.payload()[..]);
-            let mut command = redis::Cmd::with_capacity(3, PUBLISH.len() + channel.len() + payload.len());
-            command.arg(PUBLISH).arg(channel).arg(payload);
+            let mut command = redis::Cmd::with_capacity(3, name.len() + channel.len() + payload.len());
+            command.arg(name).arg(channel).arg(payload);
             command
         })
     }
@@ -202,7 +212,8 @@ mod tests {
     #[test]
     fn what_the_server_was_not_ready_for_is_sent_again_unless_a_later_one_was_published() {
         let messages = ["b/1", "b/2", "b/1", "b/1"].map(Channel::from_full_name);
-        let mut batch = Batch::new(messages.map(|channel| Message::new(channel, "")).into());
+        let mut batch =
+            Batch::new(messages.map(|channel| Message::new(channel, "")).into(), Command::Publish);
         let loading = || server_error("LOADING Redis is loading the dataset in memory");
         let answers = vec![loading(), loading(), Value::Int(1), loading()];
         assert!(batch.note(answers, &RedisConfig::from_url("redis://127.0.0.1").unwrap()));

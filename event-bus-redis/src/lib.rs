@@ -29,6 +29,7 @@
 //! One server, Redis 6 or newer (or Valkey), over TCP or a unix socket.
 
 mod batch;
+mod both_kinds;
 mod config;
 mod error;
 mod lane;
@@ -39,5 +40,5 @@ mod status;
 mod transport;
 
 // The public interface.
-pub use config::RedisConfig;
+pub use config::{Listening, Publishing, RedisConfig};
 pub use transport::RedisTransport;

@@ -11,8 +11,9 @@ use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::{Instant, sleep_until, timeout_at};
 
-use crate::batch::Batch;
-use crate::config::RedisConfig;
+use crate::batch::{Batch, Command};
+use crate::both_kinds::merge;
+use crate::config::{Publishing, RedisConfig};
 use crate::error::{Failure, closed, connect_error, harmless};
 use crate::lane::{Lane, Source};
 use crate::status::Status;
@@ -58,10 +59,27 @@ impl Publisher {
             };
             return messages.into_iter().map(no_runtime).collect();
         }
+        match self.config.publishing {
+            Publishing::Classic => self.publish_with(Command::Publish, messages).await,
+            Publishing::Sharded => self.publish_with(Command::ShardPublish, messages).await,
+            Publishing::Both => Box::pin(self.publish_with_both(messages)).await,
+        }
+    }
+
+    async fn publish_with_both(&self, messages: Vec<Message>) -> Vec<Result<Receipt>> {
+        let again = |message: &Message| Message::new(message.channel().clone(), message.payload().clone());
+        let (classic, sharded) = tokio::join!(
+            self.publish_with(Command::Publish, messages.iter().map(again).collect()),
+            self.publish_with(Command::ShardPublish, messages)
+        );
+        classic.into_iter().zip(sharded).map(|(classic, sharded)| merge(classic, sharded)).collect()
+    }
+
+    async fn publish_with(&self, command: Command, messages: Vec<Message>) -> Vec<Result<Receipt>> {
         let deadline = Instant::now() + self.config.publish_timeout;
         match &*self.lanes {
-            [lane] => self.publish_on(lane, messages, deadline).await,
-            lanes => Box::pin(self.publish_on_all(lanes, messages, deadline)).await,
+            [lane] => self.publish_on(lane, command, messages, deadline).await,
+            lanes => Box::pin(self.publish_on_all(lanes, command, messages, deadline)).await,
         }
     }
 
@@ -69,6 +87,7 @@ impl Publisher {
     async fn publish_on_all(
         &self,
         lanes: &[Lane],
+        command: Command,
         messages: Vec<Message>,
         deadline: Instant,
     ) -> Vec<Result<Receipt>> {
@@ -79,7 +98,7 @@ impl Publisher {
             share.push(message);
         }
         let publishes = lanes.iter().zip(shares).map(|(lane, (places, share))| async move {
-            places.into_iter().zip(self.publish_on(lane, share, deadline).await)
+            places.into_iter().zip(self.publish_on(lane, command, share, deadline).await)
         });
         let mut results: Vec<(usize, Result<Receipt>)> =
             join_all(publishes).await.into_iter().flatten().collect();
@@ -91,13 +110,14 @@ impl Publisher {
     async fn publish_on(
         &self,
         lane: &Lane,
+        command: Command,
         messages: Vec<Message>,
         deadline: Instant,
     ) -> Vec<Result<Receipt>> {
         if messages.is_empty() {
             return Vec::new(); // an empty pipeline is an error to redis-rs
         }
-        let mut batch = Batch::new(messages);
+        let mut batch = Batch::new(messages, command);
         let mut backoff = Backoff::new(Duration::from_millis(20), Duration::from_millis(500));
         let mut attempts = 0_u32;
         loop {

@@ -8,7 +8,7 @@ use event_bus_core::transport::{
 };
 use event_bus_core::{Error, Message, Receipt, Result};
 
-use crate::config::RedisConfig;
+use crate::config::{Listening, RedisConfig};
 use crate::listener::Listener;
 use crate::probe::{Halves, Probe};
 use crate::publisher::Publisher;
@@ -102,7 +102,8 @@ impl Transport for RedisTransport {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities::default().patterns(true).receiver_counts(true)
+        let has_patterns = self.0.halves.config.listening == Listening::Classic;
+        Capabilities::default().patterns(has_patterns).receiver_counts(true)
     }
 
     fn health(&self) -> Health {

@@ -27,3 +27,26 @@ mod redis_with_four_lanes {
         (RedisTransport::connect(config).await.expect("our own server lets us in"), server)
     });
 }
+
+mod redis_sharded {
+    use event_bus_redis::{RedisConfig, RedisTransport};
+    use event_bus_tests::RedisServer;
+
+    event_bus_core::transport_conformance!(async {
+        let server = RedisServer::start();
+        let config = RedisConfig::from_url(server.url()).expect("a right URL").sharded();
+        (RedisTransport::connect(config).await.expect("our own server lets us in"), server)
+    });
+}
+
+mod redis_published_with_both {
+    use event_bus_redis::{Listening, Publishing, RedisConfig, RedisTransport};
+    use event_bus_tests::RedisServer;
+
+    event_bus_core::transport_conformance!(async {
+        let server = RedisServer::start();
+        let config = RedisConfig::from_url(server.url()).expect("a right URL");
+        let config = config.publishing(Publishing::Both).listening(Listening::Sharded);
+        (RedisTransport::connect(config).await.expect("our own server lets us in"), server)
+    });
+}

@@ -9,7 +9,7 @@ use std::time::Duration;
 use event_bus_core::{Error, ErrorKind, Result};
 
 use super::RedisConfig;
-use super::server::fault_of_host;
+use super::address::fault_of_host;
 
 impl RedisConfig {
     /// The settings that `lookup` finds, under the names that the Python bus has for them:

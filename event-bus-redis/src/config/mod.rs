@@ -1,17 +1,22 @@
 //! Which Redis, and how patient we are with it. Everything is checked before the first connection.
 //! Where settings may come from stands in files of their own.
 
+mod address;
 mod environment;
+mod kind;
 mod server;
+mod servers;
 mod url;
 
 use std::fmt;
 use std::time::Duration;
 
 use event_bus_core::{Error, ErrorKind, Result};
-use redis::{
-    ConnectionAddr, ConnectionInfo, IntoConnectionInfo, ProtocolVersion, RedisConnectionInfo, RedisResult,
-};
+use redis::{ConnectionInfo, IntoConnectionInfo, ProtocolVersion, RedisConnectionInfo, RedisResult};
+
+pub(crate) use address::Address;
+pub use kind::{Listening, Publishing};
+pub(crate) use servers::Servers;
 
 /// Which Redis to use, and how: from a [URL](Self::from_url), the [environment](Self::from_env), or
 /// [by name and port](Self::new), and then setter by setter. What can't work is refused when a transport is made of it.
@@ -31,8 +36,10 @@ use redis::{
 /// ```
 #[derive(Clone)]
 pub struct RedisConfig {
-    address: ConnectionAddr,
+    servers: Servers,
     login: RedisConnectionInfo,
+    pub(crate) publishing: Publishing,
+    pub(crate) listening: Listening,
     pub(crate) connect_timeout: Duration,
     pub(crate) response_timeout: Duration,
     pub(crate) publish_timeout: Duration,
@@ -47,10 +54,12 @@ pub struct RedisConfig {
 }
 
 impl RedisConfig {
-    fn with_defaults(address: ConnectionAddr, login: RedisConnectionInfo) -> Self {
+    fn with_defaults(servers: Servers, login: RedisConnectionInfo) -> Self {
         Self {
-            address,
+            servers,
             login,
+            publishing: Publishing::default(),
+            listening: Listening::default(),
             connect_timeout: Duration::from_secs(2),
             response_timeout: Duration::from_secs(2),
             publish_timeout: Duration::from_secs(5),
@@ -248,8 +257,11 @@ impl RedisConfig {
         self
     }
 
-    /// What both kinds of connection connect to.
+    /// How to connect, to one server: of several, each has a config [of its own](Self::at).
     pub(crate) fn connection_info(&self) -> RedisResult<ConnectionInfo> {
+        let Servers::One(address) = &self.servers else {
+            return Err((redis::ErrorKind::InvalidClientConfig, "these are several servers").into());
+        };
         let keepalive = redis::io::tcp::socket2::TcpKeepalive::new()
             .with_time(self.ping_interval.clamp(Duration::from_secs(1), Duration::from_secs(3600)))
             .with_interval(Duration::from_secs(1));
@@ -262,20 +274,23 @@ impl RedisConfig {
             .clone()
             .set_protocol(ProtocolVersion::RESP3)
             .set_lib_name(env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"));
-        Ok(self.address.clone().into_connection_info()?.set_tcp_settings(tcp).set_redis_settings(login))
+        Ok(address.to_redis().into_connection_info()?.set_tcp_settings(tcp).set_redis_settings(login))
     }
 }
 
 impl fmt::Debug for RedisConfig {
     /// Without the password.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { login, connect_timeout, response_timeout, publish_timeout, .. } = self;
+        let Self { login, publishing, listening, connect_timeout, response_timeout, publish_timeout, .. } =
+            self;
         let Self { publish_attempts, listen_timeout, ping_interval, notice_within, .. } = self;
         let Self { probe_interval, lanes, max_in_flight, fold_patterns_beyond, .. } = self;
         f.debug_struct("RedisConfig")
-            .field("server", &self.server())
+            .field("servers", &self.servers)
             .field("database", &login.db())
             .field("user", &self.user())
+            .field("publishing", publishing)
+            .field("listening", listening)
             .field("connect_timeout", connect_timeout)
             .field("response_timeout", response_timeout)
             .field("publish_timeout", publish_timeout)

@@ -1,24 +1,23 @@
 //! Which server, and who we are to it. How patient we are with it stands in `mod.rs`.
 
-use std::net::{IpAddr, Ipv6Addr};
 use std::path::PathBuf;
 
 use event_bus_core::{Error, ErrorKind, Result};
-use redis::{ConnectionAddr, RedisConnectionInfo};
+use redis::RedisConnectionInfo;
 
-use super::RedisConfig;
+use super::{Address, RedisConfig, Servers};
 
 impl RedisConfig {
     /// The server at `host`, a name or an address (IPv6 without brackets), and `port`, for Redis mostly 6379.
     #[must_use]
     pub fn new(host: impl Into<String>, port: u16) -> Self {
-        Self::with_defaults(ConnectionAddr::Tcp(host.into(), port), RedisConnectionInfo::default())
+        Self::with_defaults(Servers::One(Address::Tcp(host.into(), port)), RedisConnectionInfo::default())
     }
 
     /// The server behind the unix socket at `path`.
     #[must_use]
     pub fn unix_socket(path: impl Into<PathBuf>) -> Self {
-        Self::with_defaults(ConnectionAddr::Unix(path.into()), RedisConnectionInfo::default())
+        Self::with_defaults(Servers::One(Address::Unix(path.into())), RedisConnectionInfo::default())
     }
 
     /// As whom to log in, which takes a [`password`](Self::password) too; by default as `default`, the user that every
@@ -47,19 +46,8 @@ impl RedisConfig {
 
     /// Refuses what no server can be reached with.
     pub(super) fn check_server(&self) -> Result<()> {
-        let fault = self.fault_of_address().or_else(|| self.fault_of_login().map(str::to_owned));
+        let fault = self.servers.fault().or_else(|| self.fault_of_login().map(str::to_owned));
         fault.map_or(Ok(()), |fault| Err(Error::new(ErrorKind::InvalidConfig, fault)))
-    }
-
-    fn fault_of_address(&self) -> Option<String> {
-        match &self.address {
-            ConnectionAddr::Tcp(_, 0) => Some("the port is 0, where nothing can listen".to_owned()),
-            ConnectionAddr::Tcp(host, _) => fault_of_host(host).map(|fault| format!("the host {fault}")),
-            ConnectionAddr::Unix(path) if path.as_os_str().is_empty() => {
-                Some("the path of the unix socket is empty".to_owned())
-            }
-            _ => None,
-        }
     }
 
     fn fault_of_login(&self) -> Option<&'static str> {
@@ -74,35 +62,13 @@ impl RedisConfig {
         }
     }
 
-    /// The server without credentials, for messages.
+    /// The server, or the servers, without credentials, for messages.
     pub(crate) fn server(&self) -> String {
-        match &self.address {
-            ConnectionAddr::Tcp(host, _) if fault_of_host(host).is_some() => "an impossible host".to_owned(),
-            ConnectionAddr::Tcp(host, port) | ConnectionAddr::TcpTls { host, port, .. } => {
-                format!("{host}:{port}")
-            }
-            ConnectionAddr::Unix(path) => path.display().to_string(),
-            _ => "an unknown address".to_owned(),
-        }
+        self.servers.to_string()
     }
 
     pub(crate) fn user(&self) -> &str {
         self.login.username().unwrap_or("default")
-    }
-}
-
-/// What is wrong with a host, if anything. It is not shown: it may be a URL with a password in it.
-pub(super) fn fault_of_host(host: &str) -> Option<&'static str> {
-    let (address, _zone) = host.split_once('%').unwrap_or((host, ""));
-    let is_odd = |c: char| c.is_whitespace() || c.is_control() || "/@:?#[]".contains(c);
-    if host.is_empty() {
-        Some("is empty")
-    } else if host.parse().is_ok_and(|address: IpAddr| address.is_unspecified()) {
-        Some("is the address on which a server listens everywhere: give one at which it can be reached")
-    } else if address.parse::<Ipv6Addr>().is_err() && host.contains(is_odd) {
-        Some("is no name or address: give the host alone, without a port, a scheme or brackets")
-    } else {
-        None
     }
 }
 

@@ -4,7 +4,7 @@ use event_bus_core::{Error, ErrorKind, Result};
 use redis::IntoConnectionInfo;
 use url::Url;
 
-use super::RedisConfig;
+use super::{Address, RedisConfig, Servers};
 
 impl RedisConfig {
     /// The server at `url`: `redis://[user[:password]@]host[:port][/database]`, or
@@ -20,7 +20,10 @@ impl RedisConfig {
             Error::new(ErrorKind::InvalidConfig, format!("the redis url can't be used: {WANTED}"))
                 .with_source(error)
         })?;
-        let config = Self::with_defaults(connection.addr().clone(), connection.redis_settings().clone());
+        let address = Address::of_redis(connection.addr()).ok_or_else(|| {
+            Error::new(ErrorKind::InvalidConfig, format!("the redis url can't be used: {WANTED}"))
+        })?;
+        let config = Self::with_defaults(Servers::One(address), connection.redis_settings().clone());
         config.check()?;
         Ok(config)
     }

@@ -74,10 +74,9 @@ impl Link {
                 (TopicKind::Channel, false) => connection.unsubscribe(names).await,
                 (TopicKind::Pattern, true) => connection.psubscribe(names).await,
                 (TopicKind::Pattern, false) => connection.punsubscribe(names).await,
-                _ => Err(RedisError::from((
-                    redis::ErrorKind::Client,
-                    "sharded channels are not listened to here",
-                ))),
+                (TopicKind::ShardChannel, true) => one_by_one(&mut connection, "SSUBSCRIBE", names).await,
+                (TopicKind::ShardChannel, false) => one_by_one(&mut connection, "SUNSUBSCRIBE", names).await,
+                _ => Err(RedisError::from((redis::ErrorKind::Client, "no such topics are listened to here"))),
             }
         }
     }
@@ -91,6 +90,18 @@ impl Link {
             Ok(answer == nonce)
         }
     }
+}
+
+/// Redis-rs takes one confirmation for the answer to a command of which it does not know that it subscribes.
+async fn one_by_one(
+    connection: &mut MultiplexedConnection,
+    command: &str,
+    names: Vec<&str>,
+) -> RedisResult<()> {
+    for name in names {
+        redis::cmd(command).arg(name).query_async::<Value>(connection).await?;
+    }
+    Ok(())
 }
 
 impl Drop for Link {
@@ -118,13 +129,20 @@ impl Line {
             PushKind::Message => next().zip(next()).map(|(name, payload)| {
                 self.message(TopicKind::Channel, &text(&name), &name, payload);
             }),
+            PushKind::SMessage => next().zip(next()).map(|(name, payload)| {
+                self.message(TopicKind::ShardChannel, &text(&name), &name, payload);
+            }),
             PushKind::PMessage => next().zip(next()).zip(next()).map(|((pattern, channel), payload)| {
                 self.message(TopicKind::Pattern, &text(&pattern), &channel, payload);
             }),
             PushKind::Subscribe => next().map(|name| self.subscribed(TopicKind::Channel, &text(&name))),
             PushKind::PSubscribe => next().map(|name| self.subscribed(TopicKind::Pattern, &text(&name))),
+            PushKind::SSubscribe => next().map(|name| self.subscribed(TopicKind::ShardChannel, &text(&name))),
             PushKind::Unsubscribe => next().map(|name| self.unsubscribed(TopicKind::Channel, &text(&name))),
             PushKind::PUnsubscribe => next().map(|name| self.unsubscribed(TopicKind::Pattern, &text(&name))),
+            PushKind::SUnsubscribe => {
+                next().map(|name| self.unsubscribed(TopicKind::ShardChannel, &text(&name)))
+            }
             _ => return,
         };
         if heard.is_none() {

@@ -21,7 +21,7 @@ use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout};
 
-use crate::config::RedisConfig;
+use crate::config::{Listening, RedisConfig};
 use shared::Shared;
 use state::{Cause, Epoch, RUNTIME_ENDED, State, scope};
 use task::ensure_running;
@@ -46,7 +46,7 @@ impl Listener {
             + config.response_timeout
             + config.ping_interval;
         let registry = Registry::folding_beyond(config.fold_patterns_beyond);
-        let state = State::new(registry, backoff, config.ping_interval, longest_step);
+        let state = State::new(registry, backoff, &config, longest_step);
         Self(Arc::new(Owner(Arc::new(Shared::new(config, state, board)))))
     }
 
@@ -56,7 +56,7 @@ impl Listener {
             Error::new(ErrorKind::NotSubscribed, "listening needs a tokio runtime").with_source(error)
         })?;
         let name = filter.to_string();
-        let topic = topic(filter)?;
+        let topic = topic(filter, shared.config.listening)?;
         ensure_running(shared, &runtime);
         let (lease, confirmation) = self.0.want(topic, inbox);
         ensure_running(shared, &runtime); // again: the one that ran may have ended in between
@@ -125,12 +125,18 @@ impl Drop for Owner {
     }
 }
 
-fn topic(filter: Filter) -> Result<Topic> {
+fn topic(filter: Filter, listening: Listening) -> Result<Topic> {
+    let unsupported = |text: String| Err(Error::new(ErrorKind::Unsupported, text));
     match filter {
         Filter::Channel(channel) => {
-            Ok(Topic { scope: scope(TopicKind::Channel), name: channel.as_str().into() })
+            Ok(Topic { scope: scope(listening.channel_kind()), name: channel.as_str().into() })
         }
-        Filter::Pattern(pattern) => Ok(Topic { scope: scope(TopicKind::Pattern), name: pattern }),
-        other => Err(Error::new(ErrorKind::Unsupported, format!("redis can't listen to {other}"))),
+        Filter::Pattern(pattern) => match listening {
+            Listening::Classic => Ok(Topic { scope: scope(TopicKind::Pattern), name: pattern }),
+            Listening::Sharded => unsupported(format!(
+                "sharded pub/sub has no patterns: listen to the channels that {pattern} is to match, or with `Listening::Classic`"
+            )),
+        },
+        other => unsupported(format!("redis can't listen to {other}")),
     }
 }

@@ -18,11 +18,9 @@ use tokio::time::Instant;
 use super::fences::Fences;
 use super::run::{PushedMessage, Run};
 use super::waiters::{Answer, Waiters};
+use crate::config::RedisConfig;
 use crate::error::closed;
 pub(super) use steps::Step;
-
-/// How many names one command may carry: the server and the connection stay responsive in between.
-const CHUNK: usize = 512;
 
 /// A connection that lived this long has earned a fresh start of the backoff. One that a server cuts off again
 /// and again, for example for its output buffer, has not.
@@ -57,6 +55,8 @@ pub(super) struct State {
     pinged_for_a_fence: bool,
     backoff: Backoff,
     ping_interval: Duration,
+    /// How many names one request may carry.
+    chunk: usize,
     last_heard: Option<Instant>,
     /// When the server last answered us: messages alone don't show that it still hears.
     last_answer: Option<Instant>,
@@ -123,7 +123,7 @@ impl State {
     pub(super) fn new(
         registry: Registry,
         backoff: Backoff,
-        ping_interval: Duration,
+        config: &RedisConfig,
         longest_step: Duration,
     ) -> Self {
         Self {
@@ -135,7 +135,8 @@ impl State {
             fences: Fences::default(),
             pinged_for_a_fence: false,
             backoff,
-            ping_interval,
+            ping_interval: config.ping_interval,
+            chunk: config.listening.most_names_of_a_command(),
             last_heard: None,
             last_answer: None,
             one_by_one: 0,

@@ -3,7 +3,7 @@
 use event_bus_core::transport::Request;
 use tokio::time::Instant;
 
-use super::{CHUNK, Epoch, Phase, State, TaskId};
+use super::{Epoch, Phase, State, TaskId};
 
 /// One thing for the task to do.
 #[derive(Debug, PartialEq, Eq)]
@@ -60,7 +60,7 @@ impl State {
             return Step::Ping(self.epoch);
         }
         self.pinged_for_a_fence = false;
-        let max = if self.one_by_one > 0 { 1 } else { CHUNK };
+        let max = if self.one_by_one > 0 { 1 } else { self.chunk };
         let is_held = self.ask_not_before.is_some_and(|until| now < until);
         if !is_held && let Some(request) = self.registry.next_request(max) {
             let is_subscribe = matches!(request, Request::Subscribe(..));

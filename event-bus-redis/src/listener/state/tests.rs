@@ -120,8 +120,9 @@ fn name(channel: u8) -> String {
 impl Play {
     fn new() -> Self {
         let backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(2));
+        let config = RedisConfig::new("nowhere", 6379);
         let (registry, day) = (Registry::folding_beyond(2), Duration::from_secs(3600 * 24));
-        let state = Arc::new(Mutex::new(State::new(registry, backoff, Duration::from_secs(1), day)));
+        let state = Arc::new(Mutex::new(State::new(registry, backoff, &config, day)));
         Self {
             bus: EventBus::new(Stage(Arc::clone(&state))),
             state,
@@ -391,14 +392,15 @@ fn a_refused_login_is_told_to_those_who_wait() {
 #[test]
 fn names_are_asked_for_in_chunks_and_alone_after_a_refusal() {
     let mut play = Play::new();
+    let chunk = crate::config::Listening::Classic.most_names_of_a_command();
     let listeners: HashMap<u16, _> =
         (0..600_u16).map(|number| (number, ready(play.bus.listen(&*number.to_string())).unwrap())).collect();
     play.go(None);
     let Step::Ask(epoch, Request::Subscribe(scope, names)) = play.step() else { panic!("no request") };
-    assert_eq!(names.len(), CHUNK);
+    assert_eq!(names.len(), chunk);
     let refused = play.state().refused(epoch, scope, &names, &"no".into(), play.now);
     assert!(refused.listeners.is_empty(), "nobody is condemned for the others");
-    for _ in 0..CHUNK {
+    for _ in 0..chunk {
         let Step::Ask(epoch, Request::Subscribe(scope, names)) = play.step() else { panic!("no request") };
         assert_eq!(names.len(), 1);
         play.state().pushed(epoch, Push::Subscribed(scope.kind, &names[0]), play.now);
