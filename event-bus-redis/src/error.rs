@@ -1,5 +1,7 @@
 //! What an error of redis-rs means for us, and its text without what the server quotes of our commands.
 
+use std::error::Error as _;
+
 use event_bus_core::{Error, ErrorKind};
 use redis::{RedisError, ServerErrorKind};
 
@@ -88,4 +90,29 @@ pub(crate) fn connect_error(server: &str, user: &str, error: &RedisError) -> Err
 
 pub(crate) fn closed() -> Error {
     Error::new(ErrorKind::Closed, "the redis transport was closed")
+}
+
+/// An error that several are told.
+#[derive(Clone, Debug)]
+pub(crate) struct Failed {
+    kind: ErrorKind,
+    message: String,
+    source: Option<String>,
+}
+
+impl From<&Error> for Failed {
+    fn from(error: &Error) -> Self {
+        let source = error.source().map(ToString::to_string);
+        Self { kind: error.kind(), message: error.to_string(), source }
+    }
+}
+
+impl From<Failed> for Error {
+    fn from(Failed { kind, message, source }: Failed) -> Self {
+        let error = Self::new(kind, message);
+        match source {
+            Some(source) => error.with_source(source),
+            None => error,
+        }
+    }
 }

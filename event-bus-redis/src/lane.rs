@@ -15,7 +15,7 @@ use tokio::sync::{Mutex, Semaphore};
 use tokio::time::{Instant, timeout_at};
 
 use crate::config::RedisConfig;
-use crate::error::{closed, connect_error};
+use crate::error::{Failed, closed, connect_error};
 use crate::status::Status;
 
 /// Cloning gives the same lane.
@@ -56,13 +56,6 @@ struct Lent {
     connection: Option<Connection>,
     failed: Option<(Instant, Failed)>,
     backoff: Backoff,
-}
-
-#[derive(Clone)]
-struct Failed {
-    kind: ErrorKind,
-    message: String,
-    source: Option<String>,
 }
 
 impl Source {
@@ -195,19 +188,8 @@ impl Inner {
         let error = connect_error(&self.config.server(), self.config.user(), &error);
         let source = error.source().map(ToString::to_string);
         self.source.status.interrupted(source.as_deref().unwrap_or_default());
-        let failed = Failed { kind: error.kind(), message: error.to_string(), source };
-        lent.failed = Some((Instant::now() + lent.backoff.delay(), failed));
+        lent.failed = Some((Instant::now() + lent.backoff.delay(), Failed::from(&error)));
         error
-    }
-}
-
-impl From<Failed> for Error {
-    fn from(Failed { kind, message, source }: Failed) -> Self {
-        let error = Self::new(kind, message);
-        match source {
-            Some(source) => error.with_source(source),
-            None => error,
-        }
     }
 }
 

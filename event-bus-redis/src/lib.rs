@@ -37,6 +37,7 @@ mod listener;
 mod probe;
 mod publisher;
 mod status;
+mod topology;
 mod transport;
 
 // The public interface.

@@ -37,6 +37,8 @@ pub(crate) use servers::Servers;
 #[derive(Clone)]
 pub struct RedisConfig {
     servers: Servers,
+    is_sentinel: bool,
+    announced_addresses: bool,
     login: RedisConnectionInfo,
     pub(crate) publishing: Publishing,
     pub(crate) listening: Listening,
@@ -57,6 +59,8 @@ impl RedisConfig {
     fn with_defaults(servers: Servers, login: RedisConnectionInfo) -> Self {
         Self {
             servers,
+            is_sentinel: false,
+            announced_addresses: true,
             login,
             publishing: Publishing::default(),
             listening: Listening::default(),

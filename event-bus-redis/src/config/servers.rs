@@ -41,6 +41,37 @@ impl RedisConfig {
         Self { servers: Servers::One(address), ..self.clone() }
     }
 
+    /// The same, for the sentinel at `address`, where the login of the servers does not count.
+    pub(crate) fn of_sentinel(&self, address: Address) -> Self {
+        let login = RedisConnectionInfo::default();
+        Self { login, is_sentinel: true, ..self.at(address) }
+    }
+
+    pub(crate) fn is_sentinel(&self) -> bool {
+        self.is_sentinel
+    }
+
+    /// By what a node of a cluster is reached: what it announces, by default; else the host of the first node that was
+    /// named, with the port that it announces, for clusters behind a forwarded port or a tunnel.
+    #[must_use]
+    pub fn announced_addresses(mut self, are_used: bool) -> Self {
+        self.announced_addresses = are_used;
+        self
+    }
+
+    /// The host of every node, if announced addresses are not used.
+    pub(crate) fn host_of_all_nodes(&self) -> Option<&str> {
+        match &self.servers {
+            Servers::Cluster(nodes) if !self.announced_addresses => nodes.iter().find_map(Address::host),
+            _ => None,
+        }
+    }
+
+    /// Whether nodes are reached by the names that they announce, rather than by numbers.
+    pub(crate) fn prefers_names(&self) -> bool {
+        false
+    }
+
     pub(crate) fn servers(&self) -> &Servers {
         &self.servers
     }
