@@ -36,6 +36,7 @@ mod lane;
 mod listener;
 mod probe;
 mod publisher;
+mod role;
 mod status;
 mod topology;
 mod transport;

@@ -9,9 +9,10 @@ use event_bus_core::transport::{
 use event_bus_core::{Error, Message, Receipt, Result};
 
 use crate::config::{Listening, RedisConfig};
-use crate::listener::Listener;
+use crate::listener::AnyListener;
 use crate::probe::{Halves, Probe};
 use crate::publisher::Publisher;
+use crate::topology::Topology;
 
 /// Carries messages over Redis pub/sub. Clones are the same transport: many buses share one.
 ///
@@ -72,7 +73,8 @@ impl RedisTransport {
         let config = Arc::new(config.with_sane_times());
         let board = StateBoard::default();
         let publisher = Arc::new(Publisher::new(Arc::clone(&config), board.clone())?);
-        let listener = Listener::new(Arc::clone(&config), board.clone());
+        let topology = config.is_several().then(|| Topology::new(Arc::clone(&config)));
+        let listener = AnyListener::new(Arc::clone(&config), topology, board.clone());
         let halves = Halves { config, publisher, listener };
         Ok(Self(Arc::new(Inner { halves, probe: Probe::default(), board })))
     }

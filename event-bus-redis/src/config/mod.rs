@@ -38,6 +38,7 @@ pub(crate) use servers::Servers;
 pub struct RedisConfig {
     servers: Servers,
     is_sentinel: bool,
+    must_be_master: bool,
     announced_addresses: bool,
     login: RedisConnectionInfo,
     pub(crate) publishing: Publishing,
@@ -60,6 +61,7 @@ impl RedisConfig {
         Self {
             servers,
             is_sentinel: false,
+            must_be_master: false,
             announced_addresses: true,
             login,
             publishing: Publishing::default(),

@@ -41,6 +41,23 @@ impl RedisConfig {
         Self { servers: Servers::One(address), ..self.clone() }
     }
 
+    /// The same, for a server that is useful only as a master.
+    pub(crate) fn at_master(&self, address: Address, must_be_master: bool) -> Self {
+        Self { must_be_master, ..self.at(address) }
+    }
+
+    pub(crate) fn must_be_master(&self) -> bool {
+        self.must_be_master
+    }
+
+    pub(crate) fn is_several(&self) -> bool {
+        !matches!(self.servers, Servers::One(_))
+    }
+
+    pub(crate) fn is_cluster(&self) -> bool {
+        matches!(self.servers, Servers::Cluster(_))
+    }
+
     /// The same, for the sentinel at `address`, where the login of the servers does not count.
     pub(crate) fn of_sentinel(&self, address: Address) -> Self {
         let login = RedisConnectionInfo::default();

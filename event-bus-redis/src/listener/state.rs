@@ -2,9 +2,11 @@
 //! and reports what came of them; the connection in `link.rs` reports what the server pushed.
 
 mod answers;
+mod moves;
 mod report;
 mod steps;
 
+use std::error::Error as _;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,6 +17,7 @@ use event_bus_core::{Error, ErrorKind, Result};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
+use super::displaced::Displaced;
 use super::fences::Fences;
 use super::run::{PushedMessage, Run};
 use super::waiters::{Answer, Waiters};
@@ -77,6 +80,10 @@ pub(super) struct State {
     /// The last connection, or attempt at one, failed.
     is_failing: bool,
     reconnects: u64,
+    /// One of several nodes: what it does not serve any more, another may.
+    gives_up: bool,
+    /// What it has given up and is not taken yet.
+    displaced: Vec<Displaced>,
     /// How many connections in a row were lost soon, while a wide pattern brought more than is listened to.
     floods: u32,
 }
@@ -104,6 +111,9 @@ pub(super) enum Push<'a> {
     Unsubscribed(TopicKind, &'a str),
 }
 
+/// Dropped once the lock is released.
+pub(super) type AfterState = (Vec<Answer>, Vec<Answer>, Aftermath);
+
 /// Why a connection, or the attempt to make one, ended.
 #[derive(Clone, Debug)]
 pub(super) struct Cause {
@@ -115,6 +125,15 @@ pub(super) struct Cause {
 impl Cause {
     pub(super) fn new(text: impl Into<Arc<str>>) -> Self {
         Self { text: text.into(), denied: None }
+    }
+
+    /// No server was found.
+    pub(super) fn of(error: &Error) -> Self {
+        let text: Arc<str> = match error.source() {
+            Some(source) => format!("{error}: {source}").into(),
+            None => error.to_string().into(),
+        };
+        Self { denied: (error.kind() == ErrorKind::Denied).then(|| Arc::clone(&text)), text }
     }
 }
 
@@ -150,6 +169,8 @@ impl State {
             told: (LinkState::Idle, None),
             is_failing: false,
             reconnects: 0,
+            gives_up: false,
+            displaced: Vec::new(),
             floods: 0,
         }
     }
@@ -234,6 +255,7 @@ impl State {
         }
         let until = now + self.backoff.delay();
         self.enter(Phase::Waiting { until }, now);
+        self.give_up_all(now);
         true
     }
 
@@ -287,7 +309,10 @@ impl State {
                 let live = self.registry.confirm(scope(kind), name);
                 self.answer_live(&live);
             }
-            Push::Unsubscribed(kind, name) => self.registry.unconfirm(scope(kind), name),
+            Push::Unsubscribed(kind, name) => {
+                self.registry.unconfirm(scope(kind), name);
+                self.give_up(scope(kind), &[name.into()], now);
+            }
         }
     }
 
@@ -331,6 +356,7 @@ impl State {
         }
         self.task = None;
         self.epoch.0 += 1;
+        self.give_up_all(Instant::now());
         self.waiters.refuse_all(|| Error::new(ErrorKind::NotSubscribed, RUNTIME_ENDED));
         self.fences.refuse(not_connected);
         self.registry.cut_off(ENDPOINT);
@@ -342,12 +368,17 @@ impl State {
         self.epoch
     }
 
+    /// The connection, if it is up.
+    pub(super) fn live_epoch(&self) -> Option<Epoch> {
+        (self.phase == Phase::Live).then_some(self.epoch)
+    }
+
     pub(super) fn last_heard(&self) -> Option<Instant> {
         self.last_heard
     }
 
     /// What to drop once the lock under which this stands is released.
-    pub(super) fn take_aftermath(&mut self) -> (Vec<Answer>, Vec<Answer>, Aftermath) {
+    pub(super) fn take_aftermath(&mut self) -> AfterState {
         (self.waiters.take_answers(), self.fences.take_answers(), self.registry.take_aftermath())
     }
 

@@ -46,6 +46,11 @@ impl Map {
         self.shards.iter().any(|(_, owner)| owner == address)
     }
 
+    /// Whether both send everybody to the same servers.
+    pub(crate) fn is_alike(&self, other: &Self) -> bool {
+        self.shards == other.shards
+    }
+
     /// Servers that what is published anywhere reaches, for all that can be known.
     pub(crate) fn members(&self) -> &[Address] {
         &self.members
