@@ -13,11 +13,10 @@ use redis::FromRedisValue;
 use tokio::time::{Instant, sleep};
 
 pub use self::options::ClusterOptions;
-use self::options::GUARD;
 use self::relay::Relays;
 use self::view::Seen;
 use crate::PATIENCE;
-use crate::process::ServerProcess;
+use crate::process::{GUARD, ServerProcess};
 
 /// How often is looked whether something has happened.
 const LOOK_AGAIN: Duration = Duration::from_millis(10);
@@ -42,12 +41,12 @@ struct Node {
     server: ServerProcess,
 }
 
-/// A slot has another owner.
+/// Somebody else has taken over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Election {
-    /// The node that it has now.
+    /// Which node.
     pub owner: usize,
-    /// How long was waited for it.
+    /// How long was waited for it, until most others knew.
     pub took: Duration,
 }
 

@@ -10,6 +10,7 @@ pub mod memory;
 pub mod process;
 pub mod proxy;
 pub mod python;
+pub mod sentinel;
 pub mod server;
 pub mod torture;
 mod until;
@@ -20,6 +21,7 @@ pub use logged::Logged;
 pub use process::ServerProcess;
 pub use proxy::Proxy;
 pub use python::PythonPeer;
+pub use sentinel::{RedisSentinels, SentinelOptions};
 pub use server::RedisServer;
 pub use until::{PATIENCE, eventually, eventually_blocking, within};
 

@@ -23,6 +23,10 @@ const ATTEMPTS: usize = 10;
 /// Below the ports that connections of other programs are given, which would be in the way of a restart.
 const PORTS: std::ops::Range<u16> = 10_000..32_000;
 
+/// Who the guards are to their servers, and the servers to each other: whatever users and passwords a test sets are not in
+/// the way.
+pub(crate) const GUARD: (&str, &str) = ("guard", "guard");
+
 /// A server's process, which can be killed, stopped and started again.
 #[derive(Debug)]
 pub struct ServerProcess {
@@ -56,11 +60,7 @@ impl ServerProcess {
             let Err(problem) = server.launch() else { return server };
             let log = server.log();
             let port_is_taken = log.to_lowercase().contains("address already in use");
-            assert!(
-                port_is_taken && attempt < ATTEMPTS,
-                "redis-server {problem}:\n{}\n{log}",
-                cause(&log).unwrap_or("its log says why")
-            );
+            assert!(port_is_taken && attempt < ATTEMPTS, "{}redis-server {problem}:\n{log}", hint(&log));
         }
         unreachable!("the last attempt returns or panics")
     }
@@ -259,8 +259,8 @@ fn no_server(error: &std::io::Error) -> String {
     format!("redis-server can't be run ({error}): install Debian's package redis-server")
 }
 
-/// What a log means that speaks of something missing.
-fn cause(log: &str) -> Option<&'static str> {
-    let is_unknown = log.contains("Bad directive or wrong number of arguments");
-    (is_unknown && log.contains("tls-")).then_some("this redis-server was built without TLS")
+/// What is to be known before reading a log that speaks of something missing.
+fn hint(log: &str) -> &'static str {
+    let is_unknown = log.contains("Bad directive or wrong number of arguments") && log.contains("tls-");
+    if is_unknown { "this redis-server was built without TLS; " } else { "" }
 }

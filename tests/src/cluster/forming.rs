@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::options::{ClusterOptions, GUARD};
+use super::options::ClusterOptions;
 use super::relay::Relays;
 use super::view::{SLOTS, Seen};
 use super::{LOOK_AGAIN, Node, RedisCluster};
-use crate::process::{ServerProcess, need_version};
+use crate::process::{GUARD, ServerProcess, need_version};
 
 /// How long a node may think before it counts as one that does not answer.
 const ANSWER: Duration = Duration::from_secs(1);

@@ -4,10 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::relay::Relays;
-use crate::process::{Launch, configuration, free_port, socket_in};
-
-/// Who the guard is to the nodes, and the nodes to each other: whatever users and passwords a test sets are not in its way.
-pub(super) const GUARD: (&str, &str) = ("guard", "guard");
+use crate::process::{GUARD, Launch, configuration, free_port, socket_in};
 
 /// How a [cluster](super::RedisCluster) is to be.
 #[derive(Clone, Debug)]
