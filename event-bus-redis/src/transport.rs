@@ -72,7 +72,7 @@ impl RedisTransport {
         config.check()?;
         let config = Arc::new(config.with_sane_times());
         let board = StateBoard::default();
-        let publisher = Arc::new(Publisher::new(Arc::clone(&config), board.clone())?);
+        let publisher = Arc::new(Publisher::new(Arc::new(config.any_one()), board.clone())?);
         let topology = config.is_several().then(|| Topology::new(Arc::clone(&config)));
         let listener = AnyListener::new(Arc::clone(&config), topology, board.clone());
         let halves = Halves { config, publisher, listener };

@@ -69,6 +69,12 @@ impl Audience {
         std::mem::take(&mut self.is_live)
     }
 
+    /// Whether somebody among them has been told that he hears nothing.
+    #[must_use]
+    pub fn is_cut_off(&self) -> bool {
+        self.members.iter().any(|member| member.standing == Standing::CutOff)
+    }
+
     /// Those of `others` join, each with what it may believe.
     pub fn absorb(&mut self, others: Self, aftermath: &mut Aftermath) {
         self.members.extend(others.members);

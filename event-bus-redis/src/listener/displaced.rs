@@ -17,11 +17,12 @@ pub(super) struct Displaced {
     pub(super) waiters: Vec<Waiter>,
     /// What was found out about the servers before then may be why.
     pub(super) since: Option<Instant>,
+    pub(super) why: Option<Arc<str>>,
 }
 
 impl Displaced {
     pub(super) fn new(name: Arc<str>, since: Option<Instant>) -> Self {
-        Self { name, audience: Audience::default(), waiters: Vec::new(), since }
+        Self { name, audience: Audience::default(), waiters: Vec::new(), since, why: None }
     }
 
     /// One more wants the channel. Resolved when a server has confirmed it.
@@ -40,6 +41,7 @@ impl Displaced {
         self.audience.absorb(other.audience, aftermath);
         self.waiters.extend(other.waiters);
         self.since = self.since.max(other.since);
+        self.why = self.why.take().or(other.why);
     }
 
     /// Nobody serves it any more: the answers for those who wait, and those who listened, to be ended.

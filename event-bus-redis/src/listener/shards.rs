@@ -3,7 +3,7 @@
 
 mod places;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use event_bus_core::transport::{Backoff, End, Filter, Health, Inbox, Lease, StateBoard};
@@ -111,13 +111,20 @@ impl Drop for Owner {
 impl Shared {
     /// Changes who is where, and does after unlocking what must not be done before.
     fn lock<R>(&self, change: impl FnOnce(&mut Places) -> R) -> R {
-        let (result, aftermath) = {
-            let mut places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
+        let (result, aftermath, is_news) = {
+            let mut places = self.places();
             places.take_in();
-            (change(&mut places), places.take_aftermath())
+            (change(&mut places), places.take_aftermath(), places.take_news())
         };
+        if is_news {
+            self.whole.show(0, || self.places().link()); // first: whoever is woken may look at it
+        }
         drop(aftermath);
         result
+    }
+
+    fn places(&self) -> MutexGuard<'_, Places> {
+        self.places.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn not_confirmed(&self, name: &str) -> Error {

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use event_bus_core::transport::{Aftermath, Health, Inbox, InboxId, Topic, TopicKind};
+use event_bus_core::transport::{Aftermath, Health, Inbox, InboxId, LinkState, Topic, TopicKind};
 use event_bus_core::{Error, ErrorKind, Result};
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
@@ -34,6 +34,8 @@ pub(super) struct Places {
     /// What was last done, for all who are somewhere.
     settled: Option<Arc<Map>>,
     last_error: Option<Arc<str>>,
+    /// The [link](Self::link) as it was last told to be news.
+    told: Link,
     guide: Option<u64>,
     guides: u64,
     /// The guide has to come again by then.
@@ -84,6 +86,7 @@ impl Places {
             unserved: 0,
             settled: None,
             last_error: None,
+            told: (LinkState::Idle, None),
             guide: None,
             guides: 0,
             guide_due: Instant::now(),
@@ -179,6 +182,7 @@ impl Places {
             return self.after.answers.extend(answers);
         }
         self.unserved += 1;
+        self.last_error = displaced.why.clone().or(self.last_error.take());
         self.places.insert(name, Place::Nowhere(displaced));
     }
 
@@ -201,7 +205,6 @@ impl Places {
         if self.is_closed {
             return;
         }
-        self.last_error = None;
         let is_news = self.settled.as_ref().is_none_or(|settled| !settled.is_alike(map));
         if is_news || self.unserved > 0 {
             for (name, owner) in self.moves(map) {
@@ -300,6 +303,29 @@ impl Places {
             Place::At(address) => self.nodes.get(address),
             Place::Nowhere(_) => None,
         }
+    }
+
+    /// How those are who are nowhere. Nodes tell by themselves how the others are.
+    pub(super) fn link(&self) -> Link {
+        let is_cut_off = |place: &Place| match place {
+            Place::Nowhere(displaced) => displaced.audience.is_cut_off(),
+            Place::At(_) => false,
+        };
+        if self.unserved == 0 {
+            (LinkState::Idle, None)
+        } else if self.places.values().any(is_cut_off) {
+            (LinkState::Interrupted, self.last_error.clone())
+        } else {
+            (LinkState::Connecting, None)
+        }
+    }
+
+    /// Whether the [link](Self::link) has changed since this was last asked.
+    pub(super) fn take_news(&mut self) -> bool {
+        let link = self.link();
+        let is_news = link != self.told;
+        self.told = link;
+        is_news
     }
 
     /// Nobody answered when the servers were asked.

@@ -18,7 +18,8 @@ impl State {
     pub(in crate::listener) fn part_with(&mut self, topic: &Topic, now: Instant) -> Option<Displaced> {
         let audience = self.registry.part_with(topic)?;
         let waiters = self.waiters.take(topic);
-        Some(Displaced { name: Arc::clone(&topic.name), audience, waiters, since: Some(now) })
+        let why = self.last_error.clone().filter(|_| self.is_failing);
+        Some(Displaced { name: Arc::clone(&topic.name), audience, waiters, since: Some(now), why })
     }
 
     /// Serves those who want the channel `topic` from now on.
@@ -26,6 +27,7 @@ impl State {
         if self.phase == Phase::Closed {
             return self.displaced.push(displaced);
         }
+        self.is_failing |= self.phase != Phase::Live && displaced.audience.is_cut_off();
         let is_live = self.registry.take_over(topic, displaced.audience);
         self.waiters.put(topic, displaced.waiters);
         if is_live {
