@@ -1,5 +1,7 @@
 //! Messages that share a round trip: the commands for them, what the answers mean, and what is still to be sent.
 
+mod shares;
+
 use std::collections::HashMap;
 use std::error::Error as _;
 use std::time::Duration;
@@ -10,6 +12,8 @@ use redis::{RedisError, Value};
 
 use crate::config::RedisConfig;
 use crate::error::{Failure, harmless, of_a_cluster};
+
+pub(crate) use shares::{Outcomes, Share, again};
 
 /// What a message is published with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
