@@ -16,7 +16,7 @@ use tokio::time::{Instant, sleep_until, timeout_at};
 
 use crate::batch::{Batch, Command, Outcomes, Share, again};
 use crate::both_kinds::merge;
-use crate::config::{Publishing, RedisConfig};
+use crate::config::{Address, Publishing, RedisConfig};
 use crate::error::closed;
 use crate::topology::{Map, Topology};
 use nodes::Nodes;
@@ -161,7 +161,7 @@ impl Routes {
         &self,
         map: &Arc<Map>,
         command: Command,
-        share: Share<Option<&crate::config::Address>>,
+        share: Share<Option<&Address>>,
         deadline: Instant,
     ) -> (Vec<usize>, Outcomes) {
         let Share { to, places, messages } = share;
@@ -169,6 +169,11 @@ impl Routes {
             Some(address) => self.nodes.of(map, address),
             None => Err(self.unserved(messages[0].channel())),
         };
+        if let Some(address) = to
+            && let Some(until) = self.nodes.rest(&messages, address)
+        {
+            sleep_until(until.min(deadline)).await;
+        }
         let outcomes = match node {
             Ok(node) => self.told_truly(node.publish_once(command, messages, deadline).await),
             Err(error) => Outcomes { results: messages.iter().map(|_| None).collect(), unsent: Some(error) },
