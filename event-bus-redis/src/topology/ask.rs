@@ -85,13 +85,18 @@ impl Desk {
 
     async fn map_of_sentinels(&mut self, name: &str, sentinels: &[Address], began: Instant) -> Result<Map> {
         let words = self.ask_all(sentinels.to_vec(), RedisConfig::of_sentinel, async |_, mut connection| {
-            let mut question = redis::pipe();
-            question.cmd("SENTINEL").arg("MASTER").arg(name);
-            question.cmd("SENTINEL").arg("GET-MASTER-ADDR-BY-NAME").arg(name);
-            let (master, address): (Value, Value) = question.query_async(&mut connection).await?;
-            Word::read(&master, &address)
+            let mut question = redis::cmd("SENTINEL");
+            let address =
+                question.arg("GET-MASTER-ADDR-BY-NAME").arg(name).query_async(&mut connection).await?;
+            if address == Value::Nil {
+                return Ok(None);
+            }
+            let mut question = redis::cmd("SENTINEL");
+            let master = question.arg("MASTER").arg(name).query_async(&mut connection).await?;
+            Word::read(&master, &address).map(Some)
         });
         let (words, errors) = apart(words.await);
+        let words: Vec<Word> = words.into_iter().flatten().collect();
         match sentinels::master(&words) {
             Some(master) => Ok(Map::of_one(began, master.clone())),
             None => Err(unreachable(&self.config, errors.into_iter().next())),

@@ -14,8 +14,8 @@ use event_bus_core::{Error, ErrorKind, Result};
 use tokio::sync::{Mutex, Notify, watch};
 use tokio::time::{Instant, sleep};
 
-use crate::config::RedisConfig;
-use crate::error::Failed;
+use crate::config::{RedisConfig, Servers};
+use crate::error::{Failed, with_source};
 use ask::Desk;
 pub(crate) use map::Map;
 pub(crate) use slot::hash_tag;
@@ -103,15 +103,19 @@ impl Topology {
     }
 }
 
-/// None of the servers that are known answers.
+/// None of the servers that are known has an answer.
 fn unreachable(config: &RedisConfig, first: Option<Error>) -> Error {
     let kind = first.as_ref().map_or(ErrorKind::NotConnected, |error| match error.kind() {
         kind @ (ErrorKind::Denied | ErrorKind::Unsupported) => kind,
         _ => ErrorKind::NotConnected,
     });
-    let error = Error::new(kind, format!("nobody of {} tells who serves what", config.server()));
+    let text = match config.servers() {
+        Servers::Sentinel(name, _) => format!("no sentinel names a master called {name:?}"),
+        _ => format!("no node tells who owns which slot in {}", config.server()),
+    };
+    let error = Error::new(kind, text);
     match first {
-        Some(first) => error.with_source(first.to_string()),
+        Some(first) => error.with_source(with_source(&first)),
         None => error,
     }
 }
