@@ -16,6 +16,7 @@ pub use self::options::ClusterOptions;
 use self::relay::Relays;
 use self::view::Seen;
 use crate::PATIENCE;
+use crate::certificates::Certificates;
 use crate::process::{GUARD, ServerProcess};
 
 /// How often is looked whether something has happened.
@@ -33,6 +34,7 @@ pub struct RedisCluster {
     nodes: Vec<Node>,
     options: ClusterOptions,
     relays: Relays,
+    certificates: Certificates,
 }
 
 #[derive(Debug)]
@@ -81,10 +83,10 @@ impl RedisCluster {
         self.nodes.is_empty()
     }
 
-    /// Where clients reach `node`: `127.0.0.1:port`.
+    /// Where clients reach `node`: `127.0.0.1:port`, by TLS if the cluster was started so.
     #[must_use]
     pub fn address(&self, node: usize) -> String {
-        format!("127.0.0.1:{}", self.nodes[node].server.port())
+        format!("127.0.0.1:{}", self.port(node))
     }
 
     /// The addresses of all nodes, by number.
@@ -96,7 +98,13 @@ impl RedisCluster {
     /// The URL of `node`, without credentials.
     #[must_use]
     pub fn url(&self, node: usize) -> String {
-        format!("redis://{}", self.address(node))
+        format!("{}://{}", if self.options.tls.is_some() { "rediss" } else { "redis" }, self.address(node))
+    }
+
+    /// The certificates that its nodes have if they speak TLS.
+    #[must_use]
+    pub fn certificates(&self) -> &Certificates {
+        &self.certificates
     }
 
     /// The node at `address`, in the form of [`address`](Self::address).
@@ -300,6 +308,12 @@ impl RedisCluster {
         }
     }
 
+    /// The port of `node` that the cluster knows.
+    fn port(&self, node: usize) -> u16 {
+        let server = &self.nodes[node].server;
+        server.tls_port().unwrap_or(server.port())
+    }
+
     fn is_taken_over_by(&self, node: usize) -> bool {
         self.is_master(node) && {
             let views = self.views();
@@ -310,7 +324,7 @@ impl RedisCluster {
     }
 
     fn move_keys(&self, slot: &str, from: usize, to: usize) {
-        let port = self.nodes[to].server.port().to_string();
+        let port = self.port(to).to_string();
         let (user, password) = GUARD;
         loop {
             let keys: Vec<String> = self.ask(from, &["CLUSTER", "GETKEYSINSLOT", slot, "100"]);

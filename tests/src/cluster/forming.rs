@@ -8,6 +8,7 @@ use super::options::ClusterOptions;
 use super::relay::Relays;
 use super::view::{SLOTS, Seen};
 use super::{LOOK_AGAIN, Node, RedisCluster};
+use crate::certificates::Certificates;
 use crate::process::{GUARD, ServerProcess, need_version};
 
 /// How long a node may think before it counts as one that does not answer.
@@ -17,8 +18,9 @@ pub(super) fn form(options: ClusterOptions) -> RedisCluster {
     need_version(7, "a cluster of a test's own");
     assert!(options.masters > 0, "a cluster has masters");
     let relays = Relays::start(options.nodes());
-    let nodes = (0..options.nodes()).map(|node| start(node, &options, &relays)).collect();
-    let cluster = RedisCluster { nodes, options, relays };
+    let certificates = Certificates::make();
+    let nodes = (0..options.nodes()).map(|node| start(node, &options, &relays, &certificates)).collect();
+    let cluster = RedisCluster { nodes, options, relays, certificates };
     cluster.give_out_slots();
     cluster.introduce();
     cluster.appoint_replicas();
@@ -26,8 +28,8 @@ pub(super) fn form(options: ClusterOptions) -> RedisCluster {
     cluster
 }
 
-fn start(node: usize, options: &ClusterOptions, relays: &Relays) -> Node {
-    let server = ServerProcess::start(|folder| options.launch(node, folder, relays));
+fn start(node: usize, options: &ClusterOptions, relays: &Relays, certificates: &Certificates) -> Node {
+    let server = ServerProcess::start(|folder| options.launch(node, folder, relays, certificates));
     let id = server.ask(Some(GUARD), super::PATIENCE, &["CLUSTER", "MYID"]);
     Node { id: id.expect("a node knows what it is called"), server }
 }
@@ -50,8 +52,7 @@ impl RedisCluster {
     fn introduce(&self) {
         for node in 0..self.len() {
             for other in node + 1..self.len() {
-                let (port, bus_port) =
-                    (self.nodes[other].server.port().to_string(), self.relays.port(other).to_string());
+                let (port, bus_port) = (self.port(other).to_string(), self.relays.port(other).to_string());
                 let _: () = self.ask(node, &["CLUSTER", "MEET", "127.0.0.1", &port, &bus_port]);
             }
         }

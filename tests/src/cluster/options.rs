@@ -4,6 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::relay::Relays;
+use crate::certificates::{Certificates, ClientCertificates};
 use crate::process::{GUARD, Launch, configuration, free_port, socket_in};
 
 /// How a [cluster](super::RedisCluster) is to be.
@@ -14,6 +15,7 @@ pub struct ClusterOptions {
     pub(super) replicas: usize,
     node_timeout: Duration,
     full_coverage: bool,
+    pub(super) tls: Option<ClientCertificates>,
     lines: Vec<String>,
 }
 
@@ -21,7 +23,7 @@ impl Default for ClusterOptions {
     /// Three masters with a replica each.
     fn default() -> Self {
         let node_timeout = Duration::from_millis(1500); // Redis's own 15 s would make tests wait
-        Self { masters: 3, replicas: 1, node_timeout, full_coverage: false, lines: Vec::new() }
+        Self { masters: 3, replicas: 1, node_timeout, full_coverage: false, tls: None, lines: Vec::new() }
     }
 }
 
@@ -50,6 +52,13 @@ impl ClusterOptions {
         self
     }
 
+    /// Its nodes speak TLS with each other and, at the addresses that they announce, with clients. A plain port is open
+    /// besides.
+    pub fn tls(mut self, clients: ClientCertificates) -> Self {
+        self.tls = Some(clients);
+        self
+    }
+
     /// One more line in the configuration of each node, such as `requirepass secret`. The guard has a user of its own, with
     /// which the replicas log in, too.
     pub fn line(mut self, line: impl Into<String>) -> Self {
@@ -71,7 +80,13 @@ impl ClusterOptions {
         crate::PATIENCE + self.node_timeout * 10
     }
 
-    pub(super) fn launch(&self, node: usize, folder: &Path, relays: &Relays) -> Launch {
+    pub(super) fn launch(
+        &self,
+        node: usize,
+        folder: &Path,
+        relays: &Relays,
+        certificates: &Certificates,
+    ) -> Launch {
         let (port, bus_port) = (free_port(), free_port());
         relays.lead(node, bus_port);
         let (guard, password) = GUARD;
@@ -96,7 +111,18 @@ impl ClusterOptions {
             format!("masteruser {guard}"),
             format!("masterauth {password}"),
         ];
+        let tls_port = self.tls.map(|clients| {
+            let port = free_port();
+            lines.extend([
+                format!("tls-port {port}"),
+                "tls-cluster yes".into(),
+                "tls-replication yes".into(),
+            ]);
+            let settings = certificates.settings(clients);
+            lines.extend(settings.into_iter().map(|(name, value)| format!("{name} {value}")));
+            port
+        });
         lines.extend(self.lines.iter().cloned());
-        Launch { port, arguments: vec![configuration(folder, &lines)] }
+        Launch { port, tls_port, arguments: vec![configuration(folder, &lines)] }
     }
 }
