@@ -69,7 +69,7 @@ fn a_server_that_requires_certificates_takes_only_its_authoritys() {
 async fn a_cluster_speaks_tls_within_and_without() {
     let begin = Instant::now();
     let cluster = RedisCluster::start_with(ClusterOptions::default().tls(ClientCertificates::Required));
-    println!("{} nodes with tls after {:?}", cluster.len(), begin.elapsed());
+    println!("{} nodes with tls after {:?}", cluster.nodes(), begin.elapsed());
     let certificates = cluster.certificates();
     let at = |node, command: &str| {
         ask(&cluster.url(node), &certificates.authority(), Some(certificates.client()), command).unwrap()

@@ -15,6 +15,7 @@ pub struct ClusterOptions {
     pub(super) replicas: usize,
     node_timeout: Duration,
     full_coverage: bool,
+    pub(super) has_direct_bus: bool,
     pub(super) tls: Option<ClientCertificates>,
     lines: Vec<String>,
 }
@@ -23,7 +24,15 @@ impl Default for ClusterOptions {
     /// Three masters with a replica each.
     fn default() -> Self {
         let node_timeout = Duration::from_millis(1500); // Redis's own 15 s would make tests wait
-        Self { masters: 3, replicas: 1, node_timeout, full_coverage: false, tls: None, lines: Vec::new() }
+        Self {
+            masters: 3,
+            replicas: 1,
+            node_timeout,
+            full_coverage: false,
+            has_direct_bus: false,
+            tls: None,
+            lines: Vec::new(),
+        }
     }
 }
 
@@ -52,6 +61,13 @@ impl ClusterOptions {
         self
     }
 
+    /// Its nodes reach each other without our relays, whose share of a flood is seen in measurements. None can be
+    /// [isolated](super::RedisCluster::isolate) then.
+    pub fn direct_bus(mut self) -> Self {
+        self.has_direct_bus = true;
+        self
+    }
+
     /// Its nodes speak TLS with each other and, at the addresses that they announce, with clients. A plain port is open
     /// besides.
     pub fn tls(mut self, clients: ClientCertificates) -> Self {
@@ -75,6 +91,11 @@ impl ClusterOptions {
         (node >= self.masters).then_some(node % self.masters)
     }
 
+    /// The bus port of `node` that others are told.
+    pub(super) fn bus_port(&self, node: usize, relays: &Relays) -> u16 {
+        if self.has_direct_bus { relays.behind(node) } else { relays.port(node) }
+    }
+
     /// How long an election may take on a busy machine: some rounds of it.
     pub(super) fn election(&self) -> Duration {
         crate::PATIENCE + self.node_timeout * 10
@@ -85,7 +106,7 @@ impl ClusterOptions {
         node: usize,
         folder: &Path,
         relays: &Relays,
-        certificates: &Certificates,
+        certificates: Option<&Certificates>,
     ) -> Launch {
         let (port, bus_port) = (free_port(), free_port());
         relays.lead(node, bus_port);
@@ -93,7 +114,7 @@ impl ClusterOptions {
         let mut lines = vec![
             format!("port {port}"),
             format!("cluster-port {bus_port}"), // the usual port + 10000 may be somebody else's
-            format!("cluster-announce-bus-port {}", relays.port(node)),
+            format!("cluster-announce-bus-port {}", self.bus_port(node, relays)),
             "cluster-announce-ip 127.0.0.1".to_owned(),
             "bind 127.0.0.1".to_owned(),
             format!("bind-source-addr {}", Relays::source(node)),
@@ -111,7 +132,7 @@ impl ClusterOptions {
             format!("masteruser {guard}"),
             format!("masterauth {password}"),
         ];
-        let tls_port = self.tls.map(|clients| {
+        let tls_port = self.tls.zip(certificates).map(|(clients, certificates)| {
             let port = free_port();
             lines.extend([
                 format!("tls-port {port}"),
