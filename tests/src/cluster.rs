@@ -16,6 +16,7 @@ pub use self::options::ClusterOptions;
 use self::relay::Relays;
 use self::view::Seen;
 use crate::PATIENCE;
+use crate::certificates::Certificates;
 use crate::process::{GUARD, ServerProcess};
 
 /// How often is looked whether something has happened.
@@ -33,6 +34,7 @@ pub struct RedisCluster {
     nodes: Vec<Node>,
     options: ClusterOptions,
     relays: Relays,
+    certificates: Option<Certificates>,
 }
 
 #[derive(Debug)]
@@ -71,38 +73,41 @@ impl RedisCluster {
 
     /// How many nodes there are, whether they run or not.
     #[must_use]
-    pub fn len(&self) -> usize {
+    pub fn nodes(&self) -> usize {
         self.nodes.len()
     }
 
-    /// Whether there is no node, which never is so.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.nodes.is_empty()
-    }
-
-    /// Where clients reach `node`: `127.0.0.1:port`.
+    /// Where clients reach `node`: `127.0.0.1:port`, by TLS if the cluster was started so.
     #[must_use]
     pub fn address(&self, node: usize) -> String {
-        format!("127.0.0.1:{}", self.nodes[node].server.port())
+        format!("127.0.0.1:{}", self.port(node))
     }
 
     /// The addresses of all nodes, by number.
     #[must_use]
     pub fn addresses(&self) -> Vec<String> {
-        (0..self.len()).map(|node| self.address(node)).collect()
+        (0..self.nodes()).map(|node| self.address(node)).collect()
     }
 
     /// The URL of `node`, without credentials.
     #[must_use]
     pub fn url(&self, node: usize) -> String {
-        format!("redis://{}", self.address(node))
+        format!("{}://{}", if self.certificates.is_some() { "rediss" } else { "redis" }, self.address(node))
+    }
+
+    /// The certificates of its nodes, and those around them.
+    ///
+    /// # Panics
+    /// If it was not started with TLS.
+    #[must_use]
+    pub fn certificates(&self) -> &Certificates {
+        self.certificates.as_ref().expect("a cluster that speaks TLS")
     }
 
     /// The node at `address`, in the form of [`address`](Self::address).
     #[must_use]
     pub fn node_at(&self, address: &str) -> Option<usize> {
-        (0..self.len()).find(|node| self.address(*node) == address)
+        (0..self.nodes()).find(|node| self.address(*node) == address)
     }
 
     /// What the cluster calls `node`.
@@ -181,7 +186,7 @@ impl RedisCluster {
         let are_its = |id: &str| {
             view.iter().any(|seen| seen.id == id && seen.master.as_deref() == Some(self.id(master)))
         };
-        (0..self.len()).filter(|node| are_its(self.id(*node))).collect()
+        (0..self.nodes()).filter(|node| are_its(self.id(*node))).collect()
     }
 
     /// Kills `node` as a crash would, and waits until it is gone.
@@ -209,7 +214,11 @@ impl RedisCluster {
 
     /// Cuts `node` off from the cluster bus: it and the others hear nothing of each other, while clients reach all of them. (A
     /// replica goes on copying from its master, until it is promoted.) Several nodes can be isolated, each for itself.
+    ///
+    /// # Panics
+    /// If its bus is [direct](ClusterOptions::direct_bus).
     pub fn isolate(&self, node: usize) {
+        assert!(!self.options.has_direct_bus, "a direct bus can't be cut");
         self.relays.isolate(node, true);
     }
 
@@ -236,7 +245,7 @@ impl RedisCluster {
         self.move_keys(&name, from, to);
         set(to, &["NODE", self.id(to)]); // first: so it can't be lost with the old owner
         set(from, &["NODE", self.id(to)]);
-        (0..self.len())
+        (0..self.nodes())
             .filter(|node| ![from, to].contains(node) && self.is_master(*node))
             .for_each(|node| set(node, &["NODE", self.id(to)]));
     }
@@ -247,7 +256,7 @@ impl RedisCluster {
     /// # Panics
     /// If a node refuses.
     pub fn forget(&self, node: usize) {
-        for other in (0..self.len()).filter(|other| *other != node && self.nodes[*other].server.runs()) {
+        for other in (0..self.nodes()).filter(|other| *other != node && self.nodes[*other].server.runs()) {
             let _: () = self.ask(other, &["CLUSTER", "FORGET", self.id(node)]);
         }
     }
@@ -300,6 +309,12 @@ impl RedisCluster {
         }
     }
 
+    /// The port of `node` that the cluster knows.
+    fn port(&self, node: usize) -> u16 {
+        let server = &self.nodes[node].server;
+        server.tls_port().unwrap_or(server.port())
+    }
+
     fn is_taken_over_by(&self, node: usize) -> bool {
         self.is_master(node) && {
             let views = self.views();
@@ -310,7 +325,7 @@ impl RedisCluster {
     }
 
     fn move_keys(&self, slot: &str, from: usize, to: usize) {
-        let port = self.nodes[to].server.port().to_string();
+        let port = self.port(to).to_string();
         let (user, password) = GUARD;
         loop {
             let keys: Vec<String> = self.ask(from, &["CLUSTER", "GETKEYSINSLOT", slot, "100"]);

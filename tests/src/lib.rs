@@ -3,6 +3,7 @@
 
 #![expect(clippy::missing_panics_doc, reason = "a test helper that can't go on panics")]
 
+pub mod certificates;
 pub mod cluster;
 mod events;
 mod logged;
@@ -15,6 +16,7 @@ pub mod server;
 pub mod torture;
 mod until;
 
+pub use certificates::{Certificates, ClientCertificates, Identity};
 pub use cluster::{ClusterOptions, Election, RedisCluster};
 pub use events::{Numbered, NumberedBlockingBus, NumberedBus, NumberedChannel, SourceChannel};
 pub use logged::Logged;

@@ -32,14 +32,16 @@ pub(crate) const GUARD: (&str, &str) = ("guard", "guard");
 pub struct ServerProcess {
     folder: TempDir,
     port: u16,
+    tls_port: Option<u16>,
     arguments: Vec<String>,
     state: Mutex<State>,
 }
 
-/// How to start a server: the port that is its own, and what it is called with. It must open the socket of its folder.
+/// How to start a server: the ports that are its own, and what it is called with. It must open the socket of its folder.
 #[derive(Debug)]
 pub(crate) struct Launch {
     pub(crate) port: u16,
+    pub(crate) tls_port: Option<u16>,
     pub(crate) arguments: Vec<String>,
 }
 
@@ -55,8 +57,8 @@ impl ServerProcess {
     pub(crate) fn start(prepare: impl Fn(&Path) -> Launch) -> Self {
         for attempt in 1.. {
             let folder = tempfile::tempdir().expect("a temporary folder");
-            let Launch { port, arguments } = prepare(folder.path());
-            let server = Self { folder, port, arguments, state: Mutex::default() };
+            let Launch { port, tls_port, arguments } = prepare(folder.path());
+            let server = Self { folder, port, tls_port, arguments, state: Mutex::default() };
             let Err(problem) = server.launch() else { return server };
             let log = server.log();
             let port_is_taken = log.to_lowercase().contains("address already in use");
@@ -69,6 +71,12 @@ impl ServerProcess {
     #[must_use]
     pub fn port(&self) -> u16 {
         self.port
+    }
+
+    /// Its port for TLS, if it speaks it.
+    #[must_use]
+    pub fn tls_port(&self) -> Option<u16> {
+        self.tls_port
     }
 
     /// The number of its process while there is one.
