@@ -17,6 +17,7 @@ use crate::config::{Publishing, RedisConfig};
 use crate::error::{Failure, closed, connect_error, harmless};
 use crate::lane::{Lane, Source};
 use crate::status::Status;
+use crate::topology::hash_tag;
 
 pub(crate) struct Publisher {
     config: Arc<RedisConfig>,
@@ -191,10 +192,7 @@ impl Publisher {
 
 /// The hash tag, else the channel, chooses, so that the channels of one event share a lane and a round trip.
 fn lane_number(channel: &str, lanes: usize) -> usize {
-    let tag = channel
-        .split_once('{')
-        .and_then(|(_, rest)| rest.split_once('}'))
-        .map_or(channel, |(tag, _)| if tag.is_empty() { channel } else { tag });
+    let tag = hash_tag(channel);
     let hash = tag.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
     });

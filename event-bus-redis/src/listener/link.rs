@@ -60,9 +60,9 @@ impl Link {
             let (connection, driver) = connecting.await?;
             #[expect(clippy::disallowed_methods, reason = "ends with the link")]
             let driver = tokio::spawn(driver).abort_handle();
-            let link = Self { connection, driver, must_be_master };
-            link.check_role().await?;
-            Ok(link)
+            let open = Self { connection, driver, must_be_master };
+            open.check_role().await?;
+            Ok(open)
         };
         let connected = tokio::time::timeout(timeout, connecting).await;
         connected.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?
