@@ -16,6 +16,7 @@ use super::run::PushedMessage;
 use super::socket;
 use super::state::{Epoch, Push, scope};
 use crate::config::RedisConfig;
+use crate::error::no_master;
 use crate::role::is_master;
 
 /// Hears what a connection says, while it is connected.
@@ -73,7 +74,7 @@ impl Link {
         let (must_be_master, mut connection) = (self.must_be_master, self.connection.clone());
         async move {
             if must_be_master && !is_master(&mut connection).await? {
-                return Err(io::Error::other("the server is no master").into());
+                return Err(no_master());
             }
             Ok(())
         }
