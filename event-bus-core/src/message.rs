@@ -42,8 +42,8 @@ struct Peeked {
 /// What a message turned out to be to one reader.
 pub(crate) type Decoded<E> = Result<Heard<E>, Unheard>;
 
-/// A message that is an event. That stands in the message, where many share it, so that each has one handle and not
-/// two: counting the holders is much of what a delivery costs.
+/// A message that is an event, which stands in it, where many share it. So each holds one handle and not two: counting who
+/// holds what is a good part of what a delivery costs.
 pub(crate) struct Heard<E> {
     message: Arc<Message>,
     /// Only if the message holds what it is to readers of another codec, or of another event type.
@@ -84,7 +84,8 @@ impl Message {
         &self.payload
     }
 
-    #[inline] // where it is read: it is nearly all that a message costs each of many
+    /// What it is to whoever uses `codec`.
+    #[inline] // nothing but a look, for all but the first
     pub(crate) fn decode<E: Event>(self: Arc<Self>, codec: &SharedCodec<E>) -> Decoded<E> {
         let shared = self.decoded.get_or_init(|| self.decode_to_share(codec));
         if shared.codec != codec.id() || shared.event != TypeId::of::<E>() {
@@ -162,6 +163,8 @@ impl Message {
     }
 }
 
+const STAYS: &str = "what a message was decoded to stays in it";
+
 impl<E: Event> Heard<E> {
     #[inline]
     pub(crate) fn envelope(&self) -> &Envelope<E> {
@@ -170,7 +173,7 @@ impl<E: Event> Heard<E> {
             decoded.downcast_ref()
         };
         let envelope = self.own.as_deref().or_else(shared);
-        envelope.unwrap_or_else(|| unreachable!("what a message was decoded to stays in it"))
+        envelope.unwrap_or_else(|| unreachable!("{STAYS}"))
     }
 
     /// The event as a value of its own, if nobody else holds it.
@@ -183,7 +186,7 @@ impl<E: Event> Heard<E> {
         let message = Arc::try_unwrap(message).map_err(|message| Self { message, own: None })?;
         let decoded = message.decoded.into_inner().and_then(|shared| shared.decoded.ok());
         let envelope = decoded.and_then(|decoded| decoded.downcast::<Envelope<E>>().ok());
-        Ok(envelope.unwrap_or_else(|| unreachable!("what a message was decoded to stays in it")).payload)
+        Ok(envelope.unwrap_or_else(|| unreachable!("{STAYS}")).payload)
     }
 }
 

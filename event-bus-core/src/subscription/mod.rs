@@ -235,7 +235,7 @@ impl<E: Event, P: ?Sized> Subscription<E, P> {
         self.ear.inbox.end(End::Closed);
     }
 
-    #[inline] // into its caller, who would copy all the room that a notice needs
+    #[inline] // or the caller copies all the room that a notice takes
     pub(crate) fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Option<Read<E, P>>> {
         let taken = ready!(self.poll_taken(cx));
         Poll::Ready(taken.map(|taken| taken.map_err(|notice| *notice)))

@@ -58,7 +58,7 @@ impl<E: Event, P: ?Sized> Subscription<E, P> {
             && let Some(headers) = message.unwanted(wanted, &self.codec)
         {
             return match self.tracks.note(message.channel(), &headers) {
-                Verdict::Gap(missed) => Some(Err(gap(&message, missed))),
+                Verdict::Gap(missed) => Some(Err(Box::new(gap(&message, missed)))),
                 Verdict::Right | Verdict::Double => None,
             };
         }
@@ -77,7 +77,7 @@ impl<E: Event, P: ?Sized> Subscription<E, P> {
         };
         let gap = match verdict {
             Verdict::Right => None,
-            Verdict::Gap(missed) => Some(gap(message, missed)),
+            Verdict::Gap(missed) => Some(Box::new(gap(message, missed))),
             Verdict::Double => return None,
         };
         let taken = self.hand_out(decoded);
@@ -98,8 +98,8 @@ impl<E: Event, P: ?Sized> Subscription<E, P> {
 }
 
 #[cold]
-fn gap(before: &Message, missed: u64) -> Box<Notice> {
-    Box::new(Notice::Gap { channel: before.channel().clone(), missed })
+fn gap(before: &Message, missed: u64) -> Notice {
+    Notice::Gap { channel: before.channel().clone(), missed }
 }
 
 /// `delivery` through `view`, if it is of a type that is wanted.

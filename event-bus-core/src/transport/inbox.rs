@@ -259,7 +259,7 @@ impl Inbox {
     }
 
     /// What comes next; `None` once, and as long as, everything up to the end has been read.
-    #[inline] // into the reader of each event type, who would copy what it returns
+    #[inline] // there is one reader for each event type, each in another crate: a call would cost it more than the taking
     pub(crate) fn poll_next(&self, cx: &mut Context<'_>) -> Poll<Option<Item>> {
         let message = self.lock().take_message();
         match message {
@@ -268,11 +268,8 @@ impl Inbox {
         }
     }
 
-    /// As [`poll_next`](Self::poll_next), where it is probably no message.
+    /// As [`poll_next`](Self::poll_next), where it is hardly ever a message.
     fn poll_other(&self, cx: &mut Context<'_>) -> Poll<Option<Item>> {
-        if let Some(item) = self.lock().take_next() {
-            return Poll::Ready(Some(item));
-        }
         let waker = cx.waker().clone(); // here, since it must not be cloned under the lock
         let mut state = self.lock();
         if let Some(item) = state.take_next() {
