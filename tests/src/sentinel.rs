@@ -3,6 +3,7 @@
 mod check;
 mod options;
 
+use std::thread;
 use std::time::Duration;
 
 use redis::FromRedisValue;
@@ -62,7 +63,11 @@ impl RedisSentinels {
         let sentinels = (0..options.sentinels).map(sentinel).collect();
         let all = Self { nodes, sentinels, options };
         all.sentinels.iter().for_each(hurry);
-        eventually_blocking("all sentinels know all", || all.check().is_ok());
+        let deadline = Instant::now() + all.options.failover();
+        while let Err(problem) = all.check() {
+            assert!(Instant::now() < deadline, "the servers don't know each other: {problem}");
+            thread::sleep(LOOK_AGAIN);
+        }
         all
     }
 
