@@ -44,12 +44,12 @@ async fn a_listener_that_migrates_before_the_publishers_is_deaf_to_them() {
 
 /// There and back.
 async fn migrate(config: &RedisConfig, sources: &[String]) {
-    let publishers: Vec<_> =
-        sources.iter().map(|source| Publisher::start(source, bus(config.clone()))).collect();
     let mut listeners = Vec::new();
     for _ in 0..3 {
         listeners.push(Listener::start(config, sources).await);
     }
+    let publishers: Vec<_> =
+        sources.iter().map(|source| Publisher::start(source, bus(config.clone()))).collect();
     let there = (Publishing::Both, Listening::Sharded, Publishing::Sharded);
     let back = (Publishing::Both, Listening::Classic, Publishing::Classic);
     for (first, second, third) in [there, back] {
@@ -149,7 +149,9 @@ impl Listener {
         let old = &self.process;
         eventually("both have heard the same", || {
             let (old, new) = (old.heard(), new.heard());
-            self.sources.iter().all(|source| new.get(source).is_some_and(|(first, _)| *first <= old[source].1))
+            self.sources
+                .iter()
+                .all(|source| new.get(source).is_some_and(|(first, _)| *first <= old[source].1))
         })
         .await;
         let old = std::mem::replace(&mut self.process, new);

@@ -8,7 +8,7 @@ use event_bus_examples::{ExecutionEvent, run_events};
 use event_bus_tests::python::{PythonListener, exact};
 use event_bus_tests::{ClusterOptions, RedisCluster, eventually};
 
-use crate::channels::{first_event, hear_all_from_python};
+use crate::channels::{first_event, hear_all_from_python, validate_all_in_python};
 use crate::pair::{Pair, delivery, notice};
 
 type ClusterPair = Pair<RedisCluster>;
@@ -22,6 +22,16 @@ async fn what_python_publishes_on_any_shard_is_heard_typed() {
         pair.python_to_rust(&events).await;
     }
     hear_all_from_python(&mut pair).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_rust_publishes_on_any_shard_validates_in_python() {
+    let mut pair = start();
+    for events in runs_on_every_shard(&pair.server) {
+        let heard = pair.rust_to_python(&events).await;
+        assert!(heard.iter().all(|heard| heard.kind == "smessage"), "{heard:?}");
+    }
+    validate_all_in_python(&mut pair).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
