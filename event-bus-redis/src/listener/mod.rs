@@ -139,6 +139,12 @@ impl Listener {
         self.0.0.peek(State::obstacle)
     }
 
+    fn health(&self) -> Health {
+        let mut health = Health::default();
+        self.report(&mut health);
+        health
+    }
+
     pub(crate) fn report(&self, health: &mut Health) {
         self.0.0.change(|state| state.report(health, Instant::now()));
     }

@@ -92,6 +92,11 @@ impl Topology {
         self.hurry.notify_one();
     }
 
+    /// Waits until somebody is in a [hurry](Self::hurry).
+    pub(crate) async fn hurried(&self) {
+        self.hurry.notified().await;
+    }
+
     /// Waits until somebody has asked anew, or is in a [hurry](Self::hurry), or for `pause`.
     pub(crate) async fn news_within(&self, pause: Duration) {
         let mut latest = self.latest.subscribe();
