@@ -6,7 +6,7 @@ use std::error::Error as _;
 use std::time::{Duration, Instant};
 
 use event_bus_core::{ErrorKind, Notice, Subscription};
-use event_bus_redis::{Listening, RedisConfig, RedisTransport};
+use event_bus_redis::{RedisConfig, RedisTransport};
 use event_bus_tests::{
     ClusterOptions, Numbered, NumberedBus, RedisCluster, RedisSentinels, RedisServer, SentinelOptions,
     eventually, within,
@@ -95,6 +95,22 @@ async fn with_shards_a_process_listens_and_publishes_to_each_master() {
     settle(&bus, || of_cluster(&cluster), connections(3, 3, 6)).await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_classic_publish_goes_to_all_nodes_of_a_cluster_and_a_sharded_one_to_its_shard() {
+    let cluster = RedisCluster::start();
+    let channel = cluster.channel_of(0);
+    for (command, counter, copies) in
+        [("PUBLISH", "messages_publish_sent", 5), ("SPUBLISH", "messages_publishshard_sent", 1)]
+    {
+        for _ in 0..10 {
+            let _ = cluster.command(0, &[command, &channel, "event"]);
+        }
+        let told = text(cluster.command(0, &["CLUSTER", "INFO"]));
+        let sent = told.lines().find_map(|line| line.split_once(counter)).unwrap().1;
+        assert_eq!(sent, format!(":{}", 10 * copies), "{command}");
+    }
+}
+
 /// Redis counts only commands that write keys.
 #[tokio::test]
 async fn min_replicas_to_write_stops_no_publish() {
@@ -178,29 +194,32 @@ async fn a_server_that_has_no_sharded_pub_sub_is_told_by_its_answer() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "takes two minutes: says how long a listener is cut off when a master dies, by the servers' settings"]
+#[ignore = "takes two minutes: prints how long a bus is cut off when a master dies, by the servers' settings"]
 async fn how_long_an_outage_lasts() {
     for seconds in [1, 2, 5, 15] {
         let options = ClusterOptions::default().node_timeout(Duration::from_secs(seconds));
-        for listening in [Listening::Sharded, Listening::Classic] {
-            let cluster = RedisCluster::start_with(options.clone());
-            let bus = bus(cluster_config(&cluster).listening(listening));
-            let mut events = bus.listen(&*key_of(&cluster, 0)).await.unwrap();
-            let listened = (0..cluster.nodes()).find(|node| {
-                let clients = text(cluster.command(*node, &["CLIENT", "LIST"]));
-                Connections::among(&clients).listening == 1
-            });
-            cluster.kill(listened.unwrap());
-            println!("{listening:?}, node timeout {seconds} s: {:?}", outage(&mut events).await);
-        }
+        let cluster = RedisCluster::start_with(options);
+        let outage = outage(cluster_config(&cluster).sharded(), &key_of(&cluster, 0), || cluster.kill(0));
+        println!("shards, node timeout {seconds} s: {}", outage.await);
     }
+    let cluster = RedisCluster::start();
+    let config = cluster_config(&cluster);
+    let listened = || {
+        (0..cluster.nodes()).find(|node| {
+            let clients = text(cluster.command(*node, &["CLIENT", "LIST"]));
+            Connections::among(&clients).listening == 1
+        })
+    };
+    let outage_of_one = outage(config, "k", || cluster.kill(listened().unwrap()));
+    println!("classic, the node that is listened to: {}", outage_of_one.await);
     for seconds in [1, 5, 30] {
         let options = SentinelOptions::default().down_after(Duration::from_secs(seconds));
         let sentinels = RedisSentinels::start_with(options);
-        let bus = bus(sentinel_config(&sentinels));
-        let mut events = bus.listen("k").await.unwrap();
-        sentinels.kill(sentinels.master().unwrap());
-        println!("sentinels, down after {seconds} s: {:?}", outage(&mut events).await);
+        let kill = || sentinels.kill(sentinels.master().unwrap());
+        println!(
+            "sentinels, down after {seconds} s: {}",
+            outage(sentinel_config(&sentinels), "k", kill).await
+        );
     }
     for seconds in [0, 5] {
         let line = format!("repl-diskless-sync-delay {seconds}");
@@ -211,20 +230,28 @@ async fn how_long_an_outage_lasts() {
             text(cluster.command(3, &["INFO", "replication"])).contains("master_link_status:up")
         })
         .await;
-        println!(
-            "diskless sync delay {seconds} s: a replica can take over {:?} after its start",
-            begin.elapsed()
-        );
+        println!("diskless sync delay {seconds} s: a replica follows {:?} after its start", begin.elapsed());
     }
 }
 
-async fn outage(events: &mut Subscription<Numbered>) -> Duration {
-    let first = within("a notice", events.recv()).await.unwrap().unwrap_err();
-    assert!(matches!(first, Notice::Interrupted), "{first}");
-    match events.recv().await.unwrap() {
-        Err(Notice::Resumed { down_for }) => down_for,
-        other => panic!("{other:?} instead of Resumed"),
-    }
+/// How long after a `fault` a listener is told that it hears again, and a publish succeeds.
+async fn outage(config: RedisConfig, key: &str, fault: impl FnOnce()) -> String {
+    let bus = bus(config.publish_timeout(Duration::from_secs(1)).listen_timeout(Duration::from_secs(60)));
+    let mut events = bus.listen(key).await.unwrap();
+    bus.publish_to(key, &Numbered::new("before", 0)).await.unwrap();
+    assert_eq!(number(&mut events).await, 0);
+    fault();
+    let begin = Instant::now();
+    let heard = async {
+        while !matches!(events.recv().await.unwrap(), Err(Notice::Resumed { .. })) {}
+        begin.elapsed()
+    };
+    let published = async {
+        while bus.publish_to(key, &Numbered::new("after", 1)).await.is_err() {}
+        begin.elapsed()
+    };
+    let (heard, published) = tokio::join!(heard, published);
+    format!("heard again after {heard:.1?}, published after {published:.1?}")
 }
 
 /// A bus that has published to many channels and listens to them.
