@@ -115,6 +115,14 @@ pub(crate) fn closed() -> Error {
     Error::new(ErrorKind::Closed, "the redis transport was closed")
 }
 
+/// The text of an error and of what is below it.
+pub(crate) fn with_source(error: &Error) -> String {
+    match error.source() {
+        Some(source) => format!("{error}: {source}"),
+        None => error.to_string(),
+    }
+}
+
 /// An error that several are told.
 #[derive(Clone, Debug)]
 pub(crate) struct Failed {

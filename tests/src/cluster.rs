@@ -1,6 +1,7 @@
 //! A Redis Cluster of a test's own on free loopback ports, gone when the guard is. Its nodes can be killed, stopped, promoted
 //! and cut off from each other, and slots moved, as it happens to real ones.
 
+mod changes;
 mod forming;
 mod options;
 mod relay;
@@ -14,14 +15,12 @@ use tokio::time::{Instant, sleep};
 
 pub use self::options::ClusterOptions;
 use self::relay::Relays;
-use self::view::Seen;
 use crate::PATIENCE;
+use crate::certificates::Certificates;
 use crate::process::{GUARD, ServerProcess};
 
 /// How often is looked whether something has happened.
-const LOOK_AGAIN: Duration = Duration::from_millis(10);
-/// A manual failover that was lost is given up by the server after 5 s.
-const FAILOVER_ROUND: Duration = Duration::from_secs(6);
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
 /// A running cluster.
 ///
@@ -33,6 +32,7 @@ pub struct RedisCluster {
     nodes: Vec<Node>,
     options: ClusterOptions,
     relays: Relays,
+    certificates: Option<Certificates>,
 }
 
 #[derive(Debug)]
@@ -71,38 +71,41 @@ impl RedisCluster {
 
     /// How many nodes there are, whether they run or not.
     #[must_use]
-    pub fn len(&self) -> usize {
+    pub fn nodes(&self) -> usize {
         self.nodes.len()
     }
 
-    /// Whether there is no node, which never is so.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.nodes.is_empty()
-    }
-
-    /// Where clients reach `node`: `127.0.0.1:port`.
+    /// Where clients reach `node`: `127.0.0.1:port`, by TLS if the cluster was started so.
     #[must_use]
     pub fn address(&self, node: usize) -> String {
-        format!("127.0.0.1:{}", self.nodes[node].server.port())
+        format!("127.0.0.1:{}", self.port(node))
     }
 
     /// The addresses of all nodes, by number.
     #[must_use]
     pub fn addresses(&self) -> Vec<String> {
-        (0..self.len()).map(|node| self.address(node)).collect()
+        (0..self.nodes()).map(|node| self.address(node)).collect()
     }
 
     /// The URL of `node`, without credentials.
     #[must_use]
     pub fn url(&self, node: usize) -> String {
-        format!("redis://{}", self.address(node))
+        format!("{}://{}", if self.certificates.is_some() { "rediss" } else { "redis" }, self.address(node))
+    }
+
+    /// The certificates of its nodes, and those around them.
+    ///
+    /// # Panics
+    /// If it was not started with TLS.
+    #[must_use]
+    pub fn certificates(&self) -> &Certificates {
+        self.certificates.as_ref().expect("a cluster that speaks TLS")
     }
 
     /// The node at `address`, in the form of [`address`](Self::address).
     #[must_use]
     pub fn node_at(&self, address: &str) -> Option<usize> {
-        (0..self.len()).find(|node| self.address(*node) == address)
+        (0..self.nodes()).find(|node| self.address(*node) == address)
     }
 
     /// What the cluster calls `node`.
@@ -181,7 +184,7 @@ impl RedisCluster {
         let are_its = |id: &str| {
             view.iter().any(|seen| seen.id == id && seen.master.as_deref() == Some(self.id(master)))
         };
-        (0..self.len()).filter(|node| are_its(self.id(*node))).collect()
+        (0..self.nodes()).filter(|node| are_its(self.id(*node))).collect()
     }
 
     /// Kills `node` as a crash would, and waits until it is gone.
@@ -209,64 +212,17 @@ impl RedisCluster {
 
     /// Cuts `node` off from the cluster bus: it and the others hear nothing of each other, while clients reach all of them. (A
     /// replica goes on copying from its master, until it is promoted.) Several nodes can be isolated, each for itself.
+    ///
+    /// # Panics
+    /// If its bus is [direct](ClusterOptions::direct_bus).
     pub fn isolate(&self, node: usize) {
+        assert!(!self.options.has_direct_bus, "a direct bus can't be cut");
         self.relays.isolate(node, true);
     }
 
     /// Lets `node` and the others hear each other again.
     pub fn heal(&self, node: usize) {
         self.relays.isolate(node, false);
-    }
-
-    /// Moves `slot` with its keys to the master `to`, while clients use it, and tells all masters.
-    ///
-    /// # Panics
-    /// If the slot has no owner, or a node refuses.
-    pub fn migrate_slot(&self, slot: u16, to: usize) {
-        let from = self.owner(slot).expect("a slot that somebody owns");
-        if from == to {
-            return;
-        }
-        let name = slot.to_string();
-        let set = |node, words: &[&str]| {
-            let _: () = self.ask(node, &[&["CLUSTER", "SETSLOT", &name], words].concat());
-        };
-        set(to, &["IMPORTING", self.id(from)]); // before anybody can be sent there
-        set(from, &["MIGRATING", self.id(to)]);
-        self.move_keys(&name, from, to);
-        set(to, &["NODE", self.id(to)]); // first: so it can't be lost with the old owner
-        set(from, &["NODE", self.id(to)]);
-        (0..self.len())
-            .filter(|node| ![from, to].contains(node) && self.is_master(*node))
-            .for_each(|node| set(node, &["NODE", self.id(to)]));
-    }
-
-    /// Makes all other nodes that run forget `node`, which should not run, or not be part of it any more. A replica can't
-    /// forget its own master.
-    ///
-    /// # Panics
-    /// If a node refuses.
-    pub fn forget(&self, node: usize) {
-        for other in (0..self.len()).filter(|other| *other != node && self.nodes[*other].server.runs()) {
-            let _: () = self.ask(other, &["CLUSTER", "FORGET", self.id(node)]);
-        }
-    }
-
-    /// Makes `replica` take over from its master, both running, and waits until most nodes know.
-    ///
-    /// # Panics
-    /// If it does not within a generous time.
-    pub async fn failover_to(&self, replica: usize) {
-        let deadline = Instant::now() + self.options.election();
-        while !self.is_taken_over_by(replica) {
-            assert!(Instant::now() < deadline, "node {replica} did not take over");
-            // Refused while its link to the master is not up.
-            let asked = self.nodes[replica].server.ask::<()>(Some(GUARD), PATIENCE, &["CLUSTER", "FAILOVER"]);
-            let round = Instant::now() + if asked.is_ok() { FAILOVER_ROUND } else { LOOK_AGAIN * 10 };
-            while Instant::now() < round.min(deadline) && !self.is_taken_over_by(replica) {
-                sleep(LOOK_AGAIN).await;
-            }
-        }
     }
 
     /// Waits until `slot` has an owner other than `old`, by the view of most nodes that run, and by its own.
@@ -300,28 +256,10 @@ impl RedisCluster {
         }
     }
 
-    fn is_taken_over_by(&self, node: usize) -> bool {
-        self.is_master(node) && {
-            let views = self.views();
-            let agree =
-                |view: &&Vec<Seen>| view.iter().any(|seen| seen.id == self.id(node) && seen.is_master());
-            views.values().filter(agree).count() * 2 > views.len()
-        }
-    }
-
-    fn move_keys(&self, slot: &str, from: usize, to: usize) {
-        let port = self.nodes[to].server.port().to_string();
-        let (user, password) = GUARD;
-        loop {
-            let keys: Vec<String> = self.ask(from, &["CLUSTER", "GETKEYSINSLOT", slot, "100"]);
-            if keys.is_empty() {
-                return;
-            }
-            let mut words = vec!["MIGRATE", "127.0.0.1", &port, "", "0", "10000"];
-            words.extend(["AUTH2", user, password, "KEYS"]);
-            words.extend(keys.iter().map(String::as_str));
-            let _: () = self.ask(from, &words);
-        }
+    /// The port of `node` that the cluster knows.
+    fn port(&self, node: usize) -> u16 {
+        let server = &self.nodes[node].server;
+        server.tls_port().unwrap_or(server.port())
     }
 
     fn a_running_node(&self) -> usize {

@@ -3,8 +3,10 @@
 
 #![expect(clippy::missing_panics_doc, reason = "a test helper that can't go on panics")]
 
+pub mod certificates;
 pub mod cluster;
 mod events;
+mod lent;
 mod logged;
 pub mod memory;
 pub mod process;
@@ -15,8 +17,10 @@ pub mod server;
 pub mod torture;
 mod until;
 
+pub use certificates::{Certificates, ClientCertificates, Identity};
 pub use cluster::{ClusterOptions, Election, RedisCluster};
 pub use events::{Numbered, NumberedBlockingBus, NumberedBus, NumberedChannel, SourceChannel};
+pub use lent::{Lender, Lent};
 pub use logged::Logged;
 pub use process::ServerProcess;
 pub use proxy::Proxy;

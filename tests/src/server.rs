@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use crate::certificates::{Certificates, ClientCertificates};
 pub use crate::process::free_port;
 use crate::process::{Launch, ServerProcess, socket_in};
 
@@ -13,6 +14,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(20);
 #[derive(Debug)]
 pub struct RedisServer {
     process: ServerProcess,
+    certificates: Option<Certificates>,
 }
 
 impl RedisServer {
@@ -31,7 +33,33 @@ impl RedisServer {
     /// As for [`start`](Self::start).
     #[must_use]
     pub fn start_with(settings: &[&str]) -> Self {
-        Self { process: ServerProcess::start(|folder| launch(folder, settings)) }
+        let process = ServerProcess::start(|folder| launch(folder, settings, None));
+        Self { process, certificates: None }
+    }
+
+    /// Starts a server that speaks TLS on a port of its own, besides the plain one.
+    ///
+    /// # Panics
+    /// As for [`start`](Self::start), or if the server was built without TLS.
+    #[must_use]
+    pub fn start_tls(clients: ClientCertificates) -> Self {
+        Self::start_tls_with(clients, &[])
+    }
+
+    /// Starts such a server with [settings](Self::start_with).
+    ///
+    /// # Panics
+    /// As for [`start_tls`](Self::start_tls).
+    #[must_use]
+    pub fn start_tls_with(clients: ClientCertificates, settings: &[&str]) -> Self {
+        let certificates = Certificates::make();
+        let tls = certificates.settings(clients);
+        let tls: Vec<String> =
+            tls.into_iter().flat_map(|(name, value)| [format!("--{name}"), value]).collect();
+        let tls: Vec<&str> = tls.iter().map(String::as_str).collect();
+        let settings = [&tls, settings].concat();
+        let process = ServerProcess::start(|folder| launch(folder, &settings, Some(free_port())));
+        Self { process, certificates: Some(certificates) }
     }
 
     /// Its port on 127.0.0.1.
@@ -50,6 +78,24 @@ impl RedisServer {
     #[must_use]
     pub fn url(&self) -> String {
         format!("redis://127.0.0.1:{}", self.port())
+    }
+
+    /// Its URL for TLS, without credentials.
+    ///
+    /// # Panics
+    /// If it was not started with TLS, as for its [certificates](Self::certificates).
+    #[must_use]
+    pub fn tls_url(&self) -> String {
+        format!("rediss://127.0.0.1:{}", self.process.tls_port().expect("a server that speaks TLS"))
+    }
+
+    /// Its certificate, and those around it.
+    ///
+    /// # Panics
+    /// If it was not started with TLS.
+    #[must_use]
+    pub fn certificates(&self) -> &Certificates {
+        self.certificates.as_ref().expect("a server that speaks TLS")
     }
 
     /// The path of its unix socket.
@@ -112,12 +158,13 @@ impl RedisServer {
     }
 }
 
-fn launch(folder: &Path, settings: &[&str]) -> Launch {
+fn launch(folder: &Path, settings: &[&str], tls_port: Option<u16>) -> Launch {
     let port = free_port();
     let (own_port, dir, socket) =
         (port.to_string(), folder.display().to_string(), socket_in(folder).display().to_string());
     let own = ["--port", &own_port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"];
     let placed = ["--dir", &dir, "--unixsocket", &socket];
-    let arguments = own.iter().chain(&placed).chain(settings).map(ToString::to_string).collect();
-    Launch { port, arguments }
+    let arguments = own.iter().chain(&placed).chain(settings).map(ToString::to_string);
+    let tls = tls_port.map(|port| ["--tls-port".to_owned(), port.to_string()]);
+    Launch { port, tls_port, arguments: arguments.chain(tls.into_iter().flatten()).collect() }
 }

@@ -6,7 +6,7 @@
 use std::path::Path;
 use std::time::Instant;
 
-use event_bus_tests::{RedisSentinels, SentinelOptions};
+use event_bus_tests::{RedisSentinels, SentinelOptions, ServerProcess};
 
 fn started(options: SentinelOptions) -> RedisSentinels {
     let begin = Instant::now();
@@ -79,7 +79,7 @@ fn nothing_runs_on_after_a_guard_is_dropped() {
     let nodes = (0..servers.nodes()).map(|node| servers.server(node));
     let pids: Vec<u32> = nodes
         .chain((0..3).map(|sentinel| servers.sentinel(sentinel)))
-        .filter_map(|server| server.pid())
+        .filter_map(ServerProcess::pid)
         .collect();
     assert_eq!(pids.len(), 5);
     drop(servers);

@@ -84,11 +84,6 @@ impl RedisConfig {
         }
     }
 
-    /// Whether nodes are reached by the names that they announce, rather than by numbers.
-    pub(crate) fn prefers_names(&self) -> bool {
-        false
-    }
-
     pub(crate) fn servers(&self) -> &Servers {
         &self.servers
     }

@@ -18,11 +18,13 @@ pub(super) struct Displaced {
     /// What was found out about the servers before then may be why.
     pub(super) since: Option<Instant>,
     pub(super) why: Option<Arc<str>>,
+    /// Somebody has been told that he hears nothing.
+    pub(super) is_cut_off: bool,
 }
 
 impl Displaced {
     pub(super) fn new(name: Arc<str>, since: Option<Instant>) -> Self {
-        Self { name, audience: Audience::default(), waiters: Vec::new(), since, why: None }
+        Self { name, audience: Audience::default(), waiters: Vec::new(), since, why: None, is_cut_off: false }
     }
 
     /// One more wants the channel. Resolved when a server has confirmed it.

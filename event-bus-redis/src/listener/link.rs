@@ -16,6 +16,7 @@ use super::run::PushedMessage;
 use super::socket;
 use super::state::{Epoch, Push, scope};
 use crate::config::RedisConfig;
+use crate::error::no_master;
 use crate::role::is_master;
 
 /// Hears what a connection says, while it is connected.
@@ -60,9 +61,9 @@ impl Link {
             let (connection, driver) = connecting.await?;
             #[expect(clippy::disallowed_methods, reason = "ends with the link")]
             let driver = tokio::spawn(driver).abort_handle();
-            let link = Self { connection, driver, must_be_master };
-            link.check_role().await?;
-            Ok(link)
+            let open = Self { connection, driver, must_be_master };
+            open.check_role().await?;
+            Ok(open)
         };
         let connected = tokio::time::timeout(timeout, connecting).await;
         connected.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?
@@ -73,7 +74,7 @@ impl Link {
         let (must_be_master, mut connection) = (self.must_be_master, self.connection.clone());
         async move {
             if must_be_master && !is_master(&mut connection).await? {
-                return Err(io::Error::other("the server is no master").into());
+                return Err(no_master());
             }
             Ok(())
         }

@@ -34,7 +34,7 @@ use shards::Shards;
 use shared::{Later, Shared};
 use state::{Cause, Epoch, RUNTIME_ENDED, State, scope};
 use task::ensure_running;
-use way::{Aim, Current, Exile, Way};
+use way::{Aim, Exile, Found, Way};
 
 /// The listening half of the transport. The task ends when this and all leases are gone.
 #[derive(Clone)]
@@ -56,7 +56,7 @@ impl Listener {
     /// To the master of sentinels, or to one node of a cluster for all.
     pub(crate) fn found(config: Arc<RedisConfig>, topology: Arc<Topology>, board: StateBoard) -> Self {
         let aim = if config.is_cluster() { Aim::Member } else { Aim::Master };
-        let way = Way::Found(aim, topology, Current::default());
+        let way = Way::Found(Found::new(aim, topology));
         Self::with(config, way, Screen::Own(board), |state| state)
     }
 
@@ -137,6 +137,12 @@ impl Listener {
 
     fn obstacle(&self) -> Option<Arc<str>> {
         self.0.0.peek(State::obstacle)
+    }
+
+    fn health(&self) -> Health {
+        let mut health = Health::default();
+        self.report(&mut health);
+        health
     }
 
     pub(crate) fn report(&self, health: &mut Health) {

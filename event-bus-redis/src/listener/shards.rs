@@ -141,9 +141,10 @@ impl Shared {
     }
 
     fn close(&self) {
-        let inboxes = self.lock(|places| places.close());
+        let inboxes = self.lock(Places::close);
         inboxes.iter().for_each(|inbox| inbox.end(End::Closed));
         self.whole.close();
+        self.topology.hurry(); // the guide need not wait to learn of it
     }
 }
 
@@ -175,6 +176,10 @@ impl Guide {
         let mut backoff = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
         let runtime = Handle::current();
         while self.shared.lock(|places| places.is_guided_by(self.number, Instant::now())) {
+            if self.shared.lock(|places| places.is_idle()) {
+                topology.hurried().await;
+                continue;
+            }
             match topology.newer_than(Instant::now()).await {
                 Ok(map) => self.shared.lock(|places| places.settle(&map, &runtime)),
                 Err(error) => self.shared.lock(|places| places.note_failure(&error)),

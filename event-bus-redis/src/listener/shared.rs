@@ -102,6 +102,12 @@ impl Shared {
         self.note_loss(cause, |state| state.lost(epoch, cause, Instant::now()));
     }
 
+    /// Another server is known than the one that failed in `epoch`.
+    pub(super) fn hasten(&self, epoch: Epoch) {
+        self.change(|state| state.hasten(epoch, Instant::now()));
+        self.nudge.notify_one();
+    }
+
     fn note_loss(&self, cause: &Cause, lose: impl FnOnce(&mut State) -> bool) {
         let (before, is_news) = self.change(|state| (state.link_state(), lose(state)));
         if is_news && before != LinkState::Interrupted {
@@ -120,7 +126,7 @@ impl Shared {
             format!("redis at {} refuses the login of user {:?}", self.config.server(), self.config.user())
                 .into()
         });
-        Cause { text: harmless(error).into(), denied }
+        Cause::new(harmless(error)).with_denial(denied)
     }
 }
 

@@ -6,7 +6,6 @@ mod moves;
 mod report;
 mod steps;
 
-use std::error::Error as _;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,7 +21,7 @@ use super::fences::Fences;
 use super::run::{PushedMessage, Run};
 use super::waiters::{Answer, Waiters};
 use crate::config::RedisConfig;
-use crate::error::closed;
+use crate::error::{closed, with_source};
 pub(super) use steps::Step;
 
 /// A connection that lived this long has earned a fresh start of the backoff. One that a server cuts off again
@@ -120,20 +119,29 @@ pub(super) struct Cause {
     pub(super) text: Arc<str>,
     /// The server refuses our login: waiting won't help whoever is waiting now.
     pub(super) denied: Option<Arc<str>>,
+    /// Another server serves what this one does not: there is no reason to wait.
+    is_elsewhere: bool,
 }
 
 impl Cause {
     pub(super) fn new(text: impl Into<Arc<str>>) -> Self {
-        Self { text: text.into(), denied: None }
+        Self { text: text.into(), denied: None, is_elsewhere: false }
+    }
+
+    /// It is not the right server any more.
+    pub(super) fn elsewhere(text: &str) -> Self {
+        Self { is_elsewhere: true, ..Self::new(text) }
+    }
+
+    pub(super) fn with_denial(self, denied: Option<Arc<str>>) -> Self {
+        Self { denied, ..self }
     }
 
     /// No server was found.
     pub(super) fn of(error: &Error) -> Self {
-        let text: Arc<str> = match error.source() {
-            Some(source) => format!("{error}: {source}").into(),
-            None => error.to_string().into(),
-        };
-        Self { denied: (error.kind() == ErrorKind::Denied).then(|| Arc::clone(&text)), text }
+        let text: Arc<str> = with_source(error).into();
+        let denied = (error.kind() == ErrorKind::Denied).then(|| Arc::clone(&text));
+        Self::new(text).with_denial(denied)
     }
 }
 
@@ -253,6 +261,9 @@ impl State {
         if let Some(reason) = &cause.denied {
             self.waiters.refuse_all(|| Error::new(ErrorKind::Denied, reason.to_string()));
         }
+        if cause.is_elsewhere {
+            self.backoff.reset();
+        }
         let until = now + self.backoff.delay();
         self.enter(Phase::Waiting { until }, now);
         self.give_up_all(now);
@@ -368,9 +379,19 @@ impl State {
         self.epoch
     }
 
-    /// The connection, if it is up.
-    pub(super) fn live_epoch(&self) -> Option<Epoch> {
-        (self.phase == Phase::Live).then_some(self.epoch)
+    /// There is a connection, or should be.
+    pub(super) fn is_needed(&self) -> bool {
+        matches!(self.phase, Phase::Live | Phase::Connecting | Phase::Waiting { .. })
+    }
+
+    /// The next attempt need not wait any longer: it goes to another server than the one that failed. Unless there was one
+    /// since `epoch`.
+    pub(super) fn hasten(&mut self, epoch: Epoch, now: Instant) {
+        if let Phase::Waiting { until } = &mut self.phase
+            && self.epoch.0 <= epoch.0 + 1
+        {
+            *until = now.min(*until);
+        }
     }
 
     pub(super) fn last_heard(&self) -> Option<Instant> {

@@ -96,7 +96,10 @@ async fn connect(shared: &Arc<Shared>, epoch: Epoch) -> Option<Link> {
 async fn open(shared: &Arc<Shared>, epoch: Epoch) -> Result<Link, Cause> {
     let config = shared.way.find(&shared.config).await.map_err(|error| Cause::of(&error))?;
     let ear: Arc<dyn Ear> = Arc::clone(shared) as _;
-    Link::open(&config, epoch, ear).await.map_err(|error| shared.cause(&error))
+    tokio::select! {
+        link = Link::open(&config, epoch, ear) => link.map_err(|error| shared.cause(&error)),
+        () = shared.way.is_wrong() => Err(Cause::elsewhere("another server is the right one now")),
+    }
 }
 
 async fn ask(shared: &Shared, link: &Link, epoch: Epoch, request: Request) {

@@ -4,12 +4,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use event_bus_core::{Error, ErrorKind, Result};
+use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep};
 
 use super::displaced::Displaced;
 use super::shared::Shared;
-use super::state::Cause;
+use super::state::{Cause, State};
 use crate::config::{Address, RedisConfig};
 use crate::topology::{Map, Topology};
 
@@ -24,9 +25,18 @@ pub(super) enum Way {
     /// To the one that the config names.
     Fixed,
     /// To one that is found whenever it is needed, by what it has to be.
-    Found(Aim, Arc<Topology>, Current),
+    Found(Found),
     /// To one of several nodes; what it does not serve is given to whoever knows the others.
     Node(Arc<dyn Exile>),
+}
+
+pub(super) struct Found {
+    aim: Aim,
+    topology: Arc<Topology>,
+    /// Where a connection was made to, or tried, last.
+    last: Mutex<Option<Address>>,
+    /// That was found to be wrong.
+    is_wrong: Notify,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,10 +46,6 @@ pub(super) enum Aim {
     /// Any one, since all pass on what is published to any.
     Member,
 }
-
-/// Where a connection was made to, or tried, last.
-#[derive(Default)]
-pub(super) struct Current(Mutex<Option<Address>>);
 
 /// Takes in what a node does not serve any more.
 pub(super) trait Exile: Send + Sync {
@@ -52,14 +58,18 @@ pub(super) trait Exile: Send + Sync {
 impl Way {
     /// The server to connect to now.
     pub(super) async fn find(&self, config: &RedisConfig) -> Result<RedisConfig> {
-        let Self::Found(aim, topology, current) = self else { return Ok(config.clone()) };
-        let map = topology.newer_than(Instant::now()).await?;
-        let address = aim.choose(&map, current.get().as_ref()).cloned().ok_or_else(|| {
-            let text = format!("no server of {} is in touch with the others", config.server());
-            Error::new(ErrorKind::NotConnected, text)
-        })?;
-        current.set(address.clone());
-        Ok(config.at_master(address, *aim == Aim::Master))
+        match self {
+            Self::Found(found) => found.find(config).await,
+            Self::Fixed | Self::Node(_) => Ok(config.clone()),
+        }
+    }
+
+    /// Whether it was found out that a connection should go elsewhere than it is just being made to. Waits until it was.
+    pub(super) async fn is_wrong(&self) {
+        match self {
+            Self::Found(found) => found.is_wrong.notified().await,
+            Self::Fixed | Self::Node(_) => std::future::pending().await,
+        }
     }
 
     /// What a loss means for the others who look for servers.
@@ -72,7 +82,7 @@ impl Way {
     pub(super) fn exile(&self) -> Option<&dyn Exile> {
         match self {
             Self::Node(exile) => Some(&**exile),
-            Self::Fixed | Self::Found(..) => None,
+            Self::Fixed | Self::Found(_) => None,
         }
     }
 }
@@ -102,13 +112,30 @@ impl Aim {
     }
 }
 
-impl Current {
-    fn get(&self) -> Option<Address> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+impl Found {
+    pub(super) fn new(aim: Aim, topology: Arc<Topology>) -> Self {
+        Self { aim, topology, last: Mutex::default(), is_wrong: Notify::new() }
     }
 
-    fn set(&self, address: Address) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(address);
+    async fn find(&self, config: &RedisConfig) -> Result<RedisConfig> {
+        let map = self.topology.newer_than(Instant::now()).await?;
+        let address = self.aim.choose(&map, self.last().as_ref()).cloned().ok_or_else(|| {
+            let text = format!("no server of {} is in touch with the others", config.server());
+            Error::new(ErrorKind::NotConnected, text)
+        })?;
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(address.clone());
+        Ok(config.at_master(address, self.aim == Aim::Master))
+    }
+
+    fn last(&self) -> Option<Address> {
+        self.last.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Why the connection that there is, or is being made, should not be there, if so. That nobody answers proves nothing:
+    /// it is tested by pings itself.
+    async fn fault(&self) -> Option<&'static str> {
+        let map = self.topology.newer_than(Instant::now()).await.ok()?;
+        self.last().and_then(|last| self.aim.fault_of(&map, &last))
     }
 }
 
@@ -117,7 +144,7 @@ pub(super) struct Lookout(Option<AbortHandle>);
 
 impl Lookout {
     pub(super) fn over(shared: &Arc<Shared>) -> Self {
-        let Way::Found(..) = shared.way else { return Self(None) };
+        let Way::Found(_) = shared.way else { return Self(None) };
         #[expect(clippy::disallowed_methods, reason = "ends with the lookout")]
         let task = tokio::spawn(watch(Arc::clone(shared)));
         Self(Some(task.abort_handle()))
@@ -133,18 +160,17 @@ impl Drop for Lookout {
 }
 
 async fn watch(shared: Arc<Shared>) {
-    let Way::Found(aim, topology, current) = &shared.way else { return };
+    let Way::Found(found) = &shared.way else { return };
     loop {
-        let epoch = shared.change(|state| state.live_epoch());
-        let address = current.get();
-        if let Some((epoch, address)) = epoch.zip(address)
-            // That nobody answers proves nothing: the connection itself is tested by pings.
-            && let Ok(map) = topology.newer_than(Instant::now()).await
-            && let Some(fault) = aim.fault_of(&map, &address)
+        let epoch = shared.peek(State::epoch);
+        if shared.peek(State::is_needed)
+            && let Some(fault) = found.fault().await
         {
-            shared.lost(epoch, &Cause::new(fault));
+            found.is_wrong.notify_waiters();
+            shared.lost(epoch, &Cause::elsewhere(fault));
+            shared.hasten(epoch);
         }
         sleep(LEAST_PAUSE).await;
-        topology.news_within(POLL).await;
+        found.topology.news_within(POLL).await;
     }
 }

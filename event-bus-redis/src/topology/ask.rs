@@ -6,7 +6,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use event_bus_core::{Error, Result};
+use event_bus_core::{Error, ErrorKind, Result};
 use futures_util::future::join_all;
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, Client, PushInfo, PushKind, RedisError, RedisResult, Value};
@@ -18,10 +18,13 @@ use super::nodes::{self, Reading, View};
 use super::sentinels::{self, Word};
 use super::unreachable;
 use crate::config::{Address, RedisConfig, Servers};
-use crate::error::connect_error;
+use crate::error::{connect_error, harmless};
 
 /// How long one of them is waited for at most: the others go on without it.
 const PATIENCE: Duration = Duration::from_millis(500);
+
+/// A node that was waited for in vain is not waited for again so soon: the others know what became of it.
+const LEFT_ALONE: Duration = Duration::from_secs(2);
 
 /// Of a large cluster, so many nodes are asked at a time: every one knows them all.
 const MOST_ASKED: usize = 16;
@@ -34,12 +37,14 @@ pub(super) struct Desk {
     connections: HashMap<Address, MultiplexedConnection>,
     /// Nodes of the cluster, as far as they are known.
     known: Vec<Address>,
+    /// Since when each has been known not to answer.
+    silent: HashMap<Address, Instant>,
     hurry: Arc<Notify>,
 }
 
 impl Desk {
     pub(super) fn new(config: Arc<RedisConfig>, hurry: Arc<Notify>) -> Self {
-        Self { config, connections: HashMap::new(), known: Vec::new(), hurry }
+        Self { config, connections: HashMap::new(), known: Vec::new(), silent: HashMap::new(), hurry }
     }
 
     pub(super) async fn map(&mut self, began: Instant) -> Result<Map> {
@@ -51,7 +56,8 @@ impl Desk {
     }
 
     async fn map_of_cluster(&mut self, seeds: &[Address], began: Instant) -> Result<Map> {
-        let mut views = self.views(self.nodes_to_ask(seeds)).await;
+        let nodes = self.nodes_to_ask(seeds, began);
+        let mut views = self.views(nodes).await;
         if views.iter().all(Result::is_err) {
             views = self.views(seeds.to_vec()).await; // perhaps all of them have moved
         }
@@ -65,8 +71,10 @@ impl Desk {
         Ok(nodes::map(&views, began))
     }
 
-    fn nodes_to_ask(&self, seeds: &[Address]) -> Vec<Address> {
+    fn nodes_to_ask(&mut self, seeds: &[Address], now: Instant) -> Vec<Address> {
+        self.silent.retain(|_, since| now.saturating_duration_since(*since) < LEFT_ALONE);
         let mut nodes = if self.known.is_empty() { seeds.to_vec() } else { self.known.clone() };
+        nodes.retain(|node| !self.silent.contains_key(node));
         fastrand::shuffle(&mut nodes);
         nodes.truncate(MOST_ASKED);
         nodes
@@ -74,7 +82,7 @@ impl Desk {
 
     async fn views(&mut self, nodes: Vec<Address>) -> Vec<Result<View>> {
         let config = Arc::clone(&self.config);
-        let reading = Reading { host: config.host_of_all_nodes(), prefers_names: config.prefers_names() };
+        let reading = Reading { host: config.host_of_all_nodes(), prefers_names: false };
         self.ask_all(nodes, RedisConfig::at, async |address, mut connection| {
             let text: String = redis::cmd("CLUSTER").arg("NODES").query_async(&mut connection).await?;
             View::read(&text, &address, reading)
@@ -85,13 +93,18 @@ impl Desk {
 
     async fn map_of_sentinels(&mut self, name: &str, sentinels: &[Address], began: Instant) -> Result<Map> {
         let words = self.ask_all(sentinels.to_vec(), RedisConfig::of_sentinel, async |_, mut connection| {
-            let mut question = redis::pipe();
-            question.cmd("SENTINEL").arg("MASTER").arg(name);
-            question.cmd("SENTINEL").arg("GET-MASTER-ADDR-BY-NAME").arg(name);
-            let (master, address): (Value, Value) = question.query_async(&mut connection).await?;
-            Word::read(&master, &address)
+            let mut question = redis::cmd("SENTINEL");
+            let address =
+                question.arg("GET-MASTER-ADDR-BY-NAME").arg(name).query_async(&mut connection).await?;
+            if address == Value::Nil {
+                return Ok(None);
+            }
+            let mut question = redis::cmd("SENTINEL");
+            let master = question.arg("MASTER").arg(name).query_async(&mut connection).await?;
+            Word::read(&master, &address).map(Some)
         });
         let (words, errors) = apart(words.await);
+        let words: Vec<Word> = words.into_iter().flatten().collect();
         match sentinels::master(&words) {
             Some(master) => Ok(Map::of_one(began, master.clone())),
             None => Err(unreachable(&self.config, errors.into_iter().next())),
@@ -123,17 +136,21 @@ impl Desk {
                     Ok((connection, answer))
                 });
                 let silent = |_| Err(RedisError::from(std::io::Error::from(std::io::ErrorKind::TimedOut)));
-                match answer.await.unwrap_or_else(silent) {
-                    Ok((connection, answer)) => (Some((address, connection)), Ok(answer)),
-                    Err(error) => (None, Err(connect_error(&config.server(), config.user(), &error))),
-                }
+                let (connection, outcome) = match answer.await.unwrap_or_else(silent) {
+                    Ok((connection, answer)) => (Some(connection), Ok(answer)),
+                    Err(error) => (None, Err(error)),
+                };
+                (address, connection, outcome.map_err(|error| (error.is_timeout(), told(&config, &error))))
             }
         });
         let answers = join_all(asking).await;
         let mut outcomes = Vec::with_capacity(answers.len());
-        for (connection, outcome) in answers {
-            self.connections.extend(connection);
-            outcomes.push(outcome);
+        for (address, connection, outcome) in answers {
+            if let Err((true, _)) = outcome {
+                self.silent.insert(address.clone(), Instant::now());
+            }
+            self.connections.extend(connection.map(|connection| (address, connection)));
+            outcomes.push(outcome.map_err(|(_, error)| error));
         }
         outcomes
     }
@@ -159,6 +176,19 @@ async fn connect(config: &RedisConfig, hurry: Arc<Notify>) -> RedisResult<Multip
         let _ = connection.subscribe(SWITCHED).await; // only a hint
     }
     Ok(connection)
+}
+
+fn told(config: &RedisConfig, error: &RedisError) -> Error {
+    if error.kind() == redis::ErrorKind::Server(redis::ServerErrorKind::NoPerm) {
+        let right = if config.is_sentinel() { "+sentinel" } else { "+cluster|nodes" };
+        let text = format!(
+            "redis at {} does not tell user {:?} of the others: grant {right}",
+            config.server(),
+            config.user()
+        );
+        return Error::new(ErrorKind::Denied, text).with_source(harmless(error));
+    }
+    connect_error(&config.server(), config.user(), error)
 }
 
 fn apart<T>(outcomes: Vec<Result<T>>) -> (Vec<T>, Vec<Error>) {

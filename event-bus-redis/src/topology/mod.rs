@@ -14,8 +14,8 @@ use event_bus_core::{Error, ErrorKind, Result};
 use tokio::sync::{Mutex, Notify, watch};
 use tokio::time::{Instant, sleep};
 
-use crate::config::RedisConfig;
-use crate::error::Failed;
+use crate::config::{RedisConfig, Servers};
+use crate::error::{Failed, with_source};
 use ask::Desk;
 pub(crate) use map::Map;
 pub(crate) use slot::hash_tag;
@@ -92,6 +92,11 @@ impl Topology {
         self.hurry.notify_one();
     }
 
+    /// Waits until somebody is in a [hurry](Self::hurry).
+    pub(crate) async fn hurried(&self) {
+        self.hurry.notified().await;
+    }
+
     /// Waits until somebody has asked anew, or is in a [hurry](Self::hurry), or for `pause`.
     pub(crate) async fn news_within(&self, pause: Duration) {
         let mut latest = self.latest.subscribe();
@@ -103,15 +108,19 @@ impl Topology {
     }
 }
 
-/// None of the servers that are known answers.
+/// None of the servers that are known has an answer.
 fn unreachable(config: &RedisConfig, first: Option<Error>) -> Error {
     let kind = first.as_ref().map_or(ErrorKind::NotConnected, |error| match error.kind() {
         kind @ (ErrorKind::Denied | ErrorKind::Unsupported) => kind,
         _ => ErrorKind::NotConnected,
     });
-    let error = Error::new(kind, format!("nobody of {} tells who serves what", config.server()));
+    let text = match config.servers() {
+        Servers::Sentinel(name, _) => format!("no sentinel names a master called {name:?}"),
+        _ => format!("no node tells who owns which slot in {}", config.server()),
+    };
+    let error = Error::new(kind, text);
     match first {
-        Some(first) => error.with_source(first.to_string()),
+        Some(first) => error.with_source(with_source(&first)),
         None => error,
     }
 }

@@ -42,7 +42,7 @@ impl View {
         let mut me = None;
         let mut nodes = Vec::new();
         for line in text.lines().filter(|line| !line.trim().is_empty()) {
-            let (mut node, flags) = Node::read(line, reading)?;
+            let (mut node, flags) = Node::of_line(line, reading)?;
             if flags.split(',').any(|flag| flag == "myself") {
                 me = Some(nodes.len());
                 node.is_reachable = true;
@@ -60,10 +60,10 @@ impl View {
 
 impl Node {
     /// One line, `<id> <address> <flags> <master> <ping> <pong> <epoch> <link> <slot>…`, and its flags.
-    fn read<'a>(line: &'a str, reading: Reading<'_>) -> Option<(Self, &'a str)> {
-        let mut words = line.split_ascii_whitespace();
+    fn of_line<'a>(text: &'a str, reading: Reading<'_>) -> Option<(Self, &'a str)> {
+        let mut words = text.split_ascii_whitespace();
         let (id, address, flags) = (words.next()?, words.next()?, words.next()?);
-        let (_master, _ping, _pong) = (words.next()?, words.next()?, words.next()?);
+        let _master_ping_pong = (words.next()?, words.next()?, words.next()?);
         let (epoch, link) = (words.next()?.parse().ok()?, words.next()?);
         let is = |flag| flags.split(',').any(|one| one == flag);
         let is_failing = is("fail") || is("fail?") || is("noaddr") || is("handshake");
@@ -179,7 +179,7 @@ fn ranges(owners: impl Iterator<Item = Option<Address>>) -> Vec<(RangeInclusive<
         let Some(owner) = owner else { continue };
         match ranges.last_mut() {
             Some((range, last)) if *last == owner && *range.end() + 1 == slot => {
-                *range = *range.start()..=slot
+                *range = *range.start()..=slot;
             }
             _ => ranges.push((slot..=slot, owner)),
         }

@@ -1,6 +1,7 @@
 //! How nodes become a cluster, and what they have to agree on to be one.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -8,6 +9,7 @@ use super::options::ClusterOptions;
 use super::relay::Relays;
 use super::view::{SLOTS, Seen};
 use super::{LOOK_AGAIN, Node, RedisCluster};
+use crate::certificates::Certificates;
 use crate::process::{GUARD, ServerProcess, need_version};
 
 /// How long a node may think before it counts as one that does not answer.
@@ -17,19 +19,20 @@ pub(super) fn form(options: ClusterOptions) -> RedisCluster {
     need_version(7, "a cluster of a test's own");
     assert!(options.masters > 0, "a cluster has masters");
     let relays = Relays::start(options.nodes());
-    let nodes = (0..options.nodes()).map(|node| start(node, &options, &relays)).collect();
-    let cluster = RedisCluster { nodes, options, relays };
+    let certificates = options.tls.map(|_| Certificates::make());
+    let start = |node| {
+        let launch = |folder: &Path| options.launch(node, folder, &relays, certificates.as_ref());
+        let server = ServerProcess::start(launch);
+        let id = server.ask(Some(GUARD), super::PATIENCE, &["CLUSTER", "MYID"]);
+        Node { id: id.expect("a node knows what it is called"), server }
+    };
+    let nodes = (0..options.nodes()).map(start).collect();
+    let cluster = RedisCluster { nodes, options, relays, certificates };
     cluster.give_out_slots();
     cluster.introduce();
     cluster.appoint_replicas();
     cluster.wait("the cluster is in order", || cluster.check());
     cluster
-}
-
-fn start(node: usize, options: &ClusterOptions, relays: &Relays) -> Node {
-    let server = ServerProcess::start(|folder| options.launch(node, folder, relays));
-    let id = server.ask(Some(GUARD), super::PATIENCE, &["CLUSTER", "MYID"]);
-    Node { id: id.expect("a node knows what it is called"), server }
 }
 
 impl RedisCluster {
@@ -40,7 +43,7 @@ impl RedisCluster {
             let (begin, end) = (first(master).to_string(), (first(master + 1) - 1).to_string());
             let _: () = self.ask(master, &["CLUSTER", "ADDSLOTSRANGE", &begin, &end]);
         }
-        for node in 0..self.len() {
+        for node in 0..self.nodes() {
             let epoch = (node + 1).to_string(); // or they would have to sort out who has which
             let _: () = self.ask(node, &["CLUSTER", "SET-CONFIG-EPOCH", &epoch]);
         }
@@ -48,23 +51,23 @@ impl RedisCluster {
 
     /// Everybody to everybody, so that nobody waits for gossip.
     fn introduce(&self) {
-        for node in 0..self.len() {
-            for other in node + 1..self.len() {
+        for node in 0..self.nodes() {
+            for other in node + 1..self.nodes() {
                 let (port, bus_port) =
-                    (self.nodes[other].server.port().to_string(), self.relays.port(other).to_string());
+                    (self.port(other).to_string(), self.options.bus_port(other, &self.relays).to_string());
                 let _: () = self.ask(node, &["CLUSTER", "MEET", "127.0.0.1", &port, &bus_port]);
             }
         }
         self.wait("all nodes know each other", || {
             let views = self.views();
-            let is_complete = |view: &Vec<Seen>| view.len() == self.len() && view.iter().all(Seen::is_well);
+            let is_complete = |view: &Vec<Seen>| view.len() == self.nodes() && view.iter().all(Seen::is_well);
             let complete = views.values().filter(|view| is_complete(view)).count();
-            if complete == self.len() { Ok(()) } else { Err(format!("{complete} nodes know all")) }
+            if complete == self.nodes() { Ok(()) } else { Err(format!("{complete} nodes know all")) }
         });
     }
 
     fn appoint_replicas(&self) {
-        for node in 0..self.len() {
+        for node in 0..self.nodes() {
             if let Some(master) = self.options.first_master(node) {
                 let _: () = self.ask(node, &["CLUSTER", "REPLICATE", self.id(master)]);
             }
@@ -74,7 +77,7 @@ impl RedisCluster {
     /// What is not as it should be among the nodes that run.
     pub(super) fn check(&self) -> Result<(), String> {
         let views = self.views();
-        let running = (0..self.len()).filter(|node| self.nodes[*node].server.runs());
+        let running = (0..self.nodes()).filter(|node| self.nodes[*node].server.runs());
         let mut agreed = None;
         for node in running {
             let view = views.get(&node).ok_or_else(|| format!("node {node} does not answer"))?;
@@ -124,7 +127,7 @@ impl RedisCluster {
     pub(super) fn views(&self) -> BTreeMap<usize, Vec<Seen>> {
         thread::scope(|scope| {
             let asked: Vec<_> =
-                (0..self.len()).map(|node| (node, scope.spawn(move || self.view(node)))).collect();
+                (0..self.nodes()).map(|node| (node, scope.spawn(move || self.view(node)))).collect();
             let answers = asked.into_iter().map(|(node, view)| (node, view.join().expect("no panic")));
             answers.filter_map(|(node, view)| Some((node, view?))).collect()
         })

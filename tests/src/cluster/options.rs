@@ -4,6 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::relay::Relays;
+use crate::certificates::{Certificates, ClientCertificates};
 use crate::process::{GUARD, Launch, configuration, free_port, socket_in};
 
 /// How a [cluster](super::RedisCluster) is to be.
@@ -14,6 +15,8 @@ pub struct ClusterOptions {
     pub(super) replicas: usize,
     node_timeout: Duration,
     full_coverage: bool,
+    pub(super) has_direct_bus: bool,
+    pub(super) tls: Option<ClientCertificates>,
     lines: Vec<String>,
 }
 
@@ -21,7 +24,15 @@ impl Default for ClusterOptions {
     /// Three masters with a replica each.
     fn default() -> Self {
         let node_timeout = Duration::from_millis(1500); // Redis's own 15 s would make tests wait
-        Self { masters: 3, replicas: 1, node_timeout, full_coverage: false, lines: Vec::new() }
+        Self {
+            masters: 3,
+            replicas: 1,
+            node_timeout,
+            full_coverage: false,
+            has_direct_bus: false,
+            tls: None,
+            lines: Vec::new(),
+        }
     }
 }
 
@@ -50,6 +61,20 @@ impl ClusterOptions {
         self
     }
 
+    /// Its nodes reach each other without our relays, whose share of a flood is seen in measurements. None can be
+    /// [isolated](super::RedisCluster::isolate) then.
+    pub fn direct_bus(mut self) -> Self {
+        self.has_direct_bus = true;
+        self
+    }
+
+    /// Its nodes speak TLS with each other and, at the addresses that they announce, with clients. A plain port is open
+    /// besides.
+    pub fn tls(mut self, clients: ClientCertificates) -> Self {
+        self.tls = Some(clients);
+        self
+    }
+
     /// One more line in the configuration of each node, such as `requirepass secret`. The guard has a user of its own, with
     /// which the replicas log in, too.
     pub fn line(mut self, line: impl Into<String>) -> Self {
@@ -66,19 +91,30 @@ impl ClusterOptions {
         (node >= self.masters).then_some(node % self.masters)
     }
 
+    /// The bus port of `node` that others are told.
+    pub(super) fn bus_port(&self, node: usize, relays: &Relays) -> u16 {
+        if self.has_direct_bus { relays.behind(node) } else { relays.port(node) }
+    }
+
     /// How long an election may take on a busy machine: some rounds of it.
     pub(super) fn election(&self) -> Duration {
         crate::PATIENCE + self.node_timeout * 10
     }
 
-    pub(super) fn launch(&self, node: usize, folder: &Path, relays: &Relays) -> Launch {
+    pub(super) fn launch(
+        &self,
+        node: usize,
+        folder: &Path,
+        relays: &Relays,
+        certificates: Option<&Certificates>,
+    ) -> Launch {
         let (port, bus_port) = (free_port(), free_port());
         relays.lead(node, bus_port);
         let (guard, password) = GUARD;
         let mut lines = vec![
             format!("port {port}"),
             format!("cluster-port {bus_port}"), // the usual port + 10000 may be somebody else's
-            format!("cluster-announce-bus-port {}", relays.port(node)),
+            format!("cluster-announce-bus-port {}", self.bus_port(node, relays)),
             "cluster-announce-ip 127.0.0.1".to_owned(),
             "bind 127.0.0.1".to_owned(),
             format!("bind-source-addr {}", Relays::source(node)),
@@ -96,7 +132,18 @@ impl ClusterOptions {
             format!("masteruser {guard}"),
             format!("masterauth {password}"),
         ];
+        let tls_port = self.tls.zip(certificates).map(|(clients, certificates)| {
+            let port = free_port();
+            lines.extend([
+                format!("tls-port {port}"),
+                "tls-cluster yes".into(),
+                "tls-replication yes".into(),
+            ]);
+            let settings = certificates.settings(clients);
+            lines.extend(settings.into_iter().map(|(name, value)| format!("{name} {value}")));
+            port
+        });
         lines.extend(self.lines.iter().cloned());
-        Launch { port, arguments: vec![configuration(folder, &lines)] }
+        Launch { port, tls_port, arguments: vec![configuration(folder, &lines)] }
     }
 }

@@ -37,12 +37,17 @@ impl Relays {
         Self { ports, shared, runtime: Some(runtime) }
     }
 
-    /// The bus port of `node` that others are told.
+    /// Where the relay of `node` is.
     pub(super) fn port(&self, node: usize) -> u16 {
         self.ports[node]
     }
 
-    /// The bus port of `node` that it really has.
+    /// The bus port that `node` really has.
+    pub(super) fn behind(&self, node: usize) -> u16 {
+        self.shared.bus_ports[node].load(SeqCst)
+    }
+
+    /// Has the relay of `node` lead there.
     pub(super) fn lead(&self, node: usize, bus_port: u16) {
         self.shared.bus_ports[node].store(bus_port, SeqCst);
     }

@@ -135,9 +135,7 @@ fn launch(folder: &Path, own: impl Iterator<Item = String>, options: &[&str]) ->
         format!("user {guard} on >{password} ~* &* +@all"),
     ];
     lines.extend(own);
-    let file = configuration(folder, &lines);
-    Launch {
-        port,
-        arguments: std::iter::once(file.as_str()).chain(options.iter().copied()).map(str::to_owned).collect(),
-    }
+    let mut arguments = vec![configuration(folder, &lines)];
+    arguments.extend(options.iter().map(ToString::to_string));
+    Launch { port, tls_port: None, arguments }
 }

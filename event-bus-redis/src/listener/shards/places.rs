@@ -25,12 +25,15 @@ pub(super) struct Places {
     config: Arc<RedisConfig>,
     whole: Arc<Whole>,
     limbo: Arc<Limbo>,
-    places: HashMap<Arc<str>, Place>,
+    channels: HashMap<Arc<str>, Place>,
     nodes: HashMap<Address, Listener>,
     /// How many nodes there have been.
     numbers: u64,
-    /// How many channels are nowhere.
+    /// How many channels are nowhere, and of how many of them somebody has been told that he hears nothing.
     unserved: usize,
+    cut_off: usize,
+    /// Of nodes that are gone.
+    reconnects: u64,
     /// What was last done, for all who are somewhere.
     settled: Option<Arc<Map>>,
     last_error: Option<Arc<str>>,
@@ -47,6 +50,12 @@ pub(super) struct Places {
 enum Place {
     At(Address),
     Nowhere(Displaced),
+}
+
+impl Place {
+    fn is_cut_off(&self) -> bool {
+        matches!(self, Self::Nowhere(displaced) if displaced.is_cut_off)
+    }
 }
 
 /// Dropped after unlocking.
@@ -80,10 +89,12 @@ impl Places {
             config,
             whole,
             limbo: Arc::new(Limbo { displaced: Mutex::default(), topology }),
-            places: HashMap::new(),
+            channels: HashMap::new(),
             nodes: HashMap::new(),
             numbers: 0,
             unserved: 0,
+            cut_off: 0,
+            reconnects: 0,
             settled: None,
             last_error: None,
             told: (LinkState::Idle, None),
@@ -102,7 +113,7 @@ impl Places {
             self.after.answers.push(Answer::new(waiter, Err(closed())));
             return confirmation;
         }
-        match self.places.get_mut(name) {
+        match self.channels.get_mut(name) {
             Some(Place::At(address)) => {
                 let address = address.clone();
                 self.at_node(&address, |state| state.want(&topic(name), inbox))
@@ -122,8 +133,28 @@ impl Places {
         }
     }
 
+    /// Puts the channel there, and returns where it was.
+    fn put(&mut self, name: Arc<str>, place: Place) -> Option<Place> {
+        self.unserved += usize::from(matches!(place, Place::Nowhere(_)));
+        self.cut_off += usize::from(place.is_cut_off());
+        let before = self.channels.insert(name, place);
+        self.uncount(before.as_ref());
+        before
+    }
+
+    fn remove(&mut self, name: &str) -> Option<Place> {
+        let before = self.channels.remove(name);
+        self.uncount(before.as_ref());
+        before
+    }
+
+    fn uncount(&mut self, gone: Option<&Place>) {
+        self.unserved -= usize::from(matches!(gone, Some(Place::Nowhere(_))));
+        self.cut_off -= usize::from(gone.is_some_and(Place::is_cut_off));
+    }
+
     pub(super) fn unwant(&mut self, name: &Arc<str>, inbox: InboxId) {
-        if let Some(Place::At(address)) = self.places.get(name) {
+        if let Some(Place::At(address)) = self.channels.get(name) {
             let address = address.clone();
             let is_wanted = self.at_node(&address, |state| {
                 state.unwant(&topic(name), inbox);
@@ -134,18 +165,17 @@ impl Places {
             }
             self.take_in(); // it may just have been given up there
         }
-        match self.places.get_mut(name) {
+        match self.channels.get_mut(name) {
             Some(Place::Nowhere(displaced)) => {
                 displaced.unwant(inbox, &mut self.after.aftermath);
                 if !displaced.audience.is_empty() {
                     return;
                 }
-                self.unserved -= 1;
             }
             Some(Place::At(_)) => {}
             None => return,
         }
-        if let Some(Place::Nowhere(displaced)) = self.places.remove(name) {
+        if let Some(Place::Nowhere(displaced)) = self.remove(name) {
             let (answers, _) =
                 displaced.give_up(|| Error::new(ErrorKind::NotSubscribed, "nobody listens any more"));
             self.after.answers.extend(answers);
@@ -163,9 +193,8 @@ impl Places {
 
     fn put_nowhere(&mut self, mut displaced: Displaced) {
         let name = Arc::clone(&displaced.name);
-        match self.places.remove(&name) {
+        match self.remove(&name) {
             Some(Place::Nowhere(others)) => {
-                self.unserved -= 1;
                 displaced.merge(others, &mut self.after.aftermath);
             }
             // Some have come to want it there since it was given up there.
@@ -181,9 +210,9 @@ impl Places {
                 displaced.give_up(|| Error::new(ErrorKind::NotSubscribed, "nobody listens any more"));
             return self.after.answers.extend(answers);
         }
-        self.unserved += 1;
         self.last_error = displaced.why.clone().or(self.last_error.take());
-        self.places.insert(name, Place::Nowhere(displaced));
+        displaced.is_cut_off = displaced.audience.is_cut_off();
+        self.put(name, Place::Nowhere(displaced));
     }
 
     fn part_with(&mut self, name: &Arc<str>, address: &Address) -> Option<Displaced> {
@@ -191,12 +220,9 @@ impl Places {
     }
 
     fn put_at(&mut self, name: &Arc<str>, address: &Address) {
-        let Some(Place::Nowhere(displaced)) =
-            self.places.insert(Arc::clone(name), Place::At(address.clone()))
-        else {
+        let Some(Place::Nowhere(displaced)) = self.put(Arc::clone(name), Place::At(address.clone())) else {
             return;
         };
-        self.unserved -= 1;
         self.at_node(address, |state| state.take_over(&topic(name), displaced));
     }
 
@@ -208,7 +234,7 @@ impl Places {
         let is_news = self.settled.as_ref().is_none_or(|settled| !settled.is_alike(map));
         if is_news || self.unserved > 0 {
             for (name, owner) in self.moves(map) {
-                if let Some(Place::At(address)) = self.places.get(&name) {
+                if let Some(Place::At(address)) = self.channels.get(&name) {
                     let address = address.clone();
                     if let Some(mut displaced) = self.part_with(&name, &address) {
                         displaced.since = None; // this map is why
@@ -239,12 +265,12 @@ impl Places {
             };
             (!is_right).then(|| (Arc::clone(name), owner.cloned()))
         };
-        self.places.iter().filter_map(is_wrong).collect()
+        self.channels.iter().filter_map(is_wrong).collect()
     }
 
     fn let_idle_nodes_go(&mut self, map: &Map) {
         let used: std::collections::HashSet<&Address> = self
-            .places
+            .channels
             .values()
             .filter_map(|place| match place {
                 Place::At(address) => Some(address),
@@ -258,7 +284,9 @@ impl Places {
             .cloned()
             .collect();
         let nodes = &mut self.nodes;
-        self.after.gone.extend(idle.iter().filter_map(|address| nodes.remove(address)));
+        let gone: Vec<Listener> = idle.iter().filter_map(|address| nodes.remove(address)).collect();
+        self.reconnects += gone.iter().map(|node| node.health().reconnects).sum::<u64>();
+        self.after.gone.extend(gone);
     }
 
     /// At the listener of a node, which is made if there is none.
@@ -299,7 +327,7 @@ impl Places {
     }
 
     fn node_of(&self, channel: &str) -> Option<&Listener> {
-        match self.places.get(channel)? {
+        match self.channels.get(channel)? {
             Place::At(address) => self.nodes.get(address),
             Place::Nowhere(_) => None,
         }
@@ -307,13 +335,9 @@ impl Places {
 
     /// How those are who are nowhere. Nodes tell by themselves how the others are.
     pub(super) fn link(&self) -> Link {
-        let is_cut_off = |place: &Place| match place {
-            Place::Nowhere(displaced) => displaced.audience.is_cut_off(),
-            Place::At(_) => false,
-        };
         if self.unserved == 0 {
             (LinkState::Idle, None)
-        } else if self.places.values().any(is_cut_off) {
+        } else if self.cut_off > 0 {
             (LinkState::Interrupted, self.last_error.clone())
         } else {
             (LinkState::Connecting, None)
@@ -335,7 +359,7 @@ impl Places {
             return;
         }
         let text = error.to_string();
-        for place in self.places.values_mut() {
+        for place in self.channels.values_mut() {
             if let Place::Nowhere(displaced) = place {
                 let waiters = std::mem::take(&mut displaced.waiters).into_iter();
                 let denied = || Err(Error::new(ErrorKind::Denied, text.clone()));
@@ -345,7 +369,7 @@ impl Places {
     }
 
     pub(super) fn obstacle(&self, name: &str) -> Option<Arc<str>> {
-        match self.places.get(name) {
+        match self.channels.get(name) {
             Some(Place::At(address)) => self.nodes.get(address).and_then(Listener::obstacle),
             _ => Some(self.last_error.clone().unwrap_or_else(|| "no node is known to own the slot".into())),
         }
@@ -353,12 +377,11 @@ impl Places {
 
     pub(super) fn report(&self, health: &mut Health, (state, error): Link) {
         let mut wanted = self.unserved;
-        let (mut confirmed, mut reconnects) = (0, 0);
+        let (mut confirmed, mut reconnects) = (0, self.reconnects);
         let mut last_heard: Option<Duration> = None;
         let mut in_state_for: Option<Duration> = None;
         for node in self.nodes.values() {
-            let mut part = Health::default();
-            node.report(&mut part);
+            let part = node.health();
             wanted += part.wanted;
             confirmed += part.confirmed;
             reconnects += part.reconnects;
@@ -376,7 +399,7 @@ impl Places {
 
     /// A number for a new guide, if one is needed: there is none, or it stands still.
     pub(super) fn need_guide(&mut self, now: Instant) -> Option<u64> {
-        if self.is_closed || (self.guide.is_some() && now <= self.guide_due) {
+        if self.is_closed || (self.guide.is_some() && (now <= self.guide_due || self.is_idle())) {
             return None;
         }
         self.guides += 1;
@@ -385,12 +408,14 @@ impl Places {
         self.guide
     }
 
+    /// Nobody wants anything.
+    pub(super) fn is_idle(&self) -> bool {
+        self.channels.is_empty()
+    }
+
     pub(super) fn is_guided_by(&mut self, number: u64, now: Instant) -> bool {
-        let is_guide = !self.is_closed && self.guide == Some(number);
-        if is_guide {
-            self.expect_guide(now);
-        }
-        is_guide
+        self.expect_guide(now);
+        !self.is_closed && self.guide == Some(number)
     }
 
     fn expect_guide(&mut self, now: Instant) {
@@ -411,18 +436,26 @@ impl Places {
         if std::mem::replace(&mut self.is_closed, true) {
             return Vec::new();
         }
-        let listening = self.end_all(closed);
-        self.after.gone.extend(self.nodes.drain().map(|(_, node)| node));
+        let mut listening = Vec::new();
+        for (_, node) in self.nodes.drain() {
+            // Not parted with: nobody is to be told of an interruption that was meant.
+            let (inboxes, later) = node.change_later(State::close);
+            listening.extend(inboxes);
+            self.after.nodes.push(later);
+            self.after.gone.push(node);
+        }
+        listening.extend(self.end_all(closed));
         listening
     }
 
     fn end_all(&mut self, error: impl Fn() -> Error) -> Vec<Inbox> {
         let mut listening = Vec::new();
-        let places: Vec<_> = self.places.drain().collect();
-        self.unserved = 0;
+        let places: Vec<_> = self.channels.drain().collect();
+        (self.unserved, self.cut_off) = (0, 0);
         for (name, place) in places {
             let displaced = match place {
-                Place::At(address) => self.part_with(&name, &address),
+                Place::At(address) if self.nodes.contains_key(&address) => self.part_with(&name, &address),
+                Place::At(_) => None,
                 Place::Nowhere(displaced) => Some(displaced),
             };
             if let Some(displaced) = displaced {

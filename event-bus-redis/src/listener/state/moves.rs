@@ -19,7 +19,14 @@ impl State {
         let audience = self.registry.part_with(topic)?;
         let waiters = self.waiters.take(topic);
         let why = self.last_error.clone().filter(|_| self.is_failing);
-        Some(Displaced { name: Arc::clone(&topic.name), audience, waiters, since: Some(now), why })
+        Some(Displaced {
+            name: Arc::clone(&topic.name),
+            audience,
+            waiters,
+            since: Some(now),
+            why,
+            is_cut_off: false,
+        })
     }
 
     /// Serves those who want the channel `topic` from now on.
