@@ -35,6 +35,7 @@ mod config;
 mod error;
 mod lane;
 mod listener;
+mod pace;
 mod probe;
 mod publisher;
 mod role;

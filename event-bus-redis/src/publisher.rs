@@ -4,9 +4,8 @@
 mod once;
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use event_bus_core::transport::{Backoff, LinkHealth, StateBoard};
+use event_bus_core::transport::{LinkHealth, StateBoard};
 use event_bus_core::{Error, ErrorKind, Message, Receipt, Result};
 use futures_util::future::join_all;
 use redis::{RedisError, Value};
@@ -18,6 +17,7 @@ use crate::both_kinds::merge;
 use crate::config::{Publishing, RedisConfig};
 use crate::error::{Failure, closed, connect_error, harmless};
 use crate::lane::{Lane, Open, Source};
+use crate::pace::{Next, Pace};
 use crate::status::Status;
 use crate::topology::hash_tag;
 
@@ -154,18 +154,17 @@ impl Publisher {
 
     /// After a first attempt, tries again what surely did not run, until the deadline or as often as allowed.
     async fn try_again(&self, lane: &Lane, mut batch: Batch, deadline: Instant) -> Vec<Result<Receipt>> {
-        let mut backoff = Backoff::new(Duration::from_millis(20), Duration::from_millis(500));
-        let mut attempts = 1_u32;
+        let Self { config, .. } = self;
+        let mut pace = Pace::new(deadline, config.publish_timeout, config.publish_attempts);
         while batch.left() > 0 {
-            let next = Instant::now() + backoff.delay();
-            let is_late = next >= deadline;
-            let was_last = self.config.publish_attempts.is_some_and(|most| attempts >= most);
-            if is_late || was_last || batch.is_hopeless() {
-                batch.give_up(attempts, is_late.then_some(self.config.publish_timeout));
-                break;
+            let next = if batch.is_hopeless() { pace.last() } else { pace.next(Instant::now(), false) };
+            match next {
+                Next::Again(at) => sleep_until(at).await,
+                Next::GiveUp(attempts, within) => {
+                    batch.give_up(attempts, within);
+                    break;
+                }
             }
-            sleep_until(next).await;
-            attempts += 1;
             self.attempt(lane, &mut batch, deadline).await;
         }
         batch.into_results()

@@ -92,14 +92,17 @@ mod tests {
         Batch::new(channels.iter().map(message).collect(), Command::ShardPublish)
     }
 
+    #[expect(clippy::unnecessary_wraps, reason = "an outcome")]
     fn sent(channel: &str) -> Option<Result<Receipt>> {
         Some(Ok(Receipt::new(Channel::from_full_name(channel), Some(0))))
     }
 
+    #[expect(clippy::unnecessary_wraps, reason = "an outcome")]
     fn unknown() -> Option<Result<Receipt>> {
         Some(Err(Error::new(ErrorKind::OutcomeUnknown, "no answer")))
     }
 
+    #[expect(clippy::unnecessary_wraps, reason = "an outcome")]
     fn not_sent() -> Option<Error> {
         Some(Error::new(ErrorKind::NotSent, "moved"))
     }

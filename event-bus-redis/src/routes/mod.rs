@@ -2,7 +2,6 @@
 //! again where. How messages are sent to one server stands in `publisher.rs`.
 
 mod nodes;
-mod pace;
 mod way;
 
 use std::error::Error as _;
@@ -18,9 +17,9 @@ use crate::batch::{Batch, Command, Outcomes, Share, again};
 use crate::both_kinds::merge;
 use crate::config::{Address, Publishing, RedisConfig};
 use crate::error::closed;
+use crate::pace::{Next, Pace};
 use crate::topology::{Map, Topology};
 use nodes::Nodes;
-use pace::{Next, Pace};
 use way::Way;
 
 /// So many masters are tried when the transport connects, at once; one must let us in.
@@ -101,7 +100,11 @@ impl Routes {
         begin: Instant,
     ) -> Vec<Result<Receipt>> {
         let mut batch = Batch::new(messages, command);
-        let mut pace = Pace::new(begin, self.config.publish_timeout, self.config.publish_attempts);
+        let mut pace = Pace::new(
+            begin + self.config.publish_timeout,
+            self.config.publish_timeout,
+            self.config.publish_attempts,
+        );
         let mut failed_at = None;
         loop {
             if let Err(error) = self.attempt(&mut batch, command, failed_at, pace.deadline()).await {
