@@ -161,3 +161,57 @@ impl Inner {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(port: u16) -> Address {
+        Address::Tcp("127.0.0.1".into(), port)
+    }
+
+    fn nodes() -> Nodes {
+        let config = RedisConfig::sentinel("main", [("127.0.0.1", 1)]);
+        Nodes::new(Arc::new(config), StateBoard::default())
+    }
+
+    fn map(port: u16) -> Arc<Map> {
+        Arc::new(Map::of_one(Instant::now(), at(port)))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_channel_rests_when_another_server_has_come_to_serve_it() {
+        let (nodes, tick) = (nodes(), Duration::from_millis(1));
+        let messages = [Message::new(Channel::from_full_name("b/1"), "")];
+        nodes.follow(&map(1));
+        assert_eq!(nodes.rest(&messages, &at(1)), None, "nothing went another way");
+        tokio::time::advance(tick).await;
+        nodes.follow(&map(1));
+        assert_eq!(nodes.rest(&messages, &at(1)), None, "a newer map that says the same");
+        tokio::time::advance(tick).await;
+        let switched = Instant::now();
+        nodes.follow(&map(2));
+        assert_eq!(nodes.rest(&messages, &at(2)), Some(switched + REST));
+        tokio::time::advance(REST).await;
+        assert_eq!(nodes.rest(&messages, &at(2)), None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_comes_with_an_old_map_is_not_sent_to_a_server_that_was_replaced() {
+        let nodes = nodes();
+        let old = map(1);
+        let left = nodes.of(&old, &at(1)).unwrap();
+        tokio::time::advance(Duration::from_millis(1)).await;
+        let new = map(2);
+        assert!(nodes.of(&new, &at(2)).is_ok());
+        assert_eq!(nodes.of(&old, &at(1)).err().map(|error| error.kind()), Some(ErrorKind::NotSent));
+        let message = Message::new(Channel::from_full_name("b/1"), "");
+        let deadline = Instant::now() + Duration::from_secs(1);
+        let outcomes = left.publish_once(crate::batch::Command::Publish, vec![message], deadline).await;
+        assert_eq!(
+            outcomes.unsent.map(|error| error.kind()),
+            Some(ErrorKind::Closed),
+            "it was closed at once"
+        );
+    }
+}

@@ -184,6 +184,26 @@ async fn a_master_that_steps_down_is_left_without_an_error() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_master_that_is_cut_off_and_still_takes_publishes_is_left() {
+    let cluster = RedisCluster::start();
+    let bus = bus(config(&cluster)).await; // PUBLISH, which nodes take in any state
+    let key = key_of(&cluster, 0);
+    let (slot, successor) = (slot_of(&cluster, &key), cluster.address(3));
+    let traffic = Traffic::start(&bus, std::slice::from_ref(&key));
+    traffic.acked(50).await;
+    let executed = Executed::at(&successor).await;
+    let by_old = Executed::at(&cluster.address(0)).await;
+    cluster.isolate(0);
+    println!("{:?}", cluster.elected(slot, 0).await);
+    eventually("the new one is told", || executed.numbers().len() > 50).await;
+    let account = traffic.end().await.pop().unwrap();
+    let (new, old) = (executed.numbers(), by_old.numbers());
+    account.check(&[new.clone(), old.clone()].concat());
+    assert!(old.last() < new.first(), "the old one was left for good");
+    assert_eq!(account.books.unknown.len(), 0, "{:#?}", account.errors);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stopped_master_leaves_outcomes_unknown_in_time_and_holds_up_no_other() {
     let cluster = RedisCluster::start();
     let bus = bus(config(&cluster).sharded()).await;
