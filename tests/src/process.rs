@@ -88,16 +88,31 @@ impl ServerProcess {
         self.state().child.as_ref().map(Child::id)
     }
 
-    /// Whether it neither was killed nor is stopped.
+    /// Whether it neither has ended nor is paused.
     #[must_use]
     pub fn runs(&self) -> bool {
-        let state = self.state();
-        state.child.is_some() && !state.is_paused
+        let mut state = self.state();
+        !state.has_ended() && !state.is_paused
     }
 
     /// Kills it as a crash would, and waits until it is gone.
     pub fn kill(&self) {
         self.state().kill();
+    }
+
+    /// Has it end in good order, and waits until it is gone.
+    ///
+    /// # Panics
+    /// If it stays.
+    pub fn stop(&self) {
+        let mut state = self.state();
+        state.signal(Signal::SIGTERM);
+        let deadline = Instant::now() + START_TIMEOUT;
+        while !state.has_ended() {
+            assert!(Instant::now() < deadline, "redis-server does not end:\n{}", self.log());
+            sleep(Duration::from_millis(5));
+        }
+        state.is_paused = false;
     }
 
     /// Starts it again on the same ports, with what it has written to its folder.
@@ -244,13 +259,17 @@ pub(crate) fn configuration(folder: &Path, lines: &[String]) -> String {
 pub(crate) fn need_version(needed: u32, what: &str) {
     let version = Command::new("redis-server").arg("--version").output();
     let version = version.unwrap_or_else(|error| panic!("{}", no_server(&error)));
-    let version = String::from_utf8_lossy(&version.stdout).into_owned();
-    let major = version.split(" v=").nth(1).and_then(|rest| rest.split('.').next()?.parse::<u32>().ok());
+    let version = String::from_utf8_lossy(&version.stdout);
     assert!(
-        major.is_some_and(|major| major >= needed),
+        major(&version).is_some_and(|major| major >= needed),
         "{what} needs redis-server {needed} or newer, and the installed one is: {}",
         version.trim()
     );
+}
+
+fn major(version: &str) -> Option<u32> {
+    let (_, number) = version.split_once(" v=")?;
+    number.split('.').next()?.parse().ok()
 }
 
 /// A loopback port that was free a moment ago.
@@ -271,4 +290,65 @@ fn no_server(error: &std::io::Error) -> String {
 fn hint(log: &str) -> &'static str {
     let is_unknown = log.contains("Bad directive or wrong number of arguments") && log.contains("tls-");
     if is_unknown { "this redis-server was built without TLS; " } else { "" }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::cell::Cell;
+
+    fn launch(folder: &Path, port: u16) -> Launch {
+        let lines = [
+            format!("port {port}"),
+            "bind 127.0.0.1".to_owned(),
+            format!("dir {}", folder.display()),
+            format!("unixsocket {}", socket_in(folder).display()),
+            "save \"\"".to_owned(),
+        ];
+        Launch { port, tls_port: None, arguments: vec![configuration(folder, &lines)] }
+    }
+
+    #[test]
+    fn a_port_that_somebody_took_meanwhile_is_given_up_for_another() {
+        let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let taken = taken.local_addr().map(|address| (taken, address.port())).unwrap();
+        let attempts = Cell::new(0);
+        let server = ServerProcess::start(|folder| {
+            attempts.set(attempts.get() + 1);
+            launch(folder, if attempts.get() < 3 { taken.1 } else { free_port() })
+        });
+        assert!(attempts.get() >= 3 && server.port() != taken.1);
+        assert!(server.ask::<String>(None, START_TIMEOUT, &["PING"]).is_ok());
+    }
+
+    #[test]
+    fn a_server_stops_and_starts_whatever_happened_to_it() {
+        let server = ServerProcess::start(|folder| launch(folder, free_port()));
+        let first = server.pid().unwrap();
+        server.pause();
+        assert!(!server.runs());
+        server.resume();
+        assert!(server.runs());
+        server.stop();
+        assert!(!server.runs() && server.pid().is_none());
+        server.restart();
+        assert!(server.runs() && server.pid() != Some(first));
+        server.pause();
+        server.kill();
+        server.resume(); // there is none
+        assert!(!server.runs());
+    }
+
+    #[test]
+    fn what_is_missing_is_said_in_a_sentence() {
+        assert_eq!(major("Redis server v=7.0.15 sha=00000000:0 malloc=jemalloc"), Some(7));
+        assert_eq!(major("Valkey server v=8.1.0 sha=0"), Some(8));
+        assert_eq!(major("something else"), None);
+        let log = "'tls-port \"1\"'\nBad directive or wrong number of arguments";
+        assert_eq!(hint(log), "this redis-server was built without TLS; ");
+        assert_eq!(hint("'no-such-setting'\nBad directive or wrong number of arguments"), "");
+        let newer = std::panic::catch_unwind(|| need_version(1000, "a test of tomorrow"));
+        let said = *newer.unwrap_err().downcast::<String>().unwrap();
+        assert!(said.starts_with("a test of tomorrow needs redis-server 1000 or newer"), "{said}");
+    }
 }

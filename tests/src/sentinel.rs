@@ -1,8 +1,9 @@
 //! A Redis master of a test's own with replicas under sentinels, on free loopback ports, gone when the guard is.
 
+mod check;
 mod options;
 
-use std::collections::BTreeMap;
+use std::thread;
 use std::time::Duration;
 
 use redis::FromRedisValue;
@@ -14,7 +15,7 @@ use crate::process::{GUARD, ServerProcess, need_version};
 use crate::{PATIENCE, eventually_blocking};
 
 /// How often is looked whether something has happened.
-const LOOK_AGAIN: Duration = Duration::from_millis(10);
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
 /// How long a server may think before it counts as one that does not answer.
 const ANSWER: Duration = Duration::from_secs(1);
 /// A failover that was accepted and did not happen is asked for again after this.
@@ -31,9 +32,6 @@ pub struct RedisSentinels {
     sentinels: Vec<ServerProcess>,
     options: SentinelOptions,
 }
-
-/// What a sentinel says of somebody.
-type Described = BTreeMap<String, String>;
 
 impl RedisSentinels {
     /// Starts a master with two replicas under three sentinels, and waits until all know each other.
@@ -65,7 +63,11 @@ impl RedisSentinels {
         let sentinels = (0..options.sentinels).map(sentinel).collect();
         let all = Self { nodes, sentinels, options };
         all.sentinels.iter().for_each(hurry);
-        eventually_blocking("all sentinels know all", || all.check().is_ok());
+        let deadline = Instant::now() + all.options.failover();
+        while let Err(problem) = all.check() {
+            assert!(Instant::now() < deadline, "the servers don't know each other: {problem}");
+            thread::sleep(LOOK_AGAIN);
+        }
         all
     }
 
@@ -225,65 +227,6 @@ impl RedisSentinels {
         let words = ["SENTINEL", "GET-MASTER-ADDR-BY-NAME", self.master_name()];
         let (host, port): (String, u16) = asked(sentinel, &words)?;
         self.node_at(&format!("{host}:{port}"))
-    }
-
-    /// What is not as it should be among the servers that run.
-    fn check(&self) -> Result<(), String> {
-        let master = self.master().ok_or("the sentinels name no master")?;
-        for (number, sentinel) in self.sentinels.iter().enumerate().filter(|(_, sentinel)| sentinel.runs()) {
-            let check = self.check_master(sentinel, master).and(self.check_replicas(sentinel, master));
-            check
-                .and(self.check_others(sentinel))
-                .map_err(|problem| format!("sentinel {number} {problem}"))?;
-        }
-        let mut replicas = (0..self.nodes()).filter(|node| *node != master && self.nodes[*node].runs());
-        match replicas.find(|replica| !has_link(&self.nodes[*replica])) {
-            Some(replica) => Err(format!("node {replica} follows no master")),
-            None => Ok(()),
-        }
-    }
-
-    fn check_master(&self, sentinel: &ServerProcess, master: usize) -> Result<(), String> {
-        let told: Described = self.told(sentinel, "MASTER")?;
-        if told.get("port") != Some(&self.nodes[master].port().to_string()) || told["flags"] != "master" {
-            return Err(format!("names a master with {} at {}", told["flags"], told["port"]));
-        }
-        Ok(())
-    }
-
-    fn check_replicas(&self, sentinel: &ServerProcess, master: usize) -> Result<(), String> {
-        let told: Vec<Described> = self.told(sentinel, "REPLICAS")?;
-        let master_port = self.nodes[master].port().to_string();
-        for (number, node) in self.nodes.iter().enumerate() {
-            let port = node.port().to_string();
-            let is_well = |told: &Described| {
-                told["port"] == port
-                    && told["flags"] == "slave"
-                    && told.get("master-port") == Some(&master_port)
-                    && told.get("master-link-status").is_some_and(|status| status == "ok")
-            };
-            if number != master && node.runs() && !told.iter().any(is_well) {
-                return Err(format!("does not see node {number} follow"));
-            }
-        }
-        Ok(())
-    }
-
-    fn check_others(&self, sentinel: &ServerProcess) -> Result<(), String> {
-        let told: Vec<Described> = self.told(sentinel, "SENTINELS")?;
-        // What one has said of the master once is kept by Valkey: that does not make it ill.
-        let is_well = |told: &Described| ["sentinel", "sentinel,master_down"].contains(&&*told["flags"]);
-        let well = |port: u16| told.iter().any(|told| told["port"] == port.to_string() && is_well(told));
-        let mut others =
-            self.sentinels.iter().filter(|other| other.runs() && other.port() != sentinel.port());
-        match others.find(|other| !well(other.port())) {
-            Some(other) => Err(format!("does not know the one at {}", other.port())),
-            None => Ok(()),
-        }
-    }
-
-    fn told<T: FromRedisValue>(&self, sentinel: &ServerProcess, what: &str) -> Result<T, String> {
-        asked(sentinel, &["SENTINEL", what, self.master_name()]).ok_or_else(|| "does not answer".to_owned())
     }
 }
 
