@@ -55,9 +55,9 @@ impl RedisSentinels {
 
     fn check_others(&self, sentinel: &ServerProcess) -> Result<(), String> {
         let told: Vec<Described> = self.told(sentinel, "SENTINELS")?;
-        // What one has said of the master once is kept by Valkey: that does not make it ill.
-        let is_well = |told: &Described| ["sentinel", "sentinel,master_down"].contains(&&*told["flags"]);
-        let well = |port: u16| told.iter().any(|told| told["port"] == port.to_string() && is_well(told));
+        let well = |port: u16| {
+            told.iter().any(|told| told["port"] == port.to_string() && told["flags"] == "sentinel")
+        };
         let mut others =
             self.sentinels.iter().filter(|other| other.runs() && other.port() != sentinel.port());
         match others.find(|other| !well(other.port())) {
