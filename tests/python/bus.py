@@ -139,7 +139,7 @@ class ShardedRedisEventBus(AsyncRedisEventBus[M]):
 
 
 async def connect_cluster(host: str, port: int) -> RedisCluster:
-    """As the platform does by default: all nodes are reached at the host of the first."""
+    """As the platform does by default: all nodes at the host of the first."""
     cluster = RedisCluster(
         startup_nodes=[ClusterNode(host, port)],
         decode_responses=True,
