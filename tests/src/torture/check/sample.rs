@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::{Case, Tolerance};
 use crate::torture::record::{
-    EventId, Fault, FaultKind, Heard, Item, Ledger, Outcome, Published, Stream, Time,
+    EventId, Fault, FaultKind, Heard, Item, Ledger, Outcome, Published, Reach, Stream, Time,
 };
 
 pub(in crate::torture) struct Sample {
@@ -56,12 +56,7 @@ impl Sample {
         }
         executions.sort_unstable();
         let ledger = Ledger::of(events);
-        let faults = FAULTS.map(|(kind, begin, end)| Fault {
-            kind,
-            begin: micros(begin),
-            end: micros(end),
-            within: micros(6_500_000),
-        });
+        let faults = FAULTS.map(|(kind, begin, end)| fault(kind, micros(begin), micros(end)));
         let (mut streams, mut lost) = (Vec::new(), Vec::new());
         for number in 0..3 {
             let (stream, told) = listen(number, &ledger, &executions);
@@ -72,7 +67,13 @@ impl Sample {
     }
 
     pub(in crate::torture) fn case(&self) -> Case<'_> {
-        Case { ledger: &self.ledger, faults: &self.faults, tolerance: Tolerance::default() }
+        Case {
+            ledger: &self.ledger,
+            faults: &self.faults,
+            tolerance: Tolerance::default(),
+            is_several: false,
+            is_sequenced: false,
+        }
     }
 }
 
@@ -178,4 +179,11 @@ fn gaps(lost: impl Iterator<Item = EventId>, heard: &[Heard]) -> Vec<Heard> {
 
 fn micros(micros: u64) -> Time {
     Duration::from_micros(micros)
+}
+
+/// As the only server can have it.
+pub(super) fn fault(kind: FaultKind, begin: Time, end: Time) -> Fault {
+    let within = micros(6_500_000);
+    let reach = Reach::of_all(begin + within);
+    Fault { kind, begin, end, within, reach, elected: None, deposed: None }
 }

@@ -3,7 +3,7 @@ use std::time::Duration;
 use super::sample::Sample;
 use super::*;
 use crate::torture::plant::Plant;
-use crate::torture::record::{EventId, FaultKind, Heard, Item, Outcome, Published};
+use crate::torture::record::{EventId, FaultKind, Heard, Item, Outcome, Published, Reach};
 
 const SEEDS: std::ops::Range<u64> = 0..8;
 
@@ -87,7 +87,7 @@ fn id(number: u64) -> EventId {
 }
 
 fn fault(kind: FaultKind, begin: u64, end: u64) -> Fault {
-    Fault { kind, begin: ms(begin), end: ms(end), within: ms(6_500) }
+    sample::fault(kind, ms(begin), ms(end))
 }
 
 fn small() -> Small {
@@ -126,7 +126,7 @@ impl Small {
 
     fn verdict(self) -> Verdict {
         let ledger = Ledger::of(self.events);
-        let case = Case { ledger: &ledger, faults: &self.faults, tolerance: Tolerance::default() };
+        let case = Case { ledger: &ledger, faults: &self.faults, ..sample.case() };
         let stream = Stream {
             name: "small".to_owned(),
             lines: vec![0],
@@ -273,12 +273,16 @@ fn what_vanishes_beside_another_loss_is_beyond_numbers_and_what_vanishes_elsewhe
 
 #[test]
 fn a_black_hole_is_noticed_within_the_bound_and_not_because_it_ends() {
-    let hole = |within| [Fault { within: ms(within), ..fault(FaultKind::BlackHole, 10_000, 19_000) }];
+    let hole = |within| {
+        let fault = fault(FaultKind::BlackHole, 10_000, 19_000);
+        let reach = Reach::of_all(fault.begin + ms(within));
+        [Fault { within: ms(within), reach, ..fault }]
+    };
     let unnoticed = |within, told_at| {
         let Small { faults, events, items } =
             small().under(&hole(within)).both(0, 9_000).outage(told_at, told_at + 50);
         let ledger = Ledger::of(events);
-        let case = Case { ledger: &ledger, faults: &faults, tolerance: Tolerance::default() };
+        let case = Case { ledger: &ledger, faults: &faults, ..sample.case() };
         unnoticed(&case, &Stream { items, ..Sample::of(0).streams.swap_remove(0) }).count()
     };
     assert_eq!([unnoticed(6_500, 15_100), unnoticed(6_500, 19_001), unnoticed(4_500, 15_100)], [0, 1, 1]);
