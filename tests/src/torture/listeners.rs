@@ -109,7 +109,8 @@ pub(super) async fn listen(
         }
         items.push(Heard { at, item: record(item) });
         until_nap = until_nap.saturating_sub(1);
-        if role.naps && until_nap == 0 && random.u8(..20) == 0 {
+        let is_calm = common.calm_micros.load(Ordering::Relaxed) < u64::MAX; // nobody may miss a farewell
+        if role.naps && !is_calm && until_nap == 0 && random.u8(..20) == 0 {
             until_nap = BETWEEN_NAPS;
             sleep(NAP.mul_f64(random.f64())).await;
         }

@@ -18,6 +18,7 @@ mod run;
 mod interim;
 mod several;
 mod site;
+mod timeline;
 mod upheavals;
 
 use std::process::ExitCode;
@@ -51,6 +52,9 @@ pub async fn torture(options: &Options) -> ExitCode {
     }
     let verdicts: Vec<_> = streams.iter().map(|stream| check(&case, stream)).collect();
     recording.streams = streams;
+    if options.has_timeline {
+        print!("{}", timeline::timeline(&recording));
+    }
     let report = report::report(&recording, &verdicts);
     print!("{}", report.text);
     if report.is_good { ExitCode::SUCCESS } else { ExitCode::FAILURE }

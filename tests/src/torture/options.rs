@@ -12,7 +12,7 @@ use super::record::{FaultKind, Lines};
 /// How to use the program.
 pub const USAGE: &str = "torture [--seconds 10] [--seed 1] [--listeners 6] [--channels 4] [--publishers 3] \
                          [--transport redis|memory] [--topology standalone|sentinel|cluster] \
-                         [--delivery classic|sharded] [--sequenced] \
+                         [--delivery classic|sharded] [--sequenced] [--timeline] \
                          [--faults kill,restart,stop,cut,blackhole,slow,flood,lose,drop,failover,migrate,isolate,churn | none] \
                          [--plant lost|swapped|doubled|withheld|invented|gap-withheld|gap-invented|outlived]";
 
@@ -35,6 +35,8 @@ pub struct Options {
     /// Whether other listeners come and go all the time.
     pub(super) has_churn: bool,
     pub(super) plant: Option<Plant>,
+    /// Whether the report says when what was done and told.
+    pub(super) has_timeline: bool,
 }
 
 /// What carries the events.
@@ -82,6 +84,7 @@ impl Options {
             faults,
             has_churn,
             plant: args.opt_value_from_str("--plant").map_err(text)?,
+            has_timeline: args.contains("--timeline"),
         };
         let rest = args.finish();
         if !rest.is_empty() {

@@ -45,14 +45,15 @@ pub(super) fn check(case: &Case<'_>, stream: &Stream, found: &mut impl FnMut(Wha
         .cloned()
         .collect();
     let mut deposed = Deposition::default();
-    not_by_an_outage.iter().for_each(|(event, _)| deposed.note(case, event));
     let gaps = gaps(case, stream, found);
-    let left = not_by_numbers(case, not_by_an_outage, gaps);
+    let (by_numbers, left) = by_numbers(not_by_an_outage, case, gaps);
+    by_numbers.iter().for_each(|(event, _)| deposed.note(case, event));
+    deposed.told = deposed.events;
     let (events, holes): (Vec<&Published>, Vec<Hole>) = left.into_iter().unzip();
     let untold = assign(&holes, &lags).holes.into_iter().map(|place| events[place]);
     let (excused, untold): (Vec<_>, Vec<_>) =
         untold.partition(|event| !case.is_sequenced && case.deposed(event).is_some());
-    deposed.told = deposed.events - excused.len();
+    excused.iter().for_each(|event| deposed.note(case, event));
     let (beyond_numbers, silent): (Vec<_>, Vec<_>) =
         untold.into_iter().partition(|event| is_beyond_numbers(case, stream, event));
     for event in &silent {
@@ -82,17 +83,16 @@ impl Deposition {
     }
 }
 
-/// What of `due` no gap tells.
-fn not_by_numbers<'a>(
-    case: &Case<'_>,
+/// What of `due` gaps tell, and the rest.
+fn by_numbers<'a>(
     due: Vec<(&'a Published, Hole)>,
+    case: &Case<'_>,
     mut gaps: Vec<Gap>,
-) -> Vec<(&'a Published, Hole)> {
-    let mut is_told = |event: &Published| {
+) -> (Vec<(&'a Published, Hole)>, Vec<(&'a Published, Hole)>) {
+    due.into_iter().partition(|(event, _)| {
         let gap = gaps.iter_mut().find(|gap| gap.missed > 0 && gap.tells(case, event));
         gap.map(|gap| gap.missed -= 1).is_some()
-    };
-    due.into_iter().filter(|(event, _)| !is_told(event)).collect()
+    })
 }
 
 /// Whether `outage` stands where `event` is missing, and may have swallowed it.
