@@ -14,6 +14,9 @@ pub(crate) enum Failure {
     NotNow,
     /// The server executed nothing, and won't.
     Refused,
+    /// The server executed nothing, for another one of its cluster has to. `ASK` is like `MOVED`: it is an answer about keys
+    /// that are on their way, of which publishing knows none; a server that gave it nevertheless has executed nothing.
+    Elsewhere,
     /// This server can't be used at all.
     Unusable,
     /// The connection could not be made, broke, or stayed silent.
@@ -32,6 +35,7 @@ impl Failure {
                 | ServerErrorKind::ClusterDown
                 | ServerErrorKind::MasterDown
                 | ServerErrorKind::ReadOnly => Self::NotNow,
+                ServerErrorKind::Moved | ServerErrorKind::Ask => Self::Elsewhere,
                 // Of a connection; it is closed then, and there may be room for the next.
                 _ if error.detail().is_some_and(|text| text.starts_with("max number of clients")) => {
                     Self::NotNow
@@ -78,14 +82,33 @@ pub(crate) fn connect_error(server: &str, user: &str, error: &RedisError) -> Err
                 format!("redis at {server} does not speak RESP3: version 6 or newer with HELLO is needed");
             (ErrorKind::Unsupported, message)
         }
+        Failure::NotNow if is_of_no_master(error) => {
+            (ErrorKind::NotConnected, format!("redis at {server} is no master"))
+        }
         Failure::NotNow => (ErrorKind::NotConnected, format!("redis at {server} is not ready")),
-        Failure::Refused => (ErrorKind::Refused, format!("redis at {server} refuses the connection")),
+        Failure::Refused | Failure::Elsewhere => {
+            (ErrorKind::Refused, format!("redis at {server} refuses the connection"))
+        }
         Failure::Connection if error.is_timeout() => {
             (ErrorKind::NotConnected, format!("redis at {server} does not answer"))
         }
         Failure::Connection => (ErrorKind::NotConnected, format!("redis at {server} can't be reached")),
     };
     Error::new(kind, message).with_source(harmless(error))
+}
+
+/// Of a server that was taken for a master, and is none.
+pub(crate) fn no_master() -> RedisError {
+    (redis::ErrorKind::Server(ServerErrorKind::ReadOnly), "it is a replica, or was made one").into()
+}
+
+fn is_of_no_master(error: &RedisError) -> bool {
+    error.kind() == redis::ErrorKind::Server(ServerErrorKind::ReadOnly)
+}
+
+/// What a server says of a channel that another node of its cluster serves, to one who knows of no cluster.
+pub(crate) fn of_a_cluster(server: &str) -> String {
+    format!("redis at {server} is a node of a cluster: use `RedisConfig::cluster`")
 }
 
 pub(crate) fn closed() -> Error {

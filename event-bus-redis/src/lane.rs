@@ -15,7 +15,8 @@ use tokio::sync::{Mutex, Semaphore};
 use tokio::time::{Instant, timeout_at};
 
 use crate::config::RedisConfig;
-use crate::error::{Failed, closed, connect_error};
+use crate::error::{Failed, closed, connect_error, no_master};
+use crate::role::is_master;
 use crate::status::Status;
 
 /// Cloning gives the same lane.
@@ -158,7 +159,7 @@ impl Inner {
             broken => drop(broken.map(Connection::take)),
         }
         self.source.status.set_if(LinkState::Idle, LinkState::Connecting);
-        let connection = match self.source.pool.get().await {
+        let connection = match self.borrow().await {
             Ok(connection) => connection,
             Err(error) => return Err(self.note_failure(&mut lent, error)),
         };
@@ -175,6 +176,22 @@ impl Inner {
         lent.backoff.reset();
         self.source.status.connected(&self.source.disconnects, disconnects);
         Ok(open)
+    }
+
+    /// A connection out of the pool, to a master if it has to be one: a replica takes publishes, too, and may pass them on to
+    /// nobody.
+    async fn borrow(&self) -> std::result::Result<Connection, PoolError> {
+        let mut connection = self.source.pool.get().await?;
+        if self.config.must_be_master() {
+            let fault = match is_master(&mut connection).await {
+                Ok(true) => return Ok(connection),
+                Ok(false) => no_master(),
+                Err(error) => error,
+            };
+            drop(Connection::take(connection));
+            return Err(fault.into());
+        }
+        Ok(connection)
     }
 
     fn note_failure(&self, lent: &mut Lent, error: PoolError) -> Error {

@@ -28,6 +28,7 @@
 //!
 //! One server, Redis 6 or newer (or Valkey), over TCP or a unix socket.
 
+mod any_publisher;
 mod batch;
 mod both_kinds;
 mod config;
@@ -37,6 +38,7 @@ mod listener;
 mod probe;
 mod publisher;
 mod role;
+mod routes;
 mod status;
 mod topology;
 mod transport;

@@ -13,9 +13,9 @@ use tokio::runtime::Handle;
 use tokio::task::AbortHandle;
 use tokio::time::{sleep, timeout};
 
+use crate::any_publisher::AnyPublisher;
 use crate::config::RedisConfig;
 use crate::listener::AnyListener;
-use crate::publisher::Publisher;
 
 /// Runs as long as somebody listens.
 #[derive(Debug, Default)]
@@ -29,7 +29,7 @@ pub(crate) struct Watch(AbortHandle);
 #[derive(Clone)]
 pub(crate) struct Halves {
     pub(crate) config: Arc<RedisConfig>,
-    pub(crate) publisher: Arc<Publisher>,
+    pub(crate) publisher: Arc<AnyPublisher>,
     pub(crate) listener: AnyListener,
 }
 

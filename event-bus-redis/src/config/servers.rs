@@ -50,13 +50,6 @@ impl RedisConfig {
         self.must_be_master
     }
 
-    pub(crate) fn any_one(&self) -> Self {
-        match &self.servers {
-            Servers::One(address) => self.at(address.clone()),
-            Servers::Cluster(all) | Servers::Sentinel(_, all) => self.at(all[0].clone()),
-        }
-    }
-
     pub(crate) fn is_several(&self) -> bool {
         !matches!(self.servers, Servers::One(_))
     }

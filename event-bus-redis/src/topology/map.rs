@@ -46,6 +46,14 @@ impl Map {
         self.shards.iter().any(|(_, owner)| owner == address)
     }
 
+    /// All masters that serve something.
+    pub(crate) fn owners(&self) -> Vec<&Address> {
+        let mut owners: Vec<&Address> = self.shards.iter().map(|(_, owner)| owner).collect();
+        owners.sort();
+        owners.dedup();
+        owners
+    }
+
     /// Whether both send everybody to the same servers.
     pub(crate) fn is_alike(&self, other: &Self) -> bool {
         self.shards == other.shards
