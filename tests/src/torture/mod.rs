@@ -15,7 +15,6 @@ mod record;
 mod remains;
 mod report;
 mod run;
-mod interim;
 mod several;
 mod site;
 mod timeline;

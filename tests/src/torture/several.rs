@@ -61,14 +61,6 @@ impl Several {
         }
     }
 
-    pub(super) fn interim(&self, patience: Duration, response: Duration) -> super::interim::Interim {
-        let (seeds, master) = match &self.servers {
-            Servers::Cluster(cluster) => (hosts_and_ports(&cluster.addresses()), None),
-            Servers::Sentinels(s) => (hosts_and_ports(&s.sentinel_addresses()), Some(s.master_name().to_owned())),
-        };
-        super::interim::Interim::new(seeds, master, self.delivery == PubSub::Sharded, patience, response)
-    }
-
     pub(super) fn listening_config(&self) -> RedisConfig {
         self.config().ping_interval(PING_INTERVAL).response_timeout(RESPONSE_TIMEOUT)
     }

@@ -34,7 +34,6 @@ pub(super) struct Network {
 #[derive(Clone, Debug)]
 pub(super) enum Carrier {
     Redis(RedisTransport),
-    Interim(super::interim::Interim),
     Memory(MemoryTransport),
 }
 
@@ -58,18 +57,11 @@ impl Site {
             Self::Several(several) => several.listening_config(),
             Self::Memory(memory) => return Ok(Carrier::Memory(memory.clone())),
         };
-        if matches!(self, Self::Several(_)) {
-            return Ok(Carrier::Redis(RedisTransport::lazy(config)?));
-        }
         Ok(Carrier::Redis(RedisTransport::connect(config).await?))
     }
 
     /// A transport of the publisher's own. Every other one gives up early, so that some events are surely not sent.
     pub(super) async fn publishing(&self, publisher: u32) -> Result<Carrier> {
-        if let Self::Several(several) = self {
-            let (patience, response) = if publisher % 2 == 1 { (150, 800) } else { (5000, 2000) };
-            return Ok(Carrier::Interim(several.interim(Duration::from_millis(patience), Duration::from_millis(response))));
-        }
         let mut config = match self {
             Self::Redis(network) => network.config(&network.publishers)?,
             Self::Several(several) => several.config(),
@@ -134,7 +126,6 @@ impl Carrier {
 
     pub(super) fn builder(&self) -> EventBusBuilder<Stamped, StampedBus> {
         match self {
-            Self::Interim(redis) => StampedBus::builder(redis.clone()),
             Self::Redis(redis) => StampedBus::builder(redis.clone()),
             Self::Memory(memory) => StampedBus::builder(memory.clone()),
         }
@@ -142,7 +133,6 @@ impl Carrier {
 
     pub(super) fn health(&self) -> Health {
         match self {
-            Self::Interim(redis) => redis.health(),
             Self::Redis(redis) => redis.health(),
             Self::Memory(memory) => memory.health(),
         }
@@ -150,7 +140,6 @@ impl Carrier {
 
     pub(super) async fn close(&self) {
         match self {
-            Self::Interim(redis) => redis.close().await,
             Self::Redis(redis) => redis.close().await,
             Self::Memory(memory) => memory.close().await,
         }
