@@ -1,8 +1,9 @@
 //! What is done to one of several servers, and what may come of it: whom it concerns, who takes over, and what may be
 //! acknowledged meanwhile by somebody whom nobody hears any more.
 
-use std::thread::sleep;
-use std::time::{Duration, Instant};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, sleep};
+use std::time::Duration;
 
 use super::plan::{Change, Deed};
 use super::record::{Clock, Deposed, Fault, Lines, Reach, Time};
@@ -10,7 +11,7 @@ use super::several::{NODE_TIMEOUT, NOTICED, Servers, Several};
 use crate::process::GUARD;
 
 /// How often is looked whether somebody has taken over.
-const LOOK_AGAIN: Duration = Duration::from_millis(10);
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
 /// How long after somebody has taken over those must have been told who were not thrown out: the servers are asked every
 /// second, and waited for half a second; and a busy machine.
 const TOLD_AFTER: Duration = Duration::from_millis(2500);
@@ -25,7 +26,15 @@ struct Upheaval<'a> {
     /// Its channels.
     lines: Vec<u32>,
     told: Lines,
-    elected: Option<Time>,
+}
+
+/// What was done, as far as it depends on the deed.
+struct Done {
+    outages: u32,
+    must_tell: bool,
+    /// From when on nobody is published to who does not hear the others, if nobody takes over; and which channels that
+    /// concerns. None if what is acknowledged is passed on in any case.
+    healed: Option<(Lines, Time)>,
 }
 
 /// Does `deed` to the node that the number `victim` stands for, and waits until all is in order. Blocks its thread.
@@ -35,8 +44,8 @@ pub(super) fn carry_out(deed: &Deed, several: &Several, victim: usize, clock: Cl
     }
     let node = several.victim(deed, victim);
     let (lines, told) = (several.lines_of(node), several.told_of(node));
-    let upheaval = Upheaval { several, clock, deed, begin: clock.now(), node, lines, told, elected: None };
-    vec![upheaval.carry_out()]
+    let mut upheaval = Upheaval { several, clock, deed, begin: clock.now(), node, lines, told };
+    vec![upheaval.carry_out_and_watch()]
 }
 
 impl Several {
@@ -122,11 +131,17 @@ impl Several {
             Servers::Sentinels(servers) => {
                 let (guard, _) = GUARD;
                 servers.command_as_anybody(node, &["ACL", "SETUSER", guard, "+@all"]);
+                // Those who were refused half of a greeting, but would not be the other half.
+                servers.command_as_anybody(node, &["CLIENT", "KILL", "USER", guard]);
             }
         }
     }
 
     fn settle(&self) {
+        if std::env::var_os("TORTURE_LOG").is_some() && let Servers::Sentinels(servers) = &self.servers {
+            self.runtime.block_on(servers.settled());
+            for n in 0..3 { println!("=== sentinel {n}\n{}", servers.sentinel(n).log()); }
+        }
         match &self.servers {
             Servers::Cluster(cluster) => self.runtime.block_on(cluster.settled()),
             Servers::Sentinels(servers) => self.runtime.block_on(servers.settled()),
@@ -135,29 +150,54 @@ impl Several {
 }
 
 impl Upheaval<'_> {
-    fn carry_out(mut self) -> Fault {
+    fn carry_out_and_watch(&mut self) -> Fault {
+        let (several, clock, node, line) = (self.several, self.clock, self.node, self.lines.first().copied());
+        let is_over = AtomicBool::new(false);
+        let watch = || {
+            while !is_over.load(Ordering::Relaxed) {
+                if several.owner(line?).is_some_and(|owner| owner != node) {
+                    return Some(clock.now());
+                }
+                sleep(LOOK_AGAIN);
+            }
+            None
+        };
+        thread::scope(|scope| {
+            let watching = scope.spawn(watch);
+            let done = self.carry_out();
+            several.settle();
+            is_over.store(true, Ordering::Relaxed);
+            self.fault(&done, watching.join().expect("the servers are asked"))
+        })
+    }
+
+    fn carry_out(&mut self) -> Done {
+        let (several, node) = (self.several, self.node);
         match *self.deed {
             Deed::Kill(types) => {
                 for kind in types {
-                    let _number_of_victims = self.several.command(self.node, &["CLIENT", "KILL", "TYPE", kind]);
+                    let _number_of_victims = several.command(node, &["CLIENT", "KILL", "TYPE", kind]);
                 }
-                self.fault(1, true, None)
+                Done { outages: 1, must_tell: true, healed: None }
             }
             Deed::Restart { down } => {
-                self.several.kill(self.node);
+                several.kill(node);
                 sleep(down);
-                self.several.restart(self.node);
-                self.settle();
-                self.fault(2, true, None)
+                several.restart(node);
+                Done { outages: 2, must_tell: true, healed: None }
             }
-            Deed::Stop { lasting } => self.stop(lasting),
+            Deed::Stop { lasting } => {
+                several.pause(node);
+                sleep(lasting);
+                several.resume(node);
+                Done { outages: 2, must_tell: lasting > NOTICED, healed: None }
+            }
             Deed::Failover(Change::Crash { down }) => {
-                self.several.kill(self.node);
+                several.kill(node);
                 self.wait_for_successor();
                 sleep(down);
-                self.several.restart(self.node);
-                self.settle();
-                self.fault(1, true, None)
+                several.restart(node);
+                Done { outages: 1, must_tell: true, healed: None }
             }
             Deed::Failover(Change::ByHand) => self.fail_over_by_hand(),
             Deed::Isolate { lasting, is_short } => self.isolate(lasting, is_short),
@@ -165,20 +205,7 @@ impl Upheaval<'_> {
         }
     }
 
-    fn stop(mut self, lasting: Duration) -> Fault {
-        self.several.pause(self.node);
-        let until = Instant::now() + lasting;
-        while Instant::now() < until {
-            self.look_for_successor();
-            sleep(LOOK_AGAIN);
-        }
-        self.several.resume(self.node);
-        self.settle();
-        let deposed = self.elected.map(|elected| self.deposed(self.begin, elected));
-        self.fault(2, lasting > NOTICED, deposed)
-    }
-
-    fn fail_over_by_hand(mut self) -> Fault {
+    fn fail_over_by_hand(&mut self) -> Done {
         match &self.several.servers {
             Servers::Cluster(cluster) => {
                 let replica = cluster.replicas(self.node).first().copied().expect("a replica");
@@ -188,49 +215,33 @@ impl Upheaval<'_> {
                 self.several.runtime.block_on(servers.failover());
             }
         }
-        let elected = self.clock.now();
-        self.elected = Some(elected);
-        self.settle();
         if self.several.is_heard_over_any() {
             self.told = Lines::NONE; // it serves everybody as a replica, too
         }
-        let deposed = self.deposed(self.begin, elected);
-        self.fault(1, true, Some(deposed))
+        Done { outages: 1, must_tell: true, healed: None }
     }
 
-    fn isolate(mut self, lasting: Duration, is_short: bool) -> Fault {
+    fn isolate(&mut self, lasting: Duration, is_short: bool) -> Done {
         self.several.isolate(self.node);
         let is_master = !self.lines.is_empty();
-        if is_short {
-            sleep(lasting);
-        } else if is_master {
+        if !is_short && is_master {
             self.wait_for_successor();
-            sleep(lasting);
-        } else {
-            sleep(NODE_TIMEOUT + TOLD_AFTER + lasting);
+        } else if !is_short {
+            sleep(NODE_TIMEOUT + TOLD_AFTER);
         }
+        sleep(lasting);
         self.several.heal(self.node);
-        let healed = self.clock.now();
-        self.settle();
-        let mut deposed = self.deposed(self.begin, self.elected.unwrap_or(healed));
-        if self.several.is_heard_over_any() && self.told == Lines::ALL && is_short {
-            deposed.lines = Lines::ALL; // to it, everybody else is cut off
-        }
-        self.fault(2, !is_short, Some(deposed))
+        let goes_unnoticed = is_short && self.several.is_heard_over_any() && self.told == Lines::ALL;
+        // To the one who is listened to, everybody else is cut off.
+        let lines = if goes_unnoticed { Lines::ALL } else { self.own_lines() };
+        Done { outages: 2, must_tell: !is_short, healed: Some((lines, self.clock.now())) }
     }
 
-    fn deposed(&self, from: Time, succeeded: Time) -> Deposed {
-        Deposed { lines: self.lines.iter().copied().collect(), from, succeeded }
+    fn own_lines(&self) -> Lines {
+        self.lines.iter().copied().collect()
     }
 
-    fn look_for_successor(&mut self) {
-        let Some(line) = self.lines.first() else { return };
-        if self.elected.is_none() && self.several.owner(*line).is_some_and(|owner| owner != self.node) {
-            self.elected = Some(self.clock.now());
-        }
-    }
-
-    fn wait_for_successor(&mut self) {
+    fn wait_for_successor(&self) {
         let line = self.lines.first().copied().expect("a master serves channels");
         match &self.several.servers {
             Servers::Cluster(cluster) => {
@@ -240,25 +251,22 @@ impl Upheaval<'_> {
                 self.several.runtime.block_on(servers.switched(self.node));
             }
         }
-        self.elected = Some(self.clock.now());
     }
 
-    fn settle(&mut self) {
-        self.several.settle();
-        self.look_for_successor(); // perhaps only now
-    }
-
-    fn fault(&self, outages: u32, must_tell: bool, deposed: Option<Deposed>) -> Fault {
-        let Self { deed, begin, told, elected, .. } = *self;
-        let is_sure = must_tell && (!self.several.is_heard_over_any() || told == Lines::ALL);
+    fn fault(&self, done: &Done, elected: Option<Time>) -> Fault {
+        let Self { deed, begin, told, .. } = *self;
+        let is_sure = done.must_tell && (!self.several.is_heard_over_any() || told == Lines::ALL);
         let reach = Reach {
             may_tell: told,
             must_tell: if is_sure { told } else { Lines::NONE },
-            outages,
+            outages: done.outages,
             tells_until: Time::MAX,
         };
         let within = elected.map_or(Duration::ZERO, |elected| elected.saturating_sub(begin) + TOLD_AFTER);
         let within = within.max(deed.noticed_within());
+        let healed = done.healed.map(|(lines, healed)| (lines, elected.unwrap_or(healed)));
+        let deposed = healed.or_else(|| Some((self.own_lines(), elected?)));
+        let deposed = deposed.map(|(lines, succeeded)| Deposed { lines, from: begin, succeeded });
         Fault { kind: deed.kind(), begin, end: self.clock.now(), within, reach, elected, deposed }
     }
 }
