@@ -44,8 +44,7 @@ impl Churn {
         let (mut churners, is_over) = (JoinSet::new(), Arc::new(AtomicBool::new(false)));
         for number in 0..CHURNERS {
             let bus = carrier.builder().build().expect("the defaults");
-            let churner =
-                Churner { number, bus, way, random: random.fork(), churned: Churned::default() };
+            let churner = Churner { number, bus, way, random: random.fork(), churned: Churned::default() };
             churners.spawn(churner.churn(Arc::clone(&is_over)));
         }
         Self { churners, is_over }

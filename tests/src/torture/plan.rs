@@ -106,9 +106,7 @@ impl Deed {
             FaultKind::Drop => Self::Drop,
             FaultKind::Lose => Self::Lose { messages: random.u64(10..100) },
             FaultKind::Failover => Self::Failover(change(random)),
-            FaultKind::Migrate => {
-                Self::Migrate { moves: random.usize(1..6), pause: millis(random, 0..400) }
-            }
+            FaultKind::Migrate => Self::Migrate { moves: random.usize(1..6), pause: millis(random, 0..400) },
             FaultKind::Isolate => {
                 let is_short = random.u8(..4) == 0;
                 let lasting = if is_short { 200..1500 } else { 0..3000 };
@@ -204,8 +202,9 @@ mod tests {
 
     #[test]
     fn the_seed_decides_what_happens() {
-        let planned =
-            |seed| plan(FaultKind::ALL.to_vec(), fastrand::Rng::with_seed(seed)).take(120).collect::<Vec<_>>();
+        let planned = |seed| {
+            plan(FaultKind::ALL.to_vec(), fastrand::Rng::with_seed(seed)).take(120).collect::<Vec<_>>()
+        };
         assert_eq!(planned(1), planned(1));
         assert_ne!(planned(1), planned(2));
         for kind in FaultKind::ALL {

@@ -219,7 +219,6 @@ impl Lines {
     pub(super) fn contain_any(self, lines: &[u32]) -> bool {
         lines.iter().any(|line| self.contain(*line))
     }
-
 }
 
 impl FromIterator<u32> for Lines {
@@ -244,7 +243,8 @@ impl Fault {
 
     /// Whether others may take over.
     pub(super) fn is_upheaval(&self) -> bool {
-        self.elected.is_some() || matches!(self.kind, FaultKind::Failover | FaultKind::Migrate | FaultKind::Isolate)
+        self.elected.is_some()
+            || matches!(self.kind, FaultKind::Failover | FaultKind::Migrate | FaultKind::Isolate)
     }
 
     pub(super) fn lasted(&self) -> Duration {

@@ -63,9 +63,7 @@ fn faults(text: &mut String, case: &Case<'_>, streams: &[Stream]) {
         // An outage is noticed by the fault before its beginning, and lasts for the one before its end.
         let last_before = |stream: &Stream, time: Time| {
             let mut before = case.faults.iter().rev().filter(|it| {
-                it.kind.may_interrupt()
-                    && it.begin <= time
-                    && it.reach.may_tell.contain_any(&stream.lines)
+                it.kind.may_interrupt() && it.begin <= time && it.reach.may_tell.contain_any(&stream.lines)
             });
             before.next().filter(|fault| fault.kind == kind)
         };
@@ -89,7 +87,8 @@ fn faults(text: &mut String, case: &Case<'_>, streams: &[Stream]) {
         text.push('\n');
     }
     let heard = if case.is_several { "its end, or its begin where others may take over" } else { "its end" };
-    let _ = writeln!(text, "  noticed: from the fault's begin; heard again: from {heard}; over all listeners");
+    let _ =
+        writeln!(text, "  noticed: from the fault's begin; heard again: from {heard}; over all listeners");
 }
 
 fn figures(text: &mut String, case: &Case<'_>, recording: &Recording, verdicts: &[Verdict]) {

@@ -82,7 +82,17 @@ pub(super) async fn record(options: &Options) -> Result<Recording> {
     let left_subscribed = remains::subscriptions(&listening.carrier, &site).await;
     listening.carrier.close().await;
     let (is_several, is_sequenced) = (options.medium.is_several(), options.is_sequenced);
-    Ok(Recording { is_several, is_sequenced, ledger, streams, faults, lasted, churned, memory, left_subscribed })
+    Ok(Recording {
+        is_several,
+        is_sequenced,
+        ledger,
+        streams,
+        faults,
+        lasted,
+        churned,
+        memory,
+        left_subscribed,
+    })
 }
 
 async fn resident_after(time: Duration) -> u64 {
@@ -101,7 +111,8 @@ impl Publishing {
         let quiet = publishers::quiet_times(Duration::from_secs(options.seconds), random);
         for number in 0..options.publishers {
             let bus = site.publishing(number).await?.bus(options.is_sequenced);
-            let voice = Voice::new(number, bus, site.lines_of(number, options.channels), clock, random.fork());
+            let voice =
+                Voice::new(number, bus, site.lines_of(number, options.channels), clock, random.fork());
             let (quiet, is_over) = (Arc::clone(&quiet), Arc::clone(&is_over));
             publishers.spawn(Publisher { voice, quiet, is_over }.publish());
         }

@@ -11,7 +11,10 @@ pub(super) fn timeline(recording: &Recording) -> String {
     for fault in &recording.faults {
         let Fault { kind, begin, end, reach, elected, deposed, .. } = fault;
         let name = kind.name();
-        lines.push((*begin, format!("{name}: may tell {:?}, must tell {:?}", reach.may_tell, reach.must_tell)));
+        lines.push((
+            *begin,
+            format!("{name}: may tell {:?}, must tell {:?}", reach.may_tell, reach.must_tell),
+        ));
         if let Some(elected) = elected {
             lines.push((*elected, format!("{name}: another has taken over")));
         }
@@ -24,9 +27,8 @@ pub(super) fn timeline(recording: &Recording) -> String {
         let notices = stream.items.iter().filter(|heard| heard.is_notice());
         let notices = notices.filter(|heard| !matches!(heard.item, Item::Lagged { .. }));
         lines.push((stream.confirmed, format!("  listener {} listens", stream.name)));
-        lines.extend(
-            notices.map(|Heard { at, item }| (*at, format!("  listener {}: {item:?}", stream.name))),
-        );
+        lines
+            .extend(notices.map(|Heard { at, item }| (*at, format!("  listener {}: {item:?}", stream.name))));
     }
     lines.sort();
     lines.iter().fold(String::new(), |mut text, (at, line)| {

@@ -93,7 +93,7 @@ impl<'a> Case<'a> {
     }
 
     /// The fault because of which `event` may have been acknowledged and reached nobody.
-    fn deposed(&self, event: &Published) -> Option<&'a Fault> {
+    pub(super) fn deposed(&self, event: &Published) -> Option<&'a Fault> {
         self.faults.iter().find(|fault| {
             fault.deposed.is_some_and(|deposed| {
                 deposed.lines.contain(event.id.channel)

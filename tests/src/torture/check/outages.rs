@@ -142,7 +142,9 @@ fn check_alternation(case: &Case<'_>, stream: &Stream, spurious: &mut impl FnMut
 /// Each `Interrupted` takes the first fault that may be behind it and has not interrupted as often as it may.
 fn check_causes<'a>(case: &Case<'a>, stream: &Stream, outages: &[Outage], spurious: &mut impl FnMut(String)) {
     let reaches = |fault: &&Fault| fault.reach.may_tell.contain_any(&stream.lines);
-    let often = |fault: &'a Fault| std::iter::repeat_n(fault, usize::try_from(fault.reach.outages).unwrap_or(usize::MAX));
+    let often = |fault: &'a Fault| {
+        std::iter::repeat_n(fault, usize::try_from(fault.reach.outages).unwrap_or(usize::MAX))
+    };
     let mut faults = case.interrupting().filter(reaches).flat_map(often).peekable();
     for outage in outages {
         while faults.next_if(|fault| case.explains_until(fault, stream) < outage.from).is_some() {}
