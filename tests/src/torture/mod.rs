@@ -1,5 +1,6 @@
 //! Torture: publishers number their events, listeners write down all they hear, the server is killed, restarted, stopped and
-//! flooded, the network cuts, crawls and swallows, and a checker without IO compares. `src/bin/torture.rs` is the program.
+//! flooded, the network cuts, crawls and swallows, servers take over from each other, and a checker without IO compares.
+//! `src/bin/torture.rs` is the program.
 
 mod check;
 mod churn;

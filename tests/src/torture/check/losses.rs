@@ -49,16 +49,14 @@ pub(super) fn check(case: &Case<'_>, stream: &Stream, found: &mut impl FnMut(Wha
     let (by_numbers, left) = by_numbers(not_by_an_outage, case, gaps);
     by_numbers.iter().for_each(|(event, _)| deposed.note(case, event));
     deposed.told = deposed.events;
-    // First, or they would use up what a lag excuses.
-    let nothing_tells = |event: &Published| match case.is_sequenced {
-        true => is_beyond_numbers(case, stream, event),
-        false => case.deposed(event).is_some(),
-    };
-    let (excused, left): (Vec<_>, Vec<_>) = left.into_iter().partition(|(event, _)| nothing_tells(event));
-    let beyond_numbers = if case.is_sequenced { excused.len() } else { 0 };
-    if !case.is_sequenced && stream.nap.is_zero() {
+    // These first, or they would use up what a lag excuses.
+    let is_excused = |event: &Published| !case.is_sequenced && case.deposed(event).is_some();
+    let (excused, left): (Vec<_>, Vec<_>) = left.into_iter().partition(|(event, _)| is_excused(event));
+    if stream.nap.is_zero() {
         excused.iter().for_each(|(event, _)| deposed.note(case, event)); // who naps has lost some by himself
     }
+    let (beyond_numbers, left): (Vec<_>, Vec<_>) =
+        left.into_iter().partition(|(event, _)| is_beyond_numbers(case, stream, event));
     let (events, holes): (Vec<&Published>, Vec<Hole>) = left.into_iter().unzip();
     let silent: Vec<&Published> =
         assign(&holes, &lags).holes.into_iter().map(|place| events[place]).collect();
@@ -76,7 +74,8 @@ pub(super) fn check(case: &Case<'_>, stream: &Stream, found: &mut impl FnMut(Wha
             format!("`Lagged` at {at:.3?} tells {missed} missing, {spare} more than can be"),
         );
     }
-    Losses { told: due.len() - silent.len() - excused.len(), beyond_numbers, deposed }
+    let untold = silent.len() + beyond_numbers.len() + excused.len();
+    Losses { told: due.len() - untold, beyond_numbers: beyond_numbers.len(), deposed }
 }
 
 impl Deposition {

@@ -39,6 +39,14 @@
 //! lost message is told only to those who would have got it.) A black hole ends in a cut, so it counts as noticed only if that was
 //! by itself: within the time that the library [promises](Fault::within) for it. And each listener must have [`heard_again`].
 //!
+//! # Of several servers
+//! Each channel is served by one of them at a time, so events have an order only on each channel, and holes are looked for
+//! there. A fault may hit one server: then it explains outages of those alone who listen to what it [reaches](Reach), as many
+//! as it says; who listens to channels of others, too, goes on hearing those between `Interrupted` and `Resumed`. What a master
+//! acknowledged which was deposed or cut off, on its channels, until [`deposed`](Tolerance::deposed) after its successor was
+//! elected, is missing and not **silent** unless the bus is sequenced, where a `Gap` must tell it. What was told as unknown and came
+//! behind later events is counted as late.
+//!
 //! A listener that naps reads notices late: its nap is added to what it may take.
 
 mod events;
@@ -55,6 +63,8 @@ mod tests;
 use std::fmt;
 use std::time::Duration;
 
+#[cfg(doc)]
+use super::record::Reach;
 use super::record::{Fault, Ledger, Published, Stream, Time};
 pub(super) use losses::Deposition;
 pub(super) use outages::{Outage, outages, unnoticed};
