@@ -129,6 +129,15 @@ impl RedisSentinels {
         answer.unwrap_or_else(|error| panic!("node {node}: {words:?}: {error}"))
     }
 
+    /// The same as anybody who needs no password, for what is done to the user that the servers log in as.
+    ///
+    /// # Panics
+    /// If the node does not answer, or refuses.
+    pub(crate) fn command_as_anybody(&self, node: usize, words: &[&str]) {
+        let answer: redis::RedisResult<redis::Value> = self.nodes[node].ask(None, PATIENCE, words);
+        let _ = answer.unwrap_or_else(|error| panic!("node {node}: {words:?}: {error}"));
+    }
+
     /// Who is the master now, by the word of most of the sentinels that run.
     #[must_use]
     pub fn master(&self) -> Option<usize> {
