@@ -67,7 +67,7 @@ impl Several {
 
     pub(super) fn nodes(&self) -> usize {
         match &self.servers {
-            Servers::Cluster(cluster) => cluster.len(),
+            Servers::Cluster(cluster) => cluster.nodes(),
             Servers::Sentinels(servers) => servers.nodes(),
         }
     }
