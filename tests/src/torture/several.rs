@@ -13,12 +13,12 @@ use crate::{ClusterOptions, RedisCluster, RedisSentinels};
 
 /// A node is given up by the others after this. In half of it they give up a connection on which no answer comes, and what was
 /// on its way there is lost without a word.
-pub(super) const NODE_TIMEOUT: Duration = Duration::from_secs(2);
+pub(super) const NODE_TIMEOUT: Duration = Duration::from_secs(3);
 /// So a listener has to notice a node that stands still sooner than that, as it does with the defaults of both.
 const PING_INTERVAL: Duration = Duration::from_millis(300);
-const RESPONSE_TIMEOUT: Duration = Duration::from_millis(600);
+const RESPONSE_TIMEOUT: Duration = Duration::from_millis(1100);
 /// What a listener surely notices, on a busy machine.
-pub(super) const NOTICED: Duration = Duration::from_millis(1500);
+pub(super) const NOTICED: Duration = Duration::from_millis(2000);
 
 #[derive(Debug)]
 pub(super) struct Several {

@@ -16,6 +16,9 @@ const LOOK_AGAIN: Duration = Duration::from_millis(20);
 /// second, and waited for half a second; and a busy machine.
 const TOLD_AFTER: Duration = Duration::from_millis(2500);
 
+/// What a node of a cluster acknowledges, it passes on to the others a moment later.
+const PASSED_ON: Duration = Duration::from_millis(100);
+
 /// A deed under way.
 struct Upheaval<'a> {
     several: &'a Several,
@@ -270,7 +273,8 @@ impl Upheaval<'_> {
         let within = within.max(deed.noticed_within());
         let healed = done.healed.map(|(lines, healed)| (lines, elected.unwrap_or(healed)));
         let deposed = healed.or_else(|| Some((self.own_lines(), elected?)));
-        let deposed = deposed.map(|(lines, succeeded)| Deposed { lines, from: begin, succeeded });
+        let from = begin.saturating_sub(PASSED_ON);
+        let deposed = deposed.map(|(lines, succeeded)| Deposed { lines, from, succeeded });
         Fault { kind: deed.kind(), begin, end: self.clock.now(), within, reach, elected, deposed }
     }
 }
