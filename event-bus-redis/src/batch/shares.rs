@@ -92,8 +92,8 @@ mod tests {
         Batch::new(channels.iter().map(message).collect(), Command::ShardPublish)
     }
 
-    fn sent(channel: &str) -> Result<Receipt> {
-        Ok(Receipt::new(Channel::from_full_name(channel), Some(0)))
+    fn sent(channel: &str) -> Receipt {
+        Receipt::new(Channel::from_full_name(channel), Some(0))
     }
 
     fn failed(kind: ErrorKind) -> Error {
@@ -112,11 +112,11 @@ mod tests {
             batch.shares(to).into_iter().map(|share| share.places).collect()
         };
         assert_eq!(places(&batch), [vec![0, 2, 4], vec![1, 3]]);
-        let results = vec![Some(sent("a/1")), None, Some(sent("a/1"))];
+        let results = vec![Some(Ok(sent("a/1"))), None, Some(Ok(sent("a/1")))];
         batch.note_share(&[0, 2, 4], Outcomes { results, unsent: Some(failed(ErrorKind::NotSent)) });
         batch.note_share(
             &[1, 3],
-            Outcomes { results: vec![Some(sent("b/1")), None], unsent: Some(failed(ErrorKind::NotSent)) },
+            Outcomes { results: vec![Some(Ok(sent("b/1"))), None], unsent: Some(failed(ErrorKind::NotSent)) },
         );
         batch.shares_are_noted();
         assert_eq!(places(&batch), [vec![2], vec![3]]);
@@ -124,7 +124,7 @@ mod tests {
 
     #[test]
     fn what_a_later_one_of_its_channel_may_have_overtaken_is_not_sent_any_more() {
-        for later in [sent("a"), Err(failed(ErrorKind::OutcomeUnknown))] {
+        for later in [Ok(sent("a")), Err(failed(ErrorKind::OutcomeUnknown))] {
             let mut batch = batch(&["a", "b", "a", "a"]);
             let results = vec![None, Some(later), None];
             batch.note_share(&[0, 2, 3], Outcomes { results, unsent: Some(failed(ErrorKind::NotSent)) });
@@ -154,7 +154,7 @@ mod tests {
         let mut batch = batch(&["a", "b"]);
         batch.note_share(
             &[0, 1],
-            Outcomes { results: vec![Some(sent("a")), None], unsent: Some(failed(ErrorKind::NotSent)) },
+            Outcomes { results: vec![Some(Ok(sent("a"))), None], unsent: Some(failed(ErrorKind::NotSent)) },
         );
         batch.give_up(3, Some(std::time::Duration::from_secs(2)));
         let results = batch.into_results();

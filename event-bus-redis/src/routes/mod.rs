@@ -108,7 +108,11 @@ impl Routes {
         let mut failed_at = None;
         loop {
             if let Err(error) = self.attempt(&mut batch, command, failed_at, pace.deadline()).await {
-                batch.note_unsent(error);
+                // Of one that only ran out of time, what went wrong before tells more.
+                let is_late = Instant::now() >= pace.deadline() && error.kind() != ErrorKind::Closed;
+                if !is_late || batch.last_error().is_none() {
+                    batch.note_unsent(error);
+                }
             }
             if batch.left() == 0 {
                 return self.receipts(batch);

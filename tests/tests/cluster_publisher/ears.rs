@@ -28,19 +28,21 @@ impl Heard {
 
     pub(crate) async fn ear(&self, address: &str) -> Ear {
         let heard = self.clone();
-        let config = AsyncConnectionConfig::new().set_push_sender(move |push| heard.push(push));
+        let config = AsyncConnectionConfig::new().set_push_sender(move |push| -> Result<(), Infallible> {
+            heard.push(&push);
+            Ok(())
+        });
         let client = Client::open(format!("redis://{address}/?protocol=resp3")).unwrap();
         Ear(client.get_multiplexed_async_connection_with_config(&config).await.unwrap())
     }
 
-    fn push(&self, push: PushInfo) -> Result<(), Infallible> {
-        if let (PushKind::Message | PushKind::SMessage, [channel, payload]) = (push.kind, &push.data[..]) {
+    fn push(&self, push: &PushInfo) {
+        if let (PushKind::Message | PushKind::SMessage, [channel, payload]) = (&push.kind, &push.data[..]) {
             let text = |value| redis::from_redis_value_ref::<String>(value).unwrap();
             let channel = text(channel);
             let key = channel.strip_prefix("numbered/").unwrap().to_owned();
             self.0.lock().unwrap().push((key, number_in(&text(payload))));
         }
-        Ok(())
     }
 }
 

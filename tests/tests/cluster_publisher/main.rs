@@ -26,7 +26,7 @@ fn servers(addresses: Vec<String>) -> impl Iterator<Item = (String, u16)> {
 /// A key of which the channel is in a slot of `node`'s.
 fn key_of(cluster: &RedisCluster, node: usize) -> String {
     let channel = |key: &String| cluster.owner_of(&format!("numbered/{key}"));
-    (0..).map(|n| format!("k{n}")).find(|key| channel(key) == Some(node)).unwrap()
+    (0..10_000).map(|n| format!("k{n}")).find(|key| channel(key) == Some(node)).unwrap()
 }
 
 fn slot_of(cluster: &RedisCluster, key: &str) -> u16 {
