@@ -47,7 +47,7 @@ exec 9>target/test-setup.lock
 flock 9
 
 command -v redis-server >/dev/null || install_packages redis-server >&2 && command -v redis-server >/dev/null ||
-    stop "redis-server is missing and can't be installed here: install Debian's package redis-server (Redis 6 or newer)"
+    stop "redis-server is missing and can't be installed here: install Debian's package redis-server (Redis 7 or newer: clusters are started)"
 
 has_python || install_packages python3 python3-venv >&2 && has_python ||
     stop "Python is missing and can't be installed here: install Debian's packages python3 and python3-venv (3.11 or newer)"

@@ -3,19 +3,27 @@
 
 #![expect(clippy::missing_panics_doc, reason = "a test helper that can't go on panics")]
 
+pub mod certificates;
+pub mod cluster;
 mod events;
 mod logged;
 pub mod memory;
+pub mod process;
 pub mod proxy;
 pub mod python;
+pub mod sentinel;
 pub mod server;
 pub mod torture;
 mod until;
 
+pub use certificates::{Certificates, ClientCertificates, Identity};
+pub use cluster::{ClusterOptions, Election, RedisCluster};
 pub use events::{Numbered, NumberedBlockingBus, NumberedBus, NumberedChannel, SourceChannel};
 pub use logged::Logged;
+pub use process::ServerProcess;
 pub use proxy::Proxy;
 pub use python::PythonPeer;
+pub use sentinel::{RedisSentinels, SentinelOptions};
 pub use server::RedisServer;
 pub use until::{PATIENCE, eventually, eventually_blocking, within};
 

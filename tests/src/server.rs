@@ -1,24 +1,20 @@
 //! A `redis-server` of a test's own: on a free loopback port, in a folder of its own, gone when the guard is.
 
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
-use std::process::{Child, Command, Stdio};
-use std::thread::sleep;
-use std::time::{Duration, Instant};
+use std::path::Path;
+use std::time::Duration;
 
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
-use tempfile::TempDir;
+use crate::certificates::{Certificates, ClientCertificates};
+pub use crate::process::free_port;
+use crate::process::{Launch, ServerProcess, socket_in};
 
-/// How long a server may take to start: machines under test are busy.
-const START_TIMEOUT: Duration = Duration::from_secs(20);
+/// How long it may take to be connected: machines under test are busy.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// A running server.
 #[derive(Debug)]
 pub struct RedisServer {
-    port: u16,
-    folder: TempDir,
-    settings: Vec<String>,
-    process: Option<Child>,
+    process: ServerProcess,
+    certificates: Option<Certificates>,
 }
 
 impl RedisServer {
@@ -37,46 +33,80 @@ impl RedisServer {
     /// As for [`start`](Self::start).
     #[must_use]
     pub fn start_with(settings: &[&str]) -> Self {
-        let mut last_log = String::new();
-        for _ in 0..5 {
-            let mut server = Self {
-                port: free_port(),
-                folder: tempfile::tempdir().expect("a temporary folder"),
-                settings: settings.iter().map(ToString::to_string).collect(),
-                process: None,
-            };
-            if server.launch() {
-                return server;
-            }
-            last_log = server.log(); // most likely somebody else took the port meanwhile
-        }
-        panic!("redis-server does not start:\n{last_log}");
+        let process = ServerProcess::start(|folder| launch(folder, settings, None));
+        Self { process, certificates: None }
+    }
+
+    /// Starts a server that speaks TLS on a port of its own, besides the plain one.
+    ///
+    /// # Panics
+    /// As for [`start`](Self::start), or if the server was built without TLS.
+    #[must_use]
+    pub fn start_tls(clients: ClientCertificates) -> Self {
+        Self::start_tls_with(clients, &[])
+    }
+
+    /// Starts such a server with [settings](Self::start_with).
+    ///
+    /// # Panics
+    /// As for [`start_tls`](Self::start_tls).
+    #[must_use]
+    pub fn start_tls_with(clients: ClientCertificates, settings: &[&str]) -> Self {
+        let certificates = Certificates::make();
+        let tls = certificates.settings(clients);
+        let tls: Vec<String> =
+            tls.into_iter().flat_map(|(name, value)| [format!("--{name}"), value]).collect();
+        let tls: Vec<&str> = tls.iter().map(String::as_str).collect();
+        let settings = [&tls, settings].concat();
+        let process = ServerProcess::start(|folder| launch(folder, &settings, Some(free_port())));
+        Self { process, certificates: Some(certificates) }
     }
 
     /// Its port on 127.0.0.1.
     #[must_use]
     pub fn port(&self) -> u16 {
-        self.port
+        self.process.port()
+    }
+
+    /// The number of its process while there is one.
+    #[must_use]
+    pub fn pid(&self) -> Option<u32> {
+        self.process.pid()
     }
 
     /// Its URL, without credentials.
     #[must_use]
     pub fn url(&self) -> String {
-        format!("redis://127.0.0.1:{}", self.port)
+        format!("redis://127.0.0.1:{}", self.port())
+    }
+
+    /// Its URL for TLS, without credentials.
+    ///
+    /// # Panics
+    /// If it was not started with TLS, as for its [certificates](Self::certificates).
+    #[must_use]
+    pub fn tls_url(&self) -> String {
+        format!("rediss://127.0.0.1:{}", self.process.tls_port().expect("a server that speaks TLS"))
+    }
+
+    /// Its certificate, and those around it.
+    ///
+    /// # Panics
+    /// If it was not started with TLS.
+    #[must_use]
+    pub fn certificates(&self) -> &Certificates {
+        self.certificates.as_ref().expect("a server that speaks TLS")
     }
 
     /// The path of its unix socket.
     #[must_use]
     pub fn socket(&self) -> String {
-        self.folder.path().join("redis.sock").display().to_string()
+        socket_in(self.process.folder()).display().to_string()
     }
 
     /// Kills it as a crash would, and waits until it is gone.
     pub fn kill(&mut self) {
-        if let Some(mut process) = self.process.take() {
-            let _ = process.kill();
-            let _ = process.wait();
-        }
+        self.process.kill();
     }
 
     /// Starts it again on the same port.
@@ -84,28 +114,17 @@ impl RedisServer {
     /// # Panics
     /// If it does not start.
     pub fn restart(&mut self) {
-        self.kill();
-        let deadline = Instant::now() + START_TIMEOUT;
-        while !self.launch() {
-            assert!(Instant::now() < deadline, "redis-server does not start again:\n{}", self.log());
-        }
+        self.process.restart();
     }
 
     /// Stops it from doing anything, without closing a connection.
     pub fn pause(&self) {
-        self.signal(Signal::SIGSTOP);
+        self.process.pause();
     }
 
     /// Lets it go on.
     pub fn resume(&self) {
-        self.signal(Signal::SIGCONT);
-    }
-
-    fn signal(&self, signal: Signal) {
-        if let Some(process) = &self.process {
-            let pid = i32::try_from(process.id()).expect("a process id");
-            kill(Pid::from_raw(pid), signal).expect("our own server can be signalled");
-        }
+        self.process.resume();
     }
 
     /// Runs one command over a connection of its own and returns the answer's text.
@@ -116,7 +135,7 @@ impl RedisServer {
     pub fn command(&self, words: &[&str]) -> redis::Value {
         let client = redis::Client::open(self.url()).expect("our own URL");
         let mut connection =
-            client.get_connection_with_timeout(START_TIMEOUT).expect("our own server answers");
+            client.get_connection_with_timeout(CONNECT_TIMEOUT).expect("our own server answers");
         let (name, arguments) = words.split_first().expect("a command");
         redis::cmd(name).arg(arguments).query(&mut connection).expect("the command is right")
     }
@@ -132,75 +151,20 @@ impl RedisServer {
         count
     }
 
-    fn launch(&mut self) -> bool {
-        let log = std::fs::File::create(self.folder.path().join("redis.log")).expect("a log file");
-        let started = Command::new("redis-server")
-            .args([
-                "--port",
-                &self.port.to_string(),
-                "--bind",
-                "127.0.0.1",
-                "--save",
-                "",
-                "--appendonly",
-                "no",
-            ])
-            .args(["--dir", &self.folder.path().display().to_string(), "--unixsocket", &self.socket()])
-            .args(&self.settings)
-            .stdin(Stdio::null())
-            .stdout(log.try_clone().expect("a log file"))
-            .stderr(log)
-            .spawn();
-        match started {
-            Ok(process) => self.process = Some(process),
-            Err(error) => {
-                panic!("redis-server can't be run ({error}): install Debian's package redis-server")
-            }
-        }
-        let deadline = Instant::now() + START_TIMEOUT;
-        while Instant::now() < deadline {
-            if self.has_ended() {
-                return false;
-            }
-            if self.answers() {
-                return true;
-            }
-            sleep(Duration::from_millis(5));
-        }
-        self.kill();
-        false
-    }
-
-    fn has_ended(&mut self) -> bool {
-        self.process.as_mut().is_none_or(|process| !matches!(process.try_wait(), Ok(None)))
-    }
-
-    /// Any answer will do: a protected server refuses, but it is up.
-    fn answers(&self) -> bool {
-        use std::io::{Read, Write};
-        let Ok(mut stream) = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)) else { return false };
-        let _ = stream.set_read_timeout(Some(Duration::from_secs(1)));
-        let mut first = [0];
-        stream.write_all(b"PING\r\n").is_ok() && stream.read_exact(&mut first).is_ok()
-    }
-
     /// What it has logged since it was started.
     #[must_use]
     pub fn log(&self) -> String {
-        std::fs::read_to_string(self.folder.path().join("redis.log")).unwrap_or_default()
+        self.process.log()
     }
 }
 
-impl Drop for RedisServer {
-    fn drop(&mut self) {
-        self.resume();
-        self.kill();
-    }
-}
-
-/// A loopback port that was free a moment ago.
-#[must_use]
-pub fn free_port() -> u16 {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
-    listener.local_addr().expect("a local address").port()
+fn launch(folder: &Path, settings: &[&str], tls_port: Option<u16>) -> Launch {
+    let port = free_port();
+    let (own_port, dir, socket) =
+        (port.to_string(), folder.display().to_string(), socket_in(folder).display().to_string());
+    let own = ["--port", &own_port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"];
+    let placed = ["--dir", &dir, "--unixsocket", &socket];
+    let arguments = own.iter().chain(&placed).chain(settings).map(ToString::to_string);
+    let tls = tls_port.map(|port| ["--tls-port".to_owned(), port.to_string()]);
+    Launch { port, tls_port, arguments: arguments.chain(tls.into_iter().flatten()).collect() }
 }
