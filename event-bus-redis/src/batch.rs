@@ -1,5 +1,7 @@
 //! Messages that share a round trip: the commands for them, what the answers mean, and what is still to be sent.
 
+mod shares;
+
 use std::collections::HashMap;
 use std::error::Error as _;
 use std::time::Duration;
@@ -9,7 +11,9 @@ use redis::aio::{ConnectionLike, MultiplexedConnection};
 use redis::{RedisError, Value};
 
 use crate::config::RedisConfig;
-use crate::error::{Failure, harmless};
+use crate::error::{Failure, harmless, of_a_cluster};
+
+pub(crate) use shares::{Outcomes, Share, again};
 
 /// What a message is published with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,6 +98,12 @@ impl Batch {
                     not_now = Some(not_ready.with_source(harmless(&error)));
                     return None;
                 }
+                Failure::Elsewhere if config.must_be_master() => {
+                    let text = format!("redis at {} does not serve this channel any more", config.server());
+                    not_now = Some(Error::new(ErrorKind::NotSent, text).with_source(harmless(&error)));
+                    return None;
+                }
+                Failure::Elsewhere => (ErrorKind::Refused, of_a_cluster(&config.server())),
                 Failure::Denied => (
                     ErrorKind::Denied,
                     format!("redis does not let user {:?} publish on {channel}", config.user()),

@@ -1,5 +1,7 @@
 //! What an error of redis-rs means for us, and its text without what the server quotes of our commands.
 
+use std::error::Error as _;
+
 use event_bus_core::{Error, ErrorKind};
 use redis::{RedisError, ServerErrorKind};
 
@@ -12,6 +14,9 @@ pub(crate) enum Failure {
     NotNow,
     /// The server executed nothing, and won't.
     Refused,
+    /// The server executed nothing, for another one of its cluster has to. `ASK` is like `MOVED`: it is an answer about keys
+    /// that are on their way, of which publishing knows none; a server that gave it nevertheless has executed nothing.
+    Elsewhere,
     /// This server can't be used at all.
     Unusable,
     /// The connection could not be made, broke, or stayed silent.
@@ -30,6 +35,7 @@ impl Failure {
                 | ServerErrorKind::ClusterDown
                 | ServerErrorKind::MasterDown
                 | ServerErrorKind::ReadOnly => Self::NotNow,
+                ServerErrorKind::Moved | ServerErrorKind::Ask => Self::Elsewhere,
                 // Of a connection; it is closed then, and there may be room for the next.
                 _ if error.detail().is_some_and(|text| text.starts_with("max number of clients")) => {
                     Self::NotNow
@@ -76,8 +82,13 @@ pub(crate) fn connect_error(server: &str, user: &str, error: &RedisError) -> Err
                 format!("redis at {server} does not speak RESP3: version 6 or newer with HELLO is needed");
             (ErrorKind::Unsupported, message)
         }
+        Failure::NotNow if is_of_no_master(error) => {
+            (ErrorKind::NotConnected, format!("redis at {server} is no master"))
+        }
         Failure::NotNow => (ErrorKind::NotConnected, format!("redis at {server} is not ready")),
-        Failure::Refused => (ErrorKind::Refused, format!("redis at {server} refuses the connection")),
+        Failure::Refused | Failure::Elsewhere => {
+            (ErrorKind::Refused, format!("redis at {server} refuses the connection"))
+        }
         Failure::Connection if error.is_timeout() => {
             (ErrorKind::NotConnected, format!("redis at {server} does not answer"))
         }
@@ -86,6 +97,53 @@ pub(crate) fn connect_error(server: &str, user: &str, error: &RedisError) -> Err
     Error::new(kind, message).with_source(harmless(error))
 }
 
+/// Of a server that was taken for a master, and is none.
+pub(crate) fn no_master() -> RedisError {
+    (redis::ErrorKind::Server(ServerErrorKind::ReadOnly), "it is a replica, or was made one").into()
+}
+
+fn is_of_no_master(error: &RedisError) -> bool {
+    error.kind() == redis::ErrorKind::Server(ServerErrorKind::ReadOnly)
+}
+
+/// What a server says of a channel that another node of its cluster serves, to one who knows of no cluster.
+pub(crate) fn of_a_cluster(server: &str) -> String {
+    format!("redis at {server} is a node of a cluster: use `RedisConfig::cluster`")
+}
+
 pub(crate) fn closed() -> Error {
     Error::new(ErrorKind::Closed, "the redis transport was closed")
+}
+
+/// The text of an error and of what is below it.
+pub(crate) fn with_source(error: &Error) -> String {
+    match error.source() {
+        Some(source) => format!("{error}: {source}"),
+        None => error.to_string(),
+    }
+}
+
+/// An error that several are told.
+#[derive(Clone, Debug)]
+pub(crate) struct Failed {
+    kind: ErrorKind,
+    message: String,
+    source: Option<String>,
+}
+
+impl From<&Error> for Failed {
+    fn from(error: &Error) -> Self {
+        let source = error.source().map(ToString::to_string);
+        Self { kind: error.kind(), message: error.to_string(), source }
+    }
+}
+
+impl From<Failed> for Error {
+    fn from(Failed { kind, message, source }: Failed) -> Self {
+        let error = Self::new(kind, message);
+        match source {
+            Some(source) => error.with_source(source),
+            None => error,
+        }
+    }
 }

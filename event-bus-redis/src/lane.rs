@@ -15,7 +15,8 @@ use tokio::sync::{Mutex, Semaphore};
 use tokio::time::{Instant, timeout_at};
 
 use crate::config::RedisConfig;
-use crate::error::{closed, connect_error};
+use crate::error::{Failed, closed, connect_error, no_master};
+use crate::role::is_master;
 use crate::status::Status;
 
 /// Cloning gives the same lane.
@@ -56,13 +57,6 @@ struct Lent {
     connection: Option<Connection>,
     failed: Option<(Instant, Failed)>,
     backoff: Backoff,
-}
-
-#[derive(Clone)]
-struct Failed {
-    kind: ErrorKind,
-    message: String,
-    source: Option<String>,
 }
 
 impl Source {
@@ -165,7 +159,7 @@ impl Inner {
             broken => drop(broken.map(Connection::take)),
         }
         self.source.status.set_if(LinkState::Idle, LinkState::Connecting);
-        let connection = match self.source.pool.get().await {
+        let connection = match self.borrow().await {
             Ok(connection) => connection,
             Err(error) => return Err(self.note_failure(&mut lent, error)),
         };
@@ -184,6 +178,22 @@ impl Inner {
         Ok(open)
     }
 
+    /// A connection out of the pool, to a master if it has to be one: a replica takes publishes, too, and may pass them on to
+    /// nobody.
+    async fn borrow(&self) -> std::result::Result<Connection, PoolError> {
+        let mut connection = self.source.pool.get().await?;
+        if self.config.must_be_master() {
+            let fault = match is_master(&mut connection).await {
+                Ok(true) => return Ok(connection),
+                Ok(false) => no_master(),
+                Err(error) => error,
+            };
+            drop(Connection::take(connection));
+            return Err(fault.into());
+        }
+        Ok(connection)
+    }
+
     fn note_failure(&self, lent: &mut Lent, error: PoolError) -> Error {
         let error = match error {
             PoolError::Closed => return closed(),
@@ -195,19 +205,8 @@ impl Inner {
         let error = connect_error(&self.config.server(), self.config.user(), &error);
         let source = error.source().map(ToString::to_string);
         self.source.status.interrupted(source.as_deref().unwrap_or_default());
-        let failed = Failed { kind: error.kind(), message: error.to_string(), source };
-        lent.failed = Some((Instant::now() + lent.backoff.delay(), failed));
+        lent.failed = Some((Instant::now() + lent.backoff.delay(), Failed::from(&error)));
         error
-    }
-}
-
-impl From<Failed> for Error {
-    fn from(Failed { kind, message, source }: Failed) -> Self {
-        let error = Self::new(kind, message);
-        match source {
-            Some(source) => error.with_source(source),
-            None => error,
-        }
     }
 }
 

@@ -28,6 +28,7 @@
 //!
 //! One server, Redis 6 or newer (or Valkey), over TCP or a unix socket.
 
+mod any_publisher;
 mod batch;
 mod both_kinds;
 mod config;
@@ -36,7 +37,10 @@ mod lane;
 mod listener;
 mod probe;
 mod publisher;
+mod role;
+mod routes;
 mod status;
+mod topology;
 mod transport;
 
 // The public interface.

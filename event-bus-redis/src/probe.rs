@@ -13,9 +13,9 @@ use tokio::runtime::Handle;
 use tokio::task::AbortHandle;
 use tokio::time::{sleep, timeout};
 
+use crate::any_publisher::AnyPublisher;
 use crate::config::RedisConfig;
-use crate::listener::Listener;
-use crate::publisher::Publisher;
+use crate::listener::AnyListener;
 
 /// Runs as long as somebody listens.
 #[derive(Debug, Default)]
@@ -29,8 +29,8 @@ pub(crate) struct Watch(AbortHandle);
 #[derive(Clone)]
 pub(crate) struct Halves {
     pub(crate) config: Arc<RedisConfig>,
-    pub(crate) publisher: Arc<Publisher>,
-    pub(crate) listener: Listener,
+    pub(crate) publisher: Arc<AnyPublisher>,
+    pub(crate) listener: AnyListener,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -99,13 +99,14 @@ async fn probe_while_listening(
     bus: &EventBus<Probed>,
     key: &ChannelKey,
     heard: &mut Subscription<Probed>,
-    listener: &Listener,
+    listener: &AnyListener,
     interval: Duration,
     patience: Duration,
 ) -> ErrorKind {
+    let channel = bus.channel(key);
     loop {
         sleep(interval).await;
-        let connection = listener.connection();
+        let connection = listener.connection(channel.as_str());
         let nonce = fastrand::u64(..);
         match bus.publish_to(key, &Probed { nonce }).await.map_err(|error| error.kind()) {
             Ok(_) => {}
@@ -115,7 +116,12 @@ async fn probe_while_listening(
         match timeout(patience, round(heard, nonce)).await {
             Ok(Round::Heard | Round::Interrupted) => {}
             Ok(Round::Ended) => return ErrorKind::NotSubscribed,
-            Err(_) => listener.distrust(connection, "an event that redis took did not come back"),
+            Err(_) => {
+                if let Some(connection) = connection {
+                    let why = "an event that redis took did not come back";
+                    listener.distrust(channel.as_str(), connection, why);
+                }
+            }
         }
     }
 }

@@ -1,22 +1,24 @@
 //! Publishing over a few shared lanes: which lane takes what, what is tried again, and until when. Taking a
 //! connection out of the pool per publish would cost a round trip each and keep the server from working in batches.
 
+mod once;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use event_bus_core::transport::{Backoff, LinkHealth, StateBoard};
 use event_bus_core::{Error, ErrorKind, Message, Receipt, Result};
 use futures_util::future::join_all;
-use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::{Instant, sleep_until, timeout_at};
 
-use crate::batch::{Batch, Command};
+use crate::batch::{Batch, Command, again};
 use crate::both_kinds::merge;
 use crate::config::{Publishing, RedisConfig};
 use crate::error::{Failure, closed, connect_error, harmless};
 use crate::lane::{Lane, Source};
 use crate::status::Status;
+use crate::topology::hash_tag;
 
 pub(crate) struct Publisher {
     config: Arc<RedisConfig>,
@@ -28,7 +30,11 @@ pub(crate) struct Publisher {
 
 impl Publisher {
     pub(crate) fn new(config: Arc<RedisConfig>, board: StateBoard) -> Result<Self> {
-        let status = Arc::new(Status::new(board));
+        Self::told_by(config, Arc::new(Status::new(board)))
+    }
+
+    /// One of several.
+    pub(crate) fn told_by(config: Arc<RedisConfig>, status: Arc<Status>) -> Result<Self> {
         let source = Source::new(&config, Arc::clone(&status))?;
         let lanes = (0..config.lanes).map(|_| Lane::new(Arc::clone(&config), Arc::clone(&source))).collect();
         let permits = Semaphore::new(config.max_in_flight.min(Semaphore::MAX_PERMITS));
@@ -52,13 +58,6 @@ impl Publisher {
     }
 
     pub(crate) async fn publish(&self, messages: Vec<Message>) -> Vec<Result<Receipt>> {
-        if Handle::try_current().is_err() {
-            let no_runtime = |message: Message| {
-                let error = Error::new(ErrorKind::NotSent, "publishing needs a tokio runtime");
-                Err(error.with_channel(message.channel().clone()))
-            };
-            return messages.into_iter().map(no_runtime).collect();
-        }
         match self.config.publishing {
             Publishing::Classic => self.publish_with(Command::Publish, messages).await,
             Publishing::Sharded => self.publish_with(Command::ShardPublish, messages).await,
@@ -67,7 +66,6 @@ impl Publisher {
     }
 
     async fn publish_with_both(&self, messages: Vec<Message>) -> Vec<Result<Receipt>> {
-        let again = |message: &Message| Message::new(message.channel().clone(), message.payload().clone());
         let (classic, sharded) = tokio::join!(
             self.publish_with(Command::Publish, messages.iter().map(again).collect()),
             self.publish_with(Command::ShardPublish, messages)
@@ -191,11 +189,7 @@ impl Publisher {
 
 /// The hash tag, else the channel, chooses, so that the channels of one event share a lane and a round trip.
 fn lane_number(channel: &str, lanes: usize) -> usize {
-    let tag = channel
-        .split_once('{')
-        .and_then(|(_, rest)| rest.split_once('}'))
-        .map_or(channel, |(tag, _)| if tag.is_empty() { channel } else { tag });
-    let hash = tag.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+    let hash = hash_tag(channel).bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
     });
     usize::try_from(hash % lanes as u64).unwrap_or(0)

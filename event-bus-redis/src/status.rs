@@ -1,17 +1,29 @@
 //! The state of publishing, since when, and why it last failed: what health, logs and watchers are told.
 
+mod fleet;
+
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use event_bus_core::transport::{LinkHealth, LinkState, StateBoard};
 use tokio::time::Instant;
+
+pub(crate) use fleet::Fleet;
 
 #[derive(Debug)]
 pub(crate) struct Status {
     inner: Mutex<Inner>,
     /// What `inner` says, to be asked at each publish.
     is_interrupted: AtomicBool,
-    board: StateBoard,
+    shown: Shown,
+}
+
+/// Where changes are shown.
+#[derive(Debug)]
+enum Shown {
+    On(StateBoard),
+    /// Together with those of others.
+    Within(Weak<Fleet>),
 }
 
 #[derive(Debug)]
@@ -23,13 +35,21 @@ struct Inner {
 
 impl Status {
     pub(crate) fn new(board: StateBoard) -> Self {
+        Self::shown(Shown::On(board))
+    }
+
+    fn of_one_of(fleet: &Arc<Fleet>) -> Self {
+        Self::shown(Shown::Within(Arc::downgrade(fleet)))
+    }
+
+    fn shown(shown: Shown) -> Self {
         let inner = Inner { state: LinkState::Idle, since: Instant::now(), last_error: None };
-        Self { inner: Mutex::new(inner), is_interrupted: AtomicBool::new(false), board }
+        Self { inner: Mutex::new(inner), is_interrupted: AtomicBool::new(false), shown }
     }
 
     /// Publishing failed, or connecting for it.
     pub(crate) fn interrupted(&self, error: &str) {
-        let before = self.lock().enter(LinkState::Interrupted, Some(error), |_| true);
+        let before = self.enter(LinkState::Interrupted, Some(error), |_| true);
         self.show();
         if before.is_some() {
             tracing::warn!(error, "publishing to redis was interrupted");
@@ -40,11 +60,13 @@ impl Status {
     pub(crate) fn connected(&self, count: &AtomicU64, seen: u64) {
         let before = {
             let mut inner = self.lock();
-            if count.load(Ordering::Acquire) == seen {
+            let before = if count.load(Ordering::Acquire) == seen {
                 inner.enter(LinkState::Connected, None, |_| true)
             } else {
                 inner.enter(LinkState::Idle, None, |now| now == LinkState::Connecting)
-            }
+            };
+            self.note(&inner);
+            before
         };
         self.show();
         if before == Some(LinkState::Interrupted) {
@@ -57,7 +79,7 @@ impl Status {
         if !self.is_interrupted.load(Ordering::Relaxed) {
             return;
         }
-        let before = self.lock().enter(LinkState::Connected, None, |now| now == LinkState::Interrupted);
+        let before = self.enter(LinkState::Connected, None, |now| now == LinkState::Interrupted);
         self.show();
         if before.is_some() {
             tracing::info!("publishing to redis again");
@@ -65,13 +87,13 @@ impl Status {
     }
 
     pub(crate) fn closed(&self) {
-        self.lock().enter(LinkState::Closed, None, |_| true);
+        self.enter(LinkState::Closed, None, |_| true);
         self.show();
     }
 
     /// Notes a state if it follows `before`.
     pub(crate) fn set_if(&self, before: LinkState, state: LinkState) {
-        self.lock().enter(state, None, |now| now == before);
+        self.enter(state, None, |now| now == before);
         self.show();
     }
 
@@ -97,13 +119,37 @@ impl Status {
 
     /// Shows what is true now to those who watch; after every change, and not under the lock.
     fn show(&self) {
-        self.board.update(|shown| {
-            let inner = self.lock();
-            let is_interrupted = inner.state == LinkState::Interrupted;
-            self.is_interrupted.store(is_interrupted, Ordering::Relaxed);
-            shown.publisher = inner.state;
-            shown.publisher_error = inner.last_error.clone().filter(|_| is_interrupted);
-        });
+        match &self.shown {
+            Shown::On(board) => board.update(|shown| {
+                let inner = self.lock();
+                shown.publisher = inner.state;
+                let is_interrupted = inner.state == LinkState::Interrupted;
+                shown.publisher_error = inner.last_error.clone().filter(|_| is_interrupted);
+            }),
+            Shown::Within(fleet) => {
+                if let Some(fleet) = fleet.upgrade() {
+                    fleet.show();
+                }
+            }
+        }
+    }
+
+    /// The state before, if that was another one.
+    fn enter(
+        &self,
+        state: LinkState,
+        error: Option<&str>,
+        may_follow: impl Fn(LinkState) -> bool,
+    ) -> Option<LinkState> {
+        let mut inner = self.lock();
+        let before = inner.enter(state, error, may_follow);
+        self.note(&inner);
+        before
+    }
+
+    /// Under the lock, so that the last change is the last one noted.
+    fn note(&self, inner: &Inner) {
+        self.is_interrupted.store(inner.state == LinkState::Interrupted, Ordering::Relaxed);
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {

@@ -8,10 +8,11 @@ use event_bus_core::transport::{
 };
 use event_bus_core::{Error, Message, Receipt, Result};
 
+use crate::any_publisher::AnyPublisher;
 use crate::config::{Listening, RedisConfig};
-use crate::listener::Listener;
+use crate::listener::AnyListener;
 use crate::probe::{Halves, Probe};
-use crate::publisher::Publisher;
+use crate::topology::Topology;
 
 /// Carries messages over Redis pub/sub. Clones are the same transport: many buses share one.
 ///
@@ -71,8 +72,9 @@ impl RedisTransport {
         config.check()?;
         let config = Arc::new(config.with_sane_times());
         let board = StateBoard::default();
-        let publisher = Arc::new(Publisher::new(Arc::clone(&config), board.clone())?);
-        let listener = Listener::new(Arc::clone(&config), board.clone());
+        let topology = config.is_several().then(|| Topology::new(Arc::clone(&config)));
+        let publisher = Arc::new(AnyPublisher::new(Arc::clone(&config), topology.clone(), board.clone())?);
+        let listener = AnyListener::new(Arc::clone(&config), topology, board.clone());
         let halves = Halves { config, publisher, listener };
         Ok(Self(Arc::new(Inner { halves, probe: Probe::default(), board })))
     }
@@ -102,8 +104,10 @@ impl Transport for RedisTransport {
     }
 
     fn capabilities(&self) -> Capabilities {
-        let has_patterns = self.0.halves.config.listening == Listening::Classic;
-        Capabilities::default().patterns(has_patterns).receiver_counts(true)
+        let config = &self.0.halves.config;
+        let has_patterns = config.listening == Listening::Classic;
+        // A node of a cluster counts its own connections only, and its events reach those of others.
+        Capabilities::default().patterns(has_patterns).receiver_counts(!config.is_cluster())
     }
 
     fn health(&self) -> Health {

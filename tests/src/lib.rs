@@ -6,6 +6,7 @@
 pub mod certificates;
 pub mod cluster;
 mod events;
+mod lent;
 mod logged;
 pub mod memory;
 pub mod process;
@@ -19,6 +20,7 @@ mod until;
 pub use certificates::{Certificates, ClientCertificates, Identity};
 pub use cluster::{ClusterOptions, Election, RedisCluster};
 pub use events::{Numbered, NumberedBlockingBus, NumberedBus, NumberedChannel, SourceChannel};
+pub use lent::{Lender, Lent};
 pub use logged::Logged;
 pub use process::ServerProcess;
 pub use proxy::Proxy;

@@ -50,3 +50,59 @@ mod redis_published_with_both {
         (RedisTransport::connect(config).await.expect("our own server lets us in"), server)
     });
 }
+
+mod cluster {
+    use super::several::cluster;
+
+    event_bus_core::transport_conformance!(async { cluster(|config| config).await });
+}
+
+mod cluster_sharded {
+    use super::several::cluster;
+
+    event_bus_core::transport_conformance!(async { cluster(|config| config.sharded()).await });
+}
+
+mod sentinel {
+    use super::several::sentinel;
+
+    event_bus_core::transport_conformance!(async { sentinel(|config| config).await });
+}
+
+mod sentinel_sharded {
+    use super::several::sentinel;
+
+    event_bus_core::transport_conformance!(async { sentinel(|config| config.sharded()).await });
+}
+
+mod several {
+    use event_bus_redis::{RedisConfig, RedisTransport};
+    use event_bus_tests::{Lender, Lent, RedisCluster, RedisSentinels};
+
+    static CLUSTERS: Lender<RedisCluster> = Lender::new(RedisCluster::start);
+    static SENTINELS: Lender<RedisSentinels> = Lender::new(RedisSentinels::start);
+
+    pub(super) async fn cluster(
+        adapt: impl Fn(RedisConfig) -> RedisConfig,
+    ) -> (RedisTransport, Lent<RedisCluster>) {
+        let cluster = CLUSTERS.lend();
+        let config = adapt(RedisConfig::cluster(apart(cluster.addresses())));
+        (RedisTransport::connect(config).await.expect("our own cluster lets us in"), cluster)
+    }
+
+    pub(super) async fn sentinel(
+        adapt: impl Fn(RedisConfig) -> RedisConfig,
+    ) -> (RedisTransport, Lent<RedisSentinels>) {
+        let sentinels = SENTINELS.lend();
+        let addresses = apart(sentinels.sentinel_addresses());
+        let config = adapt(RedisConfig::sentinel(sentinels.master_name(), addresses));
+        (RedisTransport::connect(config).await.expect("our own sentinels know a master"), sentinels)
+    }
+
+    fn apart(addresses: Vec<String>) -> impl Iterator<Item = (String, u16)> {
+        addresses.into_iter().map(|address| {
+            let (host, port) = address.rsplit_once(':').expect("a host and a port");
+            (host.to_owned(), port.parse().expect("a port"))
+        })
+    }
+}

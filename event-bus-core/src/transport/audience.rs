@@ -1,10 +1,13 @@
-//! The listeners of one topic, and what each of them may believe.
+//! The listeners of one topic, and what each of them may believe. They can be [handed over](super::Registry::part_with)
+//! from one registry to another.
 
 use super::aftermath::Aftermath;
 use super::inbox::{Inbox, InboxId};
 
+/// Those who listen to one topic, while no registry serves them: what a transport with several servers holds on to until
+/// another one [takes them over](super::Registry::take_over).
 #[derive(Debug, Default)]
-pub(super) struct Audience {
+pub struct Audience {
     members: Vec<Member>,
     /// What is published from now on reaches them.
     is_live: bool,
@@ -28,13 +31,14 @@ enum Standing {
 }
 
 impl Audience {
-    pub(super) fn join(&mut self, inbox: Inbox) {
+    /// One more listens.
+    pub fn join(&mut self, inbox: Inbox) {
         let standing = if self.is_live { Standing::Live } else { Standing::Joining };
         self.members.push(Member { inbox, standing });
     }
 
-    /// `false` if that inbox is not among them.
-    pub(super) fn leave(&mut self, inbox: InboxId, aftermath: &mut Aftermath) -> bool {
+    /// One listens no more. `false` if that inbox is not among them.
+    pub fn leave(&mut self, inbox: InboxId, aftermath: &mut Aftermath) -> bool {
         let Some(at) = self.members.iter().position(|member| member.inbox.id() == inbox) else {
             return false;
         };
@@ -65,11 +69,27 @@ impl Audience {
         std::mem::take(&mut self.is_live)
     }
 
+    /// Whether somebody among them has been told that he hears nothing.
+    #[must_use]
+    pub fn is_cut_off(&self) -> bool {
+        self.members.iter().any(|member| member.standing == Standing::CutOff)
+    }
+
+    /// Those of `others` join, each with what it may believe.
+    pub fn absorb(&mut self, others: Self, aftermath: &mut Aftermath) {
+        self.members.extend(others.members);
+        if self.is_live {
+            self.go_live(aftermath);
+        }
+    }
+
     pub(super) fn is_live(&self) -> bool {
         self.is_live
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    /// All who listened have left.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
         self.members.is_empty()
     }
 
@@ -83,8 +103,9 @@ impl Audience {
         self.members.iter().map(|member| &member.inbox)
     }
 
-    /// Everybody whose `listen` has been confirmed.
-    pub(super) fn into_listening(self) -> Vec<Inbox> {
+    /// Everybody whose `listen` has been confirmed, to be [ended](Inbox::end).
+    #[must_use]
+    pub fn into_listening(self) -> Vec<Inbox> {
         let listening = self.members.into_iter().filter(|member| member.standing != Standing::Joining);
         listening.map(|member| member.inbox).collect()
     }

@@ -23,6 +23,7 @@ use crate::receipt::Receipt;
 
 pub use crate::backoff::Backoff;
 pub use aftermath::Aftermath;
+pub use audience::Audience;
 pub use health::{Health, LinkHealth, LinkState, Missed, TransportState};
 pub(crate) use hole::{Hole, Signal};
 pub use inbox::{End, Inbox, InboxId, Overflow};

@@ -93,6 +93,31 @@ impl Registry {
         self.dismiss(topic).map(Audience::into_listening).unwrap_or_default()
     }
 
+    /// Another is to serve those who want `topic`: they are told that they hear nothing any more, and the server is asked
+    /// to let go of it if it has it. None if nobody wants it. Not for patterns, which others may be folded with.
+    pub fn part_with(&mut self, topic: &Topic) -> Option<Audience> {
+        let mut audience = self.dismiss(topic)?;
+        audience.cut_off(&mut self.aftermath);
+        Some(audience)
+    }
+
+    /// `audience`, with which another has [parted](Self::part_with), wants `topic` from now on. `true` if it is live at once;
+    /// else it is told as soon as it is.
+    pub fn take_over(&mut self, topic: &Topic, audience: Audience) -> bool {
+        if self.audiences.get(topic.scope, &topic.name).is_none() {
+            self.admit(topic);
+        }
+        let here = self.audiences.get_or_default(topic);
+        here.absorb(audience, &mut self.aftermath);
+        here.is_live()
+    }
+
+    /// All topics that somebody wants.
+    #[must_use]
+    pub fn topics(&self) -> Vec<Topic> {
+        self.audiences.topics().collect()
+    }
+
     fn dismiss(&mut self, topic: &Topic) -> Option<Audience> {
         let audience = self.audiences.remove(topic.scope, &topic.name)?;
         self.wanted -= 1;

@@ -56,6 +56,14 @@ impl<T> Scopes<T> {
         self.0.iter().flat_map(|(_, names)| names.values())
     }
 
+    pub(super) fn topics(&self) -> impl Iterator<Item = Topic> {
+        let names = |(scope, names): &(Scope, HashMap<Arc<str>, T>)| {
+            let scope = *scope;
+            names.keys().map(move |name| Topic { scope, name: Arc::clone(name) }).collect::<Vec<_>>()
+        };
+        self.0.iter().flat_map(names)
+    }
+
     /// All of one endpoint, in whatever scope.
     pub(super) fn at(&self, endpoint: Endpoint) -> impl Iterator<Item = (Scope, &Arc<str>, &T)> {
         let scopes = self.0.iter().filter(move |(scope, _)| scope.endpoint == endpoint);

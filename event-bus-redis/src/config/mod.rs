@@ -37,6 +37,9 @@ pub(crate) use servers::Servers;
 #[derive(Clone)]
 pub struct RedisConfig {
     servers: Servers,
+    is_sentinel: bool,
+    must_be_master: bool,
+    announced_addresses: bool,
     login: RedisConnectionInfo,
     pub(crate) publishing: Publishing,
     pub(crate) listening: Listening,
@@ -57,6 +60,9 @@ impl RedisConfig {
     fn with_defaults(servers: Servers, login: RedisConnectionInfo) -> Self {
         Self {
             servers,
+            is_sentinel: false,
+            must_be_master: false,
+            announced_addresses: true,
             login,
             publishing: Publishing::default(),
             listening: Listening::default(),

@@ -41,6 +41,49 @@ impl RedisConfig {
         Self { servers: Servers::One(address), ..self.clone() }
     }
 
+    /// The same, for a server that is useful only as a master.
+    pub(crate) fn at_master(&self, address: Address, must_be_master: bool) -> Self {
+        Self { must_be_master, ..self.at(address) }
+    }
+
+    pub(crate) fn must_be_master(&self) -> bool {
+        self.must_be_master
+    }
+
+    pub(crate) fn is_several(&self) -> bool {
+        !matches!(self.servers, Servers::One(_))
+    }
+
+    pub(crate) fn is_cluster(&self) -> bool {
+        matches!(self.servers, Servers::Cluster(_))
+    }
+
+    /// The same, for the sentinel at `address`, where the login of the servers does not count.
+    pub(crate) fn of_sentinel(&self, address: Address) -> Self {
+        let login = RedisConnectionInfo::default();
+        Self { login, is_sentinel: true, ..self.at(address) }
+    }
+
+    pub(crate) fn is_sentinel(&self) -> bool {
+        self.is_sentinel
+    }
+
+    /// By what a node of a cluster is reached: what it announces, by default; else the host of the first node that was
+    /// named, with the port that it announces, for clusters behind a forwarded port or a tunnel.
+    #[must_use]
+    pub fn announced_addresses(mut self, are_used: bool) -> Self {
+        self.announced_addresses = are_used;
+        self
+    }
+
+    /// The host of every node, if announced addresses are not used.
+    pub(crate) fn host_of_all_nodes(&self) -> Option<&str> {
+        match &self.servers {
+            Servers::Cluster(nodes) if !self.announced_addresses => nodes.iter().find_map(Address::host),
+            _ => None,
+        }
+    }
+
     pub(crate) fn servers(&self) -> &Servers {
         &self.servers
     }

@@ -16,6 +16,8 @@ use super::run::PushedMessage;
 use super::socket;
 use super::state::{Epoch, Push, scope};
 use crate::config::RedisConfig;
+use crate::error::no_master;
+use crate::role::is_master;
 
 /// Hears what a connection says, while it is connected.
 pub(super) trait Ear: Send + Sync + 'static {
@@ -31,13 +33,14 @@ pub(super) trait Ear: Send + Sync + 'static {
 pub(super) struct Link {
     connection: MultiplexedConnection,
     driver: AbortHandle,
+    must_be_master: bool,
 }
 
 impl Link {
     /// Connects and logs in within the connect time-out. From then on `ear` hears every push, and the end.
     pub(super) async fn open(config: &RedisConfig, epoch: Epoch, ear: Arc<dyn Ear>) -> RedisResult<Self> {
         let info = config.connection_info()?;
-        let timeout = config.connect_timeout;
+        let (timeout, must_be_master) = (config.connect_timeout, config.must_be_master());
         let on_pause = {
             let ear = Arc::clone(&ear);
             move || ear.caught_up()
@@ -54,11 +57,27 @@ impl Link {
             let socket = socket::connect(&info, on_pause).await?;
             MultiplexedConnection::new_with_config(info.redis_settings(), socket, config).await
         };
+        let connecting = async {
+            let (connection, driver) = connecting.await?;
+            #[expect(clippy::disallowed_methods, reason = "ends with the link")]
+            let driver = tokio::spawn(driver).abort_handle();
+            let open = Self { connection, driver, must_be_master };
+            open.check_role().await?;
+            Ok(open)
+        };
         let connected = tokio::time::timeout(timeout, connecting).await;
-        let (connection, driver) = connected.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
-        #[expect(clippy::disallowed_methods, reason = "ends with the link")]
-        let driver = tokio::spawn(driver).abort_handle();
-        Ok(Self { connection, driver })
+        connected.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?
+    }
+
+    /// A replica takes subscriptions, and may stop delivering without a word.
+    fn check_role(&self) -> impl Future<Output = RedisResult<()>> + use<> {
+        let (must_be_master, mut connection) = (self.must_be_master, self.connection.clone());
+        async move {
+            if must_be_master && !is_master(&mut connection).await? {
+                return Err(no_master());
+            }
+            Ok(())
+        }
     }
 
     /// Resolves when the server has answered for every name; their confirmations have been heard before that.
@@ -81,12 +100,14 @@ impl Link {
         }
     }
 
-    /// Whether the server answers with `nonce`; another answer means that answers are out of step.
+    /// Whether the server answers with `nonce`; another answer means that answers are out of step. An error if it is not what
+    /// it must be any more.
     pub(super) fn ping(&self, nonce: u64) -> impl Future<Output = RedisResult<bool>> + use<> {
-        let mut connection = self.connection.clone();
+        let (mut connection, role) = (self.connection.clone(), self.check_role());
         async move {
             let nonce = nonce.to_string();
             let answer: String = redis::cmd("PING").arg(&nonce).query_async(&mut connection).await?;
+            role.await?;
             Ok(answer == nonce)
         }
     }

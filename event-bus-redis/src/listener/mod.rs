@@ -1,14 +1,19 @@
 //! Listening: one task that owns the connection, carries out what the state machine decides, and never gives up.
 //! This file is the door: subscribing and closing.
 
+mod any;
+mod displaced;
 mod fences;
 mod link;
 mod run;
+mod screen;
+mod shards;
 mod shared;
 mod socket;
 mod state;
 mod task;
 mod waiters;
+mod way;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,9 +27,14 @@ use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout};
 
 use crate::config::{Listening, RedisConfig};
-use shared::Shared;
+use crate::topology::Topology;
+pub(crate) use any::AnyListener;
+use screen::Screen;
+use shards::Shards;
+use shared::{Later, Shared};
 use state::{Cause, Epoch, RUNTIME_ENDED, State, scope};
 use task::ensure_running;
+use way::{Aim, Exile, Found, Way};
 
 /// The listening half of the transport. The task ends when this and all leases are gone.
 #[derive(Clone)]
@@ -38,7 +48,24 @@ pub(crate) struct Connection(Epoch);
 struct Owner(Arc<Shared>);
 
 impl Listener {
+    /// To the one server that the config names.
     pub(crate) fn new(config: Arc<RedisConfig>, board: StateBoard) -> Self {
+        Self::with(config, Way::Fixed, Screen::Own(board), |state| state)
+    }
+
+    /// To the master of sentinels, or to one node of a cluster for all.
+    pub(crate) fn found(config: Arc<RedisConfig>, topology: Arc<Topology>, board: StateBoard) -> Self {
+        let aim = if config.is_cluster() { Aim::Member } else { Aim::Master };
+        let way = Way::Found(Found::new(aim, topology));
+        Self::with(config, way, Screen::Own(board), |state| state)
+    }
+
+    /// To one of several nodes, which serves a part of the channels.
+    fn of_node(config: Arc<RedisConfig>, exile: Arc<dyn Exile>, screen: Screen) -> Self {
+        Self::with(config, Way::Node(exile), screen, State::of_node)
+    }
+
+    fn with(config: Arc<RedisConfig>, way: Way, screen: Screen, adapt: impl FnOnce(State) -> State) -> Self {
         let backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(2));
         // Late answers are waited for once more if we were stalled ourselves.
         let longest_step = config.connect_timeout * 2
@@ -46,8 +73,8 @@ impl Listener {
             + config.response_timeout
             + config.ping_interval;
         let registry = Registry::folding_beyond(config.fold_patterns_beyond);
-        let state = State::new(registry, backoff, &config, longest_step);
-        Self(Arc::new(Owner(Arc::new(Shared::new(config, state, board)))))
+        let state = adapt(State::new(registry, backoff, &config, longest_step));
+        Self(Arc::new(Owner(Arc::new(Shared::new(config, way, state, screen)))))
     }
 
     pub(crate) async fn subscribe(&self, filter: Filter, inbox: Inbox) -> Result<Lease> {
@@ -92,6 +119,30 @@ impl Listener {
 
     pub(crate) fn close(&self) {
         self.0.close();
+    }
+
+    fn ensure_running(&self, runtime: &Handle) {
+        if self.wanted_and_confirmed().0 > 0 {
+            ensure_running(&self.0.0, runtime);
+        }
+    }
+
+    fn change_later<R>(&self, change: impl FnOnce(&mut State) -> R) -> (R, Later) {
+        self.0.0.change_later(change)
+    }
+
+    fn wanted_and_confirmed(&self) -> (usize, usize) {
+        self.0.0.peek(State::wanted_and_confirmed)
+    }
+
+    fn obstacle(&self) -> Option<Arc<str>> {
+        self.0.0.peek(State::obstacle)
+    }
+
+    fn health(&self) -> Health {
+        let mut health = Health::default();
+        self.report(&mut health);
+        health
     }
 
     pub(crate) fn report(&self, health: &mut Health) {

@@ -3,7 +3,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use event_bus_core::transport::{LinkState, StateBoard};
+use event_bus_core::transport::LinkState;
 use event_bus_core::{Error, ErrorKind};
 use redis::RedisError;
 use tokio::sync::Notify;
@@ -11,7 +11,9 @@ use tokio::time::Instant;
 
 use super::link::Ear;
 use super::run::PushedMessage;
-use super::state::{Cause, Epoch, Push, State};
+use super::screen::Screen;
+use super::state::{AfterState, Cause, Epoch, Push, State};
+use super::way::Way;
 use crate::config::RedisConfig;
 use crate::error::{Failure, harmless};
 
@@ -19,24 +21,21 @@ use crate::error::{Failure, harmless};
 /// under it, and nothing foreign runs.
 pub(super) struct Shared {
     pub(super) config: Arc<RedisConfig>,
+    pub(super) way: Way,
     state: Mutex<State>,
-    board: StateBoard,
+    screen: Screen,
     /// Something has changed: the task should ask for its next step.
     pub(super) nudge: Notify,
 }
 
 impl Shared {
-    pub(super) fn new(config: Arc<RedisConfig>, state: State, board: StateBoard) -> Self {
-        Self { config, state: Mutex::new(state), board, nudge: Notify::new() }
+    pub(super) fn new(config: Arc<RedisConfig>, way: Way, state: State, screen: Screen) -> Self {
+        Self { config, way, state: Mutex::new(state), screen, nudge: Notify::new() }
     }
 
     /// Changes the state, and does after unlocking what must not be done before. What has been pushed by now is delivered.
     pub(super) fn change<R>(&self, change: impl FnOnce(&mut State) -> R) -> R {
-        let (result, aftermath, is_news) = {
-            let mut state = self.lock();
-            state.deliver_held();
-            (change(&mut state), state.take_aftermath(), state.take_news())
-        };
+        let (result, aftermath, is_news) = self.change_now(change);
         if is_news {
             self.show(); // first: whoever is woken may look at it
         }
@@ -44,13 +43,41 @@ impl Shared {
         result
     }
 
+    /// The same under a lock of the caller's, who drops what is to be done afterwards when he has unlocked it.
+    pub(super) fn change_later<R>(self: &Arc<Self>, change: impl FnOnce(&mut State) -> R) -> (R, Later) {
+        let (result, aftermath, is_news) = self.change_now(change);
+        (result, Later { shared: Arc::clone(self), is_news, _aftermath: aftermath })
+    }
+
+    /// What is so now. Changes nothing, and so wakes nobody.
+    pub(super) fn peek<R>(&self, look: impl FnOnce(&State) -> R) -> R {
+        look(&self.lock())
+    }
+
+    fn change_now<R>(&self, change: impl FnOnce(&mut State) -> R) -> (R, AfterState, bool) {
+        let mut state = self.lock();
+        state.deliver_held();
+        let result = change(&mut state);
+        self.exile(&mut state);
+        (result, state.take_aftermath(), state.take_news())
+    }
+
+    /// Under the lock, so that nobody is found to be nowhere.
+    fn exile(&self, state: &mut State) {
+        let Some(exile) = self.way.exile() else { return };
+        let displaced = state.take_displaced();
+        if !displaced.is_empty() {
+            exile.take_in(displaced);
+            exile.hurry();
+        }
+    }
+
     /// Shows what is true now to those who watch; after every change, and not under the lock.
     fn show(&self) {
-        self.board.update(|shown| {
+        self.screen.show(|| {
             let state = self.lock();
             let (link, error) = state.link();
-            shown.listener = link;
-            shown.listener_error = error.cloned();
+            (link, error.cloned())
         });
     }
 
@@ -75,6 +102,12 @@ impl Shared {
         self.note_loss(cause, |state| state.lost(epoch, cause, Instant::now()));
     }
 
+    /// Another server is known than the one that failed in `epoch`.
+    pub(super) fn hasten(&self, epoch: Epoch) {
+        self.change(|state| state.hasten(epoch, Instant::now()));
+        self.nudge.notify_one();
+    }
+
     fn note_loss(&self, cause: &Cause, lose: impl FnOnce(&mut State) -> bool) {
         let (before, is_news) = self.change(|state| (state.link_state(), lose(state)));
         if is_news && before != LinkState::Interrupted {
@@ -85,6 +118,7 @@ impl Shared {
             );
         }
         self.nudge.notify_one();
+        self.way.note_loss();
     }
 
     pub(super) fn cause(&self, error: &RedisError) -> Cause {
@@ -92,7 +126,24 @@ impl Shared {
             format!("redis at {} refuses the login of user {:?}", self.config.server(), self.config.user())
                 .into()
         });
-        Cause { text: harmless(error).into(), denied }
+        Cause::new(harmless(error)).with_denial(denied)
+    }
+}
+
+/// What is to be done after unlocking, when it is dropped.
+pub(super) struct Later {
+    shared: Arc<Shared>,
+    is_news: bool,
+    /// Dropped last: whoever is woken may look at what is shown.
+    _aftermath: AfterState,
+}
+
+impl Drop for Later {
+    fn drop(&mut self) {
+        if self.is_news {
+            self.shared.show();
+        }
+        self.shared.nudge.notify_one();
     }
 }
 

@@ -2,6 +2,7 @@
 //! and reports what came of them; the connection in `link.rs` reports what the server pushed.
 
 mod answers;
+mod moves;
 mod report;
 mod steps;
 
@@ -15,11 +16,12 @@ use event_bus_core::{Error, ErrorKind, Result};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
+use super::displaced::Displaced;
 use super::fences::Fences;
 use super::run::{PushedMessage, Run};
 use super::waiters::{Answer, Waiters};
 use crate::config::RedisConfig;
-use crate::error::closed;
+use crate::error::{closed, with_source};
 pub(super) use steps::Step;
 
 /// A connection that lived this long has earned a fresh start of the backoff. One that a server cuts off again
@@ -77,6 +79,10 @@ pub(super) struct State {
     /// The last connection, or attempt at one, failed.
     is_failing: bool,
     reconnects: u64,
+    /// One of several nodes: what it does not serve any more, another may.
+    gives_up: bool,
+    /// What it has given up and is not taken yet.
+    displaced: Vec<Displaced>,
     /// How many connections in a row were lost soon, while a wide pattern brought more than is listened to.
     floods: u32,
 }
@@ -104,17 +110,38 @@ pub(super) enum Push<'a> {
     Unsubscribed(TopicKind, &'a str),
 }
 
+/// Dropped once the lock is released.
+pub(super) type AfterState = (Vec<Answer>, Vec<Answer>, Aftermath);
+
 /// Why a connection, or the attempt to make one, ended.
 #[derive(Clone, Debug)]
 pub(super) struct Cause {
     pub(super) text: Arc<str>,
     /// The server refuses our login: waiting won't help whoever is waiting now.
     pub(super) denied: Option<Arc<str>>,
+    /// Another server serves what this one does not: there is no reason to wait.
+    is_elsewhere: bool,
 }
 
 impl Cause {
     pub(super) fn new(text: impl Into<Arc<str>>) -> Self {
-        Self { text: text.into(), denied: None }
+        Self { text: text.into(), denied: None, is_elsewhere: false }
+    }
+
+    /// It is not the right server any more.
+    pub(super) fn elsewhere(text: &str) -> Self {
+        Self { is_elsewhere: true, ..Self::new(text) }
+    }
+
+    pub(super) fn with_denial(self, denied: Option<Arc<str>>) -> Self {
+        Self { denied, ..self }
+    }
+
+    /// No server was found.
+    pub(super) fn of(error: &Error) -> Self {
+        let text: Arc<str> = with_source(error).into();
+        let denied = (error.kind() == ErrorKind::Denied).then(|| Arc::clone(&text));
+        Self::new(text).with_denial(denied)
     }
 }
 
@@ -150,6 +177,8 @@ impl State {
             told: (LinkState::Idle, None),
             is_failing: false,
             reconnects: 0,
+            gives_up: false,
+            displaced: Vec::new(),
             floods: 0,
         }
     }
@@ -232,8 +261,12 @@ impl State {
         if let Some(reason) = &cause.denied {
             self.waiters.refuse_all(|| Error::new(ErrorKind::Denied, reason.to_string()));
         }
+        if cause.is_elsewhere {
+            self.backoff.reset();
+        }
         let until = now + self.backoff.delay();
         self.enter(Phase::Waiting { until }, now);
+        self.give_up_all(now);
         true
     }
 
@@ -287,7 +320,10 @@ impl State {
                 let live = self.registry.confirm(scope(kind), name);
                 self.answer_live(&live);
             }
-            Push::Unsubscribed(kind, name) => self.registry.unconfirm(scope(kind), name),
+            Push::Unsubscribed(kind, name) => {
+                self.registry.unconfirm(scope(kind), name);
+                self.give_up(scope(kind), &[name.into()], now);
+            }
         }
     }
 
@@ -331,6 +367,7 @@ impl State {
         }
         self.task = None;
         self.epoch.0 += 1;
+        self.give_up_all(Instant::now());
         self.waiters.refuse_all(|| Error::new(ErrorKind::NotSubscribed, RUNTIME_ENDED));
         self.fences.refuse(not_connected);
         self.registry.cut_off(ENDPOINT);
@@ -342,12 +379,27 @@ impl State {
         self.epoch
     }
 
+    /// There is a connection, or should be.
+    pub(super) fn is_needed(&self) -> bool {
+        matches!(self.phase, Phase::Live | Phase::Connecting | Phase::Waiting { .. })
+    }
+
+    /// The next attempt need not wait any longer: it goes to another server than the one that failed. Unless there was one
+    /// since `epoch`.
+    pub(super) fn hasten(&mut self, epoch: Epoch, now: Instant) {
+        if let Phase::Waiting { until } = &mut self.phase
+            && self.epoch.0 <= epoch.0 + 1
+        {
+            *until = now.min(*until);
+        }
+    }
+
     pub(super) fn last_heard(&self) -> Option<Instant> {
         self.last_heard
     }
 
     /// What to drop once the lock under which this stands is released.
-    pub(super) fn take_aftermath(&mut self) -> (Vec<Answer>, Vec<Answer>, Aftermath) {
+    pub(super) fn take_aftermath(&mut self) -> AfterState {
         (self.waiters.take_answers(), self.fences.take_answers(), self.registry.take_aftermath())
     }
 

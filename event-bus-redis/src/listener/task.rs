@@ -10,6 +10,7 @@ use tokio::time::{Instant, sleep_until, timeout_at};
 use super::link::{Ear, Link};
 use super::shared::Shared;
 use super::state::{Cause, Epoch, RUNTIME_ENDED, Step, TaskId};
+use super::way::Lookout;
 use crate::error::{Failure, harmless};
 
 /// Starts the task where there is none, or where the one there is stands still, since its runtime does.
@@ -43,6 +44,7 @@ impl Drop for Task {
 impl Task {
     async fn run(self) {
         let shared = &self.shared;
+        let _lookout = Lookout::over(shared);
         let mut link = None;
         loop {
             let step = shared.change(|state| state.step(self.id, Instant::now()));
@@ -73,8 +75,7 @@ impl Task {
 }
 
 async fn connect(shared: &Arc<Shared>, epoch: Epoch) -> Option<Link> {
-    let ear: Arc<dyn Ear> = Arc::clone(shared) as _;
-    match Link::open(&shared.config, epoch, ear).await {
+    match open(shared, epoch).await {
         Ok(link) => {
             let (was_interrupted, is_wanted) = shared.change(|state| {
                 let was_interrupted = state.link_state() == LinkState::Interrupted;
@@ -85,10 +86,19 @@ async fn connect(shared: &Arc<Shared>, epoch: Epoch) -> Option<Link> {
             }
             is_wanted.then_some(link)
         }
-        Err(error) => {
-            shared.lost(epoch, &shared.cause(&error));
+        Err(cause) => {
+            shared.lost(epoch, &cause);
             None
         }
+    }
+}
+
+async fn open(shared: &Arc<Shared>, epoch: Epoch) -> Result<Link, Cause> {
+    let config = shared.way.find(&shared.config).await.map_err(|error| Cause::of(&error))?;
+    let ear: Arc<dyn Ear> = Arc::clone(shared) as _;
+    tokio::select! {
+        link = Link::open(&config, epoch, ear) => link.map_err(|error| shared.cause(&error)),
+        () = shared.way.is_wrong() => Err(Cause::elsewhere("another server is the right one now")),
     }
 }
 

@@ -36,6 +36,18 @@ impl Waiters {
         }
     }
 
+    /// Those who wait for `topic`, to wait elsewhere.
+    pub(super) fn take(&mut self, topic: &Topic) -> Vec<Waiter> {
+        self.waiting.remove(topic).unwrap_or_default()
+    }
+
+    /// More who wait for `topic`.
+    pub(super) fn put(&mut self, topic: &Topic, waiters: Vec<Waiter>) {
+        if !waiters.is_empty() {
+            self.waiting.entry(topic.clone()).or_default().extend(waiters);
+        }
+    }
+
     pub(super) fn answer(&mut self, topic: &Topic, outcome: impl Fn() -> Result<()>) {
         let waiters = self.waiting.remove(topic).into_iter().flatten();
         self.answers.extend(waiters.map(|waiter| Answer::new(waiter, outcome())));

@@ -341,3 +341,60 @@ fn a_run_for_nobody_is_dropped() {
     registry.deliver_run(CHANNELS, "b/1", b"b/1", &mut payloads);
     assert!(payloads.is_empty());
 }
+
+#[test]
+fn listeners_that_are_handed_over_are_told_of_one_interruption_and_miss_nothing_untold() {
+    let (mut old, mut new) = (Registry::default(), Registry::default());
+    let channel = topic(SHARDED, "b/1");
+    let (listening, joining) = (inbox(), inbox());
+    old.join(&channel, listening.clone());
+    settle(&mut old);
+    assert_eq!(send(&mut old, SHARDED, "b/1"), 1);
+
+    let mut audience = old.part_with(&channel).expect("somebody wants it");
+    audience.join(joining.clone());
+    assert_eq!((old.wanted(), old.confirmed()), (0, 0));
+    assert_eq!(send(&mut old, SHARDED, "b/1"), 0, "the old one may not speak any more");
+    assert_eq!(settle(&mut old), ["-b/1"]);
+
+    assert!(!new.take_over(&channel, audience));
+    assert_eq!((new.wanted(), new.confirmed()), (1, 0));
+    assert_eq!(settle(&mut new), ["+b/1"]);
+    assert_eq!(send(&mut new, SHARDED, "b/1"), 2);
+    assert_eq!(read(&listening), ["message", "interrupted", "resumed", "message"]);
+    assert_eq!(read(&joining), ["message"]);
+    assert!(new.part_with(&topic(SHARDED, "b/2")).is_none());
+}
+
+#[test]
+fn listeners_that_are_handed_to_one_who_has_the_topic_are_live_at_once() {
+    let (mut old, mut new) = (Registry::default(), Registry::default());
+    let channel = topic(SHARDED, "b/1");
+    let (moved, there) = (inbox(), inbox());
+    old.join(&channel, moved.clone());
+    new.join(&channel, there.clone());
+    settle(&mut old);
+    settle(&mut new);
+    let audience = old.part_with(&channel).expect("somebody wants it");
+    assert!(new.take_over(&channel, audience));
+    assert_eq!(send(&mut new, SHARDED, "b/1"), 2);
+    assert_eq!((read(&moved), read(&there)), (vec!["interrupted", "resumed", "message"], vec!["message"]));
+    assert_eq!((new.wanted(), new.confirmed()), (1, 1));
+}
+
+#[test]
+fn who_leaves_between_two_is_told_that_nothing_keeps_it_from_being_whole() {
+    let mut old = Registry::default();
+    let (channel, other) = (topic(SHARDED, "b/1"), topic(SHARDED, "b/2"));
+    let listening = inbox();
+    old.join(&channel, listening.clone());
+    old.join(&other, listening.clone());
+    settle(&mut old);
+    let mut audience = old.part_with(&channel).expect("somebody wants it");
+    let mut aftermath = Aftermath::default();
+    assert!(audience.leave(listening.id(), &mut aftermath));
+    assert!(!audience.leave(listening.id(), &mut aftermath));
+    assert!(audience.is_empty());
+    drop(aftermath);
+    assert_eq!(read(&listening), ["interrupted", "resumed"]);
+}

@@ -21,7 +21,7 @@ impl State {
         self.registry.is_answered(request)
     }
 
-    /// The server is not ready to subscribe to `names`: it is asked again, a little later.
+    /// The server is not ready to subscribe to `names`: it is asked again, a little later; or another one, if there are.
     pub(in crate::listener) fn postponed(
         &mut self,
         epoch: Epoch,
@@ -35,8 +35,11 @@ impl State {
         }
         self.heard(epoch, now);
         self.last_error = Some(why.into());
-        self.ask_not_before = Some(now + self.backoff.delay());
         names.iter().for_each(|name| self.registry.unconfirm(scope, name));
+        if self.gives_up {
+            return self.give_up(scope, names, now);
+        }
+        self.ask_not_before = Some(now + self.backoff.delay());
     }
 
     /// The server answers with an error that is no matter of rights, and does not say that it will be another. A wide pattern is

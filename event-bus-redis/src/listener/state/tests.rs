@@ -382,7 +382,7 @@ fn a_refused_login_is_told_to_those_who_wait() {
     let topic = Topic { scope: scope(TopicKind::Channel), name: name(0).into() };
     let mut confirmation = play.state().waiters.wait(&topic);
     let Step::Connect(epoch) = play.step() else { panic!("it does not connect") };
-    let cause = Cause { text: "WRONGPASS".into(), denied: Some("the login is refused".into()) };
+    let cause = Cause::new("WRONGPASS").with_denial(Some("the login is refused".into()));
     assert!(play.state().lost(epoch, &cause, play.now));
     drop(play.state().take_aftermath());
     assert_eq!(confirmation.try_recv().unwrap().unwrap_err().kind(), ErrorKind::Denied);

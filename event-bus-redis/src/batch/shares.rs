@@ -1,0 +1,160 @@
+//! A batch of which each part goes to the server that serves it: what is left, by server, and what became of it there.
+
+use event_bus_core::{Channel, Error, Message, Receipt, Result};
+
+use super::Batch;
+
+/// The part of a batch that goes to one server.
+pub(crate) struct Share<K> {
+    pub(crate) to: K,
+    /// Where they stand in the batch.
+    pub(crate) places: Vec<usize>,
+    pub(crate) messages: Vec<Message>,
+}
+
+/// What became of messages: nothing of those that surely were not sent, and why not.
+pub(crate) struct Outcomes {
+    pub(crate) results: Vec<Option<Result<Receipt>>>,
+    pub(crate) unsent: Option<Error>,
+}
+
+impl<K: Copy + PartialEq> Share<K> {
+    /// Each message to whom it is for, in order.
+    pub(crate) fn of(
+        messages: impl IntoIterator<Item = (usize, Message)>,
+        to: impl Fn(&Channel) -> K,
+    ) -> Vec<Self> {
+        let mut shares: Vec<Self> = Vec::new();
+        for (place, message) in messages {
+            let to = to(message.channel());
+            let at = shares.iter().position(|share| share.to == to).unwrap_or_else(|| {
+                shares.push(Self { to, places: Vec::new(), messages: Vec::new() });
+                shares.len() - 1
+            });
+            shares[at].places.push(place);
+            shares[at].messages.push(message);
+        }
+        shares
+    }
+}
+
+/// A message with the same bytes for the same channel.
+pub(crate) fn again(message: &Message) -> Message {
+    Message::new(message.channel().clone(), message.payload().clone())
+}
+
+impl Batch {
+    /// What is left, by whom it is for.
+    pub(crate) fn shares<K: Copy + PartialEq>(&self, to: impl Fn(&Channel) -> K) -> Vec<Share<K>> {
+        let all = self.messages.iter().zip(&self.results).enumerate();
+        let left = all.filter(|(_, (_, result))| result.is_none());
+        Share::of(left.map(|(place, (message, _))| (place, again(message))), to)
+    }
+
+    /// What became of a part. After the last one, [`shares_are_noted`](Self::shares_are_noted) is to be called.
+    pub(crate) fn note_share(&mut self, places: &[usize], outcomes: Outcomes) {
+        for (place, result) in places.iter().zip(outcomes.results) {
+            self.results[*place] = result;
+        }
+        if let Some(error) = outcomes.unsent {
+            self.last_error = Some(error);
+        }
+    }
+
+    pub(crate) fn shares_are_noted(&mut self) {
+        self.leave_out_overtaken();
+    }
+
+    /// The channel of the first message that is left.
+    pub(crate) fn first_left(&self) -> Option<&Channel> {
+        let left = self.messages.iter().zip(&self.results).find(|(_, result)| result.is_none());
+        left.map(|(message, _)| message.channel())
+    }
+
+    pub(crate) fn last_error(&self) -> Option<&Error> {
+        self.last_error.as_ref()
+    }
+
+    /// For one who may send elsewhere what is left.
+    pub(crate) fn into_outcomes(self) -> Outcomes {
+        Outcomes { results: self.results, unsent: self.last_error }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::batch::Command;
+    use event_bus_core::ErrorKind;
+
+    fn batch(channels: &[&str]) -> Batch {
+        let message = |channel: &&str| Message::new(Channel::from_full_name(channel), "");
+        Batch::new(channels.iter().map(message).collect(), Command::ShardPublish)
+    }
+
+    fn sent(channel: &str) -> Option<Result<Receipt>> {
+        Some(Ok(Receipt::new(Channel::from_full_name(channel), Some(0))))
+    }
+
+    fn unknown() -> Option<Result<Receipt>> {
+        Some(Err(Error::new(ErrorKind::OutcomeUnknown, "no answer")))
+    }
+
+    fn not_sent() -> Option<Error> {
+        Some(Error::new(ErrorKind::NotSent, "moved"))
+    }
+
+    fn left(batch: &Batch) -> Vec<usize> {
+        batch.shares(|_| ()).into_iter().flat_map(|share| share.places).collect()
+    }
+
+    #[test]
+    fn each_server_is_given_its_channels_in_order_and_only_what_is_left() {
+        let mut batch = batch(&["a/1", "b/1", "a/2", "b/1", "a/1"]);
+        let to = |channel: &Channel| channel.as_str().starts_with('a');
+        let places = |batch: &Batch| -> Vec<Vec<usize>> {
+            batch.shares(to).into_iter().map(|share| share.places).collect()
+        };
+        assert_eq!(places(&batch), [vec![0, 2, 4], vec![1, 3]]);
+        let results = vec![sent("a/1"), None, sent("a/1")];
+        batch.note_share(&[0, 2, 4], Outcomes { results, unsent: not_sent() });
+        batch.note_share(&[1, 3], Outcomes { results: vec![sent("b/1"), None], unsent: not_sent() });
+        batch.shares_are_noted();
+        assert_eq!(places(&batch), [vec![2], vec![3]]);
+    }
+
+    #[test]
+    fn what_a_later_one_of_its_channel_may_have_overtaken_is_not_sent_any_more() {
+        for later in [sent("a"), unknown()] {
+            let mut batch = batch(&["a", "b", "a", "a"]);
+            let results = vec![None, later, None];
+            batch.note_share(&[0, 2, 3], Outcomes { results, unsent: not_sent() });
+            batch.note_share(&[1], Outcomes { results: vec![None], unsent: not_sent() });
+            batch.shares_are_noted();
+            assert_eq!(left(&batch), [1, 3]);
+            let first = batch.results[0].as_ref().unwrap().as_ref().unwrap_err();
+            assert_eq!(first.kind(), ErrorKind::NotSent);
+        }
+    }
+
+    #[test]
+    fn what_was_refused_holds_nothing_back() {
+        let mut batch = batch(&["a", "a"]);
+        let refused = Some(Err(Error::new(ErrorKind::Refused, "no")));
+        batch.note_share(&[0, 1], Outcomes { results: vec![None, refused], unsent: not_sent() });
+        batch.shares_are_noted();
+        assert_eq!(left(&batch), [0]);
+    }
+
+    #[test]
+    fn what_is_given_up_says_how_often_it_was_tried_and_what_the_last_cause_was() {
+        let mut batch = batch(&["a", "b"]);
+        batch.note_share(&[0, 1], Outcomes { results: vec![sent("a"), None], unsent: not_sent() });
+        batch.give_up(3, Some(std::time::Duration::from_secs(2)));
+        let results = batch.into_results();
+        assert!(results[0].is_ok());
+        let error = results[1].as_ref().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::NotSent);
+        assert_eq!(error.to_string(), "the event for b was not sent in 3 attempts within 2s: moved");
+    }
+}

@@ -1,0 +1,195 @@
+//! Listening to a cluster's sharded channels: each at the node that owns its slot, and wherever that goes. Every node has a
+//! listener of its own, which gives up what it does not serve; who is where is decided here, whenever the servers were asked.
+
+mod places;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use event_bus_core::transport::{Backoff, End, Filter, Health, Inbox, Lease, StateBoard};
+use event_bus_core::{Error, ErrorKind, Result};
+use futures_util::future::try_join_all;
+use tokio::runtime::Handle;
+use tokio::sync::oneshot;
+use tokio::time::{Instant, sleep, timeout};
+
+use super::screen::Whole;
+use super::state::RUNTIME_ENDED;
+use super::way::POLL;
+use super::{Connection, Listener, topic};
+use crate::config::RedisConfig;
+use crate::topology::Topology;
+use places::Places;
+
+/// Between two times that the servers are asked, while somebody is not served: the first follow quickly, since most
+/// changes are a matter of milliseconds.
+const FIRST_PAUSE: Duration = Duration::from_millis(20);
+const LONGEST_PAUSE: Duration = Duration::from_millis(250);
+
+/// The guide ends when this and all leases are gone.
+#[derive(Clone)]
+pub(crate) struct Shards(Arc<Owner>);
+
+/// Held by the transport and by every lease; closes when the last one is gone.
+struct Owner(Arc<Shared>);
+
+pub(super) struct Shared {
+    config: Arc<RedisConfig>,
+    topology: Arc<Topology>,
+    places: Mutex<Places>,
+    whole: Arc<Whole>,
+}
+
+impl Shards {
+    pub(crate) fn new(config: Arc<RedisConfig>, topology: Arc<Topology>, board: StateBoard) -> Self {
+        let whole = Whole::new(board);
+        let places = Mutex::new(Places::new(Arc::clone(&config), Arc::clone(&topology), Arc::clone(&whole)));
+        Self(Arc::new(Owner(Arc::new(Shared { config, topology, places, whole }))))
+    }
+
+    pub(crate) async fn subscribe(&self, filter: Filter, inbox: Inbox) -> Result<Lease> {
+        let shared = &self.0.0;
+        let runtime = Handle::try_current().map_err(|error| {
+            Error::new(ErrorKind::NotSubscribed, "listening needs a tokio runtime").with_source(error)
+        })?;
+        let name = topic(filter, shared.config.listening)?.name;
+        ensure_guided(shared, &runtime);
+        let (lease, confirmation) = self.0.want(&name, inbox);
+        ensure_guided(shared, &runtime); // again: the one that ran may have ended in between
+        shared.topology.hurry();
+        match timeout(shared.config.listen_timeout, confirmation).await {
+            Ok(Ok(confirmed)) => confirmed.map(|()| lease),
+            Ok(Err(_)) => Err(Error::new(ErrorKind::NotSubscribed, RUNTIME_ENDED)),
+            Err(_) => Err(shared.not_confirmed(&name)),
+        }
+    }
+
+    /// Every connection that serves somebody answers.
+    pub(crate) async fn fence(&self) -> Result<()> {
+        let (nodes, all_are_served) = self.0.0.lock(|places| (places.nodes(), places.all_are_served()));
+        if !all_are_served {
+            return Err(Error::new(ErrorKind::NotConnected, "not every channel has a node that serves it"));
+        }
+        let fences = nodes.iter().map(Listener::fence);
+        try_join_all(fences).await.map(drop)
+    }
+
+    pub(crate) fn connection(&self, channel: &str) -> Option<Connection> {
+        self.0.0.lock(|places| places.connection(channel))
+    }
+
+    pub(crate) fn distrust(&self, channel: &str, connection: Connection, why: &'static str) {
+        self.0.0.lock(|places| places.distrust(channel, connection, why));
+    }
+
+    pub(crate) fn close(&self) {
+        self.0.0.close();
+    }
+
+    pub(crate) fn report(&self, health: &mut Health) {
+        let link = self.0.0.whole.link();
+        self.0.0.lock(|places| places.report(health, link));
+    }
+}
+
+impl Owner {
+    /// The lease takes everything back.
+    fn want(self: &Arc<Self>, name: &Arc<str>, inbox: Inbox) -> (Lease, oneshot::Receiver<Result<()>>) {
+        let id = inbox.id();
+        let confirmation = self.0.lock(|places| places.want(name, inbox));
+        let (owner, name) = (Arc::clone(self), Arc::clone(name));
+        (Lease::new(move || owner.0.lock(|places| places.unwant(&name, id))), confirmation)
+    }
+}
+
+impl Drop for Owner {
+    fn drop(&mut self) {
+        self.0.close();
+    }
+}
+
+impl Shared {
+    /// Changes who is where, and does after unlocking what must not be done before.
+    fn lock<R>(&self, change: impl FnOnce(&mut Places) -> R) -> R {
+        let (result, aftermath, is_news) = {
+            let mut places = self.places();
+            places.take_in();
+            (change(&mut places), places.take_aftermath(), places.take_news())
+        };
+        if is_news {
+            self.whole.show(0, || self.places().link()); // first: whoever is woken may look at it
+        }
+        drop(aftermath);
+        result
+    }
+
+    fn places(&self) -> MutexGuard<'_, Places> {
+        self.places.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn not_confirmed(&self, name: &str) -> Error {
+        let text = format!(
+            "redis at {} did not confirm the subscription to {name} within {:?}",
+            self.config.server(),
+            self.config.listen_timeout
+        );
+        let error = Error::new(ErrorKind::NotSubscribed, text);
+        match self.lock(|places| places.obstacle(name)) {
+            Some(obstacle) => error.with_source(obstacle.to_string()),
+            None => error,
+        }
+    }
+
+    fn close(&self) {
+        let inboxes = self.lock(Places::close);
+        inboxes.iter().for_each(|inbox| inbox.end(End::Closed));
+        self.whole.close();
+        self.topology.hurry(); // the guide need not wait to learn of it
+    }
+}
+
+/// Starts the guide where there is none, or where the one there is stands still, since its runtime does.
+fn ensure_guided(shared: &Arc<Shared>, runtime: &Handle) {
+    let Some(number) = shared.lock(|places| places.need_guide(Instant::now())) else { return };
+    // Not under the lock: a runtime that is shutting down drops the guide at once.
+    let guide = Guide { shared: Arc::clone(shared), number };
+    #[expect(clippy::disallowed_methods, reason = "ends with the listener; `Guide` tells whoever listens")]
+    runtime.spawn(guide.run());
+}
+
+/// Dropped unfinished when its runtime ends: whoever listens would wait for ever, and is told.
+struct Guide {
+    shared: Arc<Shared>,
+    number: u64,
+}
+
+impl Drop for Guide {
+    fn drop(&mut self) {
+        let orphans = self.shared.lock(|places| places.guide_ended(self.number));
+        orphans.iter().for_each(|inbox| inbox.end(End::Stopped(RUNTIME_ENDED.into())));
+    }
+}
+
+impl Guide {
+    async fn run(self) {
+        let Shared { topology, .. } = &*self.shared;
+        let mut backoff = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
+        let runtime = Handle::current();
+        while self.shared.lock(|places| places.is_guided_by(self.number, Instant::now())) {
+            if self.shared.lock(|places| places.is_idle()) {
+                topology.hurried().await;
+                continue;
+            }
+            match topology.newer_than(Instant::now()).await {
+                Ok(map) => self.shared.lock(|places| places.settle(&map, &runtime)),
+                Err(error) => self.shared.lock(|places| places.note_failure(&error)),
+            }
+            if self.shared.lock(|places| places.all_are_served()) {
+                backoff.reset();
+                topology.news_within(POLL).await;
+            } else {
+                sleep(FIRST_PAUSE.max(backoff.delay())).await;
+            }
+        }
+    }
+}

@@ -1,0 +1,236 @@
+//! Publishing to the nodes of a cluster, or to the master of sentinels: which message goes to which server, and what is tried
+//! again where. How messages are sent to one server stands in `publisher.rs`.
+
+mod nodes;
+mod pace;
+mod way;
+
+use std::error::Error as _;
+use std::sync::Arc;
+
+use event_bus_core::transport::{LinkHealth, StateBoard};
+use event_bus_core::{Channel, Error, ErrorKind, Message, Receipt, Result};
+use futures_util::future::{join_all, select_ok};
+use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::time::{Instant, sleep_until, timeout_at};
+
+use crate::batch::{Batch, Command, Outcomes, Share, again};
+use crate::both_kinds::merge;
+use crate::config::{Publishing, RedisConfig};
+use crate::error::closed;
+use crate::topology::{Map, Topology};
+use nodes::Nodes;
+use pace::{Next, Pace};
+use way::Way;
+
+/// So many masters are tried when the transport connects, at once; one must let us in.
+const GREETED: usize = 3;
+
+pub(crate) struct Routes {
+    config: Arc<RedisConfig>,
+    way: Way,
+    nodes: Arc<Nodes>,
+    /// Of all servers together.
+    permits: Semaphore,
+}
+
+impl Routes {
+    pub(crate) fn new(config: Arc<RedisConfig>, topology: Arc<Topology>, board: StateBoard) -> Self {
+        let nodes = Arc::new(Nodes::new(Arc::clone(&config), board));
+        let way = Way::new(topology, Arc::clone(&nodes));
+        let permits = Semaphore::new(config.max_in_flight.min(Semaphore::MAX_PERMITS));
+        Self { config, way, nodes, permits }
+    }
+
+    /// Finds out who serves what, and whether one of them lets us in.
+    pub(crate) async fn connect(&self) -> Result<()> {
+        let deadline = Instant::now() + self.config.connect_timeout + self.config.response_timeout;
+        let map = self.way.newest(deadline).await?;
+        let mut owners = map.owners();
+        fastrand::shuffle(&mut owners);
+        owners.truncate(GREETED);
+        if owners.is_empty() {
+            let text = format!("nobody of {} serves anything", self.config.server());
+            return Err(Error::new(ErrorKind::NotConnected, text));
+        }
+        let greetings = owners.into_iter().map(|address| {
+            let node = self.nodes.of(&map, address);
+            Box::pin(async move { node?.connect().await })
+        });
+        select_ok(greetings).await.map(|((), _others)| ())
+    }
+
+    pub(crate) async fn publish(&self, messages: Vec<Message>) -> Vec<Result<Receipt>> {
+        match self.config.publishing {
+            Publishing::Classic => self.publish_with(Command::Publish, messages).await,
+            Publishing::Sharded => self.publish_with(Command::ShardPublish, messages).await,
+            Publishing::Both => {
+                let (classic, sharded) = tokio::join!(
+                    self.publish_with(Command::Publish, messages.iter().map(again).collect()),
+                    self.publish_with(Command::ShardPublish, messages)
+                );
+                classic.into_iter().zip(sharded).map(|(classic, sharded)| merge(classic, sharded)).collect()
+            }
+        }
+    }
+
+    /// What goes to different servers at first goes on its way by itself: one that is slow to answer holds up no other.
+    async fn publish_with(&self, command: Command, messages: Vec<Message>) -> Vec<Result<Receipt>> {
+        let begin = Instant::now();
+        let map = match &messages[..] {
+            [] => return Vec::new(),
+            [_] => None,
+            _ => self.way.known(),
+        };
+        let Some(map) = map else { return self.deliver(command, messages, begin).await };
+        let shares = Share::of(messages.into_iter().enumerate(), |channel| map.owner(channel.as_str()));
+        let deliveries = shares.into_iter().map(|Share { places, messages, .. }| async move {
+            places.into_iter().zip(self.deliver(command, messages, begin).await)
+        });
+        let mut results: Vec<(usize, Result<Receipt>)> =
+            join_all(deliveries).await.into_iter().flatten().collect();
+        results.sort_by_key(|(place, _)| *place);
+        results.into_iter().map(|(_, result)| result).collect()
+    }
+
+    /// Tries again what surely did not run, wherever it is served by then.
+    async fn deliver(
+        &self,
+        command: Command,
+        messages: Vec<Message>,
+        begin: Instant,
+    ) -> Vec<Result<Receipt>> {
+        let mut batch = Batch::new(messages, command);
+        let mut pace = Pace::new(begin, self.config.publish_timeout, self.config.publish_attempts);
+        let mut failed_at = None;
+        loop {
+            if let Err(error) = self.attempt(&mut batch, command, failed_at, pace.deadline()).await {
+                batch.note_unsent(error);
+            }
+            if batch.left() == 0 {
+                return self.receipts(batch);
+            }
+            self.way.was_wrong();
+            let now = Instant::now();
+            failed_at = Some(now);
+            let is_answer = batch.last_error().is_some_and(|error| error.kind() == ErrorKind::NotSent);
+            let next = if batch.is_hopeless() { pace.last() } else { pace.next(now, is_answer) };
+            match next {
+                Next::Again(at) if at > now => sleep_until(at).await,
+                Next::Again(_) => {}
+                Next::GiveUp(attempts, within) => {
+                    batch.give_up(attempts, within);
+                    return self.receipts(batch);
+                }
+            }
+        }
+    }
+
+    /// One attempt at all that is left, by a map that is newer than the last failure.
+    async fn attempt(
+        &self,
+        batch: &mut Batch,
+        command: Command,
+        failed_at: Option<Instant>,
+        deadline: Instant,
+    ) -> Result<()> {
+        // Before the map: who waits here for long would go by an old one.
+        let _permits = self.permits(batch.left(), deadline).await?;
+        let map = match failed_at {
+            None => self.way.fresh(deadline).await,
+            Some(failed_at) => self.way.newer_than(failed_at, deadline).await,
+        };
+        let map = map.inspect_err(|error| self.note_astray(batch, error))?;
+        let mut shares = batch.shares(|channel| map.owner(channel.as_str()));
+        if let [_] = &shares[..]
+            && let Some(share) = shares.pop()
+        {
+            let (places, outcomes) = self.send(&map, command, share, deadline).await;
+            batch.note_share(&places, outcomes);
+        } else {
+            let sends = shares.into_iter().map(|share| self.send(&map, command, share, deadline));
+            for (places, outcomes) in join_all(sends).await {
+                batch.note_share(&places, outcomes);
+            }
+        }
+        batch.shares_are_noted();
+        Ok(())
+    }
+
+    async fn send(
+        &self,
+        map: &Arc<Map>,
+        command: Command,
+        share: Share<Option<&crate::config::Address>>,
+        deadline: Instant,
+    ) -> (Vec<usize>, Outcomes) {
+        let Share { to, places, messages } = share;
+        let node = match to {
+            Some(address) => self.nodes.of(map, address),
+            None => Err(self.unserved(messages[0].channel())),
+        };
+        let outcomes = match node {
+            Ok(node) => self.told_truly(node.publish_once(command, messages, deadline).await),
+            Err(error) => Outcomes { results: messages.iter().map(|_| None).collect(), unsent: Some(error) },
+        };
+        (places, outcomes)
+    }
+}
+
+impl Routes {
+    /// A server was left while something was on its way to it: that is closed, and we are not.
+    fn told_truly(&self, mut outcomes: Outcomes) -> Outcomes {
+        let was_left = |error: &Error| error.kind() == ErrorKind::Closed && !self.permits.is_closed();
+        if outcomes.unsent.as_ref().is_some_and(was_left) {
+            outcomes.unsent =
+                Some(Error::new(ErrorKind::NotSent, "the redis that served this channel was replaced"));
+        }
+        outcomes
+    }
+
+    fn unserved(&self, channel: &Channel) -> Error {
+        let text = format!("nobody of {} serves this channel", self.config.server());
+        self.nodes.unserved(channel, &text);
+        Error::new(ErrorKind::NotSent, text)
+    }
+
+    fn note_astray(&self, batch: &Batch, error: &Error) {
+        if let Some(channel) = batch.first_left() {
+            let source = error.source().map(ToString::to_string);
+            self.nodes.unserved(channel, &source.unwrap_or_else(|| error.to_string()));
+        }
+    }
+
+    /// Counts of receivers say nothing on a cluster: a node counts its own connections.
+    fn receipts(&self, batch: Batch) -> Vec<Result<Receipt>> {
+        let mut results = batch.into_results();
+        if self.config.is_cluster() {
+            results.iter_mut().flatten().for_each(|receipt| receipt.receivers = None);
+        }
+        results
+    }
+
+    async fn permits(&self, messages: usize, deadline: Instant) -> Result<SemaphorePermit<'_>> {
+        let wanted = u32::try_from(messages.min(self.config.max_in_flight)).unwrap_or(u32::MAX);
+        if let Ok(permits) = self.permits.try_acquire_many(wanted) {
+            return Ok(permits);
+        }
+        match Box::pin(timeout_at(deadline, self.permits.acquire_many(wanted))).await {
+            Ok(Ok(permits)) => Ok(permits),
+            Ok(Err(_)) => Err(closed()),
+            Err(_) => {
+                let text = format!("{} publishes are waiting for redis already", self.config.max_in_flight);
+                Err(Error::new(ErrorKind::NotSent, text))
+            }
+        }
+    }
+
+    pub(crate) fn close(&self) {
+        self.permits.close();
+        self.nodes.close();
+    }
+
+    pub(crate) fn health(&self) -> LinkHealth {
+        self.nodes.health()
+    }
+}

@@ -1,0 +1,203 @@
+//! Asking servers about each other, over connections of its own that are kept from one time to the next.
+
+use std::collections::HashMap;
+use std::convert::Infallible;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use event_bus_core::{Error, ErrorKind, Result};
+use futures_util::future::join_all;
+use redis::aio::MultiplexedConnection;
+use redis::{AsyncConnectionConfig, Client, PushInfo, PushKind, RedisError, RedisResult, Value};
+use tokio::sync::Notify;
+use tokio::time::{Instant, timeout};
+
+use super::map::Map;
+use super::nodes::{self, Reading, View};
+use super::sentinels::{self, Word};
+use super::unreachable;
+use crate::config::{Address, RedisConfig, Servers};
+use crate::error::{connect_error, harmless};
+
+/// How long one of them is waited for at most: the others go on without it.
+const PATIENCE: Duration = Duration::from_millis(500);
+
+/// A node that was waited for in vain is not waited for again so soon: the others know what became of it.
+const LEFT_ALONE: Duration = Duration::from_secs(2);
+
+/// Of a large cluster, so many nodes are asked at a time: every one knows them all.
+const MOST_ASKED: usize = 16;
+
+/// Where a sentinel tells that it has a new master.
+const SWITCHED: &str = "+switch-master";
+
+pub(super) struct Desk {
+    config: Arc<RedisConfig>,
+    connections: HashMap<Address, MultiplexedConnection>,
+    /// Nodes of the cluster, as far as they are known.
+    known: Vec<Address>,
+    /// Since when each has been known not to answer.
+    silent: HashMap<Address, Instant>,
+    hurry: Arc<Notify>,
+}
+
+impl Desk {
+    pub(super) fn new(config: Arc<RedisConfig>, hurry: Arc<Notify>) -> Self {
+        Self { config, connections: HashMap::new(), known: Vec::new(), silent: HashMap::new(), hurry }
+    }
+
+    pub(super) async fn map(&mut self, began: Instant) -> Result<Map> {
+        match self.config.servers().clone() {
+            Servers::One(address) => Ok(Map::of_one(began, address)),
+            Servers::Cluster(seeds) => self.map_of_cluster(&seeds, began).await,
+            Servers::Sentinel(name, sentinels) => self.map_of_sentinels(&name, &sentinels, began).await,
+        }
+    }
+
+    async fn map_of_cluster(&mut self, seeds: &[Address], began: Instant) -> Result<Map> {
+        let nodes = self.nodes_to_ask(seeds, began);
+        let mut views = self.views(nodes).await;
+        if views.iter().all(Result::is_err) {
+            views = self.views(seeds.to_vec()).await; // perhaps all of them have moved
+        }
+        let (views, errors) = apart(views);
+        if views.is_empty() {
+            return Err(unreachable(&self.config, errors.into_iter().next()));
+        }
+        self.known = nodes::addresses(&views);
+        let known = &self.known;
+        self.connections.retain(|address, _| known.contains(address) || seeds.contains(address));
+        Ok(nodes::map(&views, began))
+    }
+
+    fn nodes_to_ask(&mut self, seeds: &[Address], now: Instant) -> Vec<Address> {
+        self.silent.retain(|_, since| now.saturating_duration_since(*since) < LEFT_ALONE);
+        let mut nodes = if self.known.is_empty() { seeds.to_vec() } else { self.known.clone() };
+        nodes.retain(|node| !self.silent.contains_key(node));
+        fastrand::shuffle(&mut nodes);
+        nodes.truncate(MOST_ASKED);
+        nodes
+    }
+
+    async fn views(&mut self, nodes: Vec<Address>) -> Vec<Result<View>> {
+        let config = Arc::clone(&self.config);
+        let reading = Reading { host: config.host_of_all_nodes(), prefers_names: false };
+        self.ask_all(nodes, RedisConfig::at, async |address, mut connection| {
+            let text: String = redis::cmd("CLUSTER").arg("NODES").query_async(&mut connection).await?;
+            View::read(&text, &address, reading)
+                .ok_or_else(|| (redis::ErrorKind::UnexpectedReturnType, "no list of nodes").into())
+        })
+        .await
+    }
+
+    async fn map_of_sentinels(&mut self, name: &str, sentinels: &[Address], began: Instant) -> Result<Map> {
+        let words = self.ask_all(sentinels.to_vec(), RedisConfig::of_sentinel, async |_, mut connection| {
+            let mut question = redis::cmd("SENTINEL");
+            let address =
+                question.arg("GET-MASTER-ADDR-BY-NAME").arg(name).query_async(&mut connection).await?;
+            if address == Value::Nil {
+                return Ok(None);
+            }
+            let mut question = redis::cmd("SENTINEL");
+            let master = question.arg("MASTER").arg(name).query_async(&mut connection).await?;
+            Word::read(&master, &address).map(Some)
+        });
+        let (words, errors) = apart(words.await);
+        let words: Vec<Word> = words.into_iter().flatten().collect();
+        match sentinels::master(&words) {
+            Some(master) => Ok(Map::of_one(began, master.clone())),
+            None => Err(unreachable(&self.config, errors.into_iter().next())),
+        }
+    }
+
+    /// Asks all of them at once, each over the connection that there is or a new one. A connection on which it failed is
+    /// not used again.
+    async fn ask_all<T, F>(
+        &mut self,
+        addresses: Vec<Address>,
+        config_of: impl Fn(&RedisConfig, Address) -> RedisConfig,
+        question: impl Fn(Address, MultiplexedConnection) -> F,
+    ) -> Vec<Result<T>>
+    where
+        F: Future<Output = RedisResult<T>>,
+    {
+        let asking = addresses.into_iter().map(|address| {
+            let connection = self.connections.remove(&address);
+            let config = config_of(&self.config, address.clone());
+            let (hurry, question) = (Arc::clone(&self.hurry), &question);
+            async move {
+                let answer = timeout(PATIENCE, async {
+                    let connection = match connection {
+                        Some(connection) => connection,
+                        None => connect(&config, hurry).await?,
+                    };
+                    let answer = question(address.clone(), connection.clone()).await?;
+                    Ok((connection, answer))
+                });
+                let silent = |_| Err(RedisError::from(std::io::Error::from(std::io::ErrorKind::TimedOut)));
+                let (connection, outcome) = match answer.await.unwrap_or_else(silent) {
+                    Ok((connection, answer)) => (Some(connection), Ok(answer)),
+                    Err(error) => (None, Err(error)),
+                };
+                (address, connection, outcome.map_err(|error| (error.is_timeout(), told(&config, &error))))
+            }
+        });
+        let answers = join_all(asking).await;
+        let mut outcomes = Vec::with_capacity(answers.len());
+        for (address, connection, outcome) in answers {
+            if let Err((true, _)) = outcome {
+                self.silent.insert(address.clone(), Instant::now());
+            }
+            self.connections.extend(connection.map(|connection| (address, connection)));
+            outcomes.push(outcome.map_err(|(_, error)| error));
+        }
+        outcomes
+    }
+}
+
+/// A connection for questions. A sentinel tells over it of a new master as soon as there is one; that is a hint, for it may be
+/// lost, and servers of other sorts don't know of it.
+async fn connect(config: &RedisConfig, hurry: Arc<Notify>) -> RedisResult<MultiplexedConnection> {
+    let is_sentinel = config.is_sentinel();
+    let on_push = move |push: PushInfo| -> std::result::Result<(), Infallible> {
+        if push.kind == PushKind::Message {
+            hurry.notify_one();
+        }
+        Ok(())
+    };
+    let connection_config = AsyncConnectionConfig::new()
+        .set_connection_timeout(Some(config.connect_timeout))
+        .set_response_timeout(Some(config.response_timeout))
+        .set_push_sender(on_push);
+    let client = Client::open(config.connection_info()?)?;
+    let mut connection = client.get_multiplexed_async_connection_with_config(&connection_config).await?;
+    if is_sentinel {
+        let _ = connection.subscribe(SWITCHED).await; // only a hint
+    }
+    Ok(connection)
+}
+
+fn told(config: &RedisConfig, error: &RedisError) -> Error {
+    if error.kind() == redis::ErrorKind::Server(redis::ServerErrorKind::NoPerm) {
+        let right = if config.is_sentinel() { "+sentinel" } else { "+cluster|nodes" };
+        let text = format!(
+            "redis at {} does not tell user {:?} of the others: grant {right}",
+            config.server(),
+            config.user()
+        );
+        return Error::new(ErrorKind::Denied, text).with_source(harmless(error));
+    }
+    connect_error(&config.server(), config.user(), error)
+}
+
+fn apart<T>(outcomes: Vec<Result<T>>) -> (Vec<T>, Vec<Error>) {
+    let (mut answers, mut errors) = (Vec::new(), Vec::new());
+    for outcome in outcomes {
+        match outcome {
+            Ok(answer) => answers.push(answer),
+            Err(error) => errors.push(error),
+        }
+    }
+    (answers, errors)
+}

@@ -1,0 +1,66 @@
+//! Which server serves which channel, as it was found out at some moment.
+
+use std::ops::RangeInclusive;
+
+use tokio::time::Instant;
+
+use super::slot::{SLOTS, slot};
+use crate::config::Address;
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Map {
+    /// When the servers were asked.
+    began: Instant,
+    /// Disjoint, in order. Slots that nobody surely serves are left out.
+    pub(super) shards: Vec<(RangeInclusive<u16>, Address)>,
+    /// Servers that are in touch with the others.
+    members: Vec<Address>,
+}
+
+impl Map {
+    pub(super) fn new(
+        began: Instant,
+        shards: Vec<(RangeInclusive<u16>, Address)>,
+        members: Vec<Address>,
+    ) -> Self {
+        Self { began, shards, members }
+    }
+
+    /// One server for everything.
+    pub(super) fn of_one(began: Instant, master: Address) -> Self {
+        Self { began, shards: vec![(0..=SLOTS - 1, master.clone())], members: vec![master] }
+    }
+
+    pub(crate) fn began(&self) -> Instant {
+        self.began
+    }
+
+    /// The master that serves `channel`, if one surely does.
+    pub(crate) fn owner(&self, channel: &str) -> Option<&Address> {
+        let slot = slot(channel);
+        let at = self.shards.partition_point(|(slots, _)| *slots.end() < slot);
+        self.shards.get(at).filter(|(slots, _)| slots.contains(&slot)).map(|(_, owner)| owner)
+    }
+
+    pub(crate) fn is_owner(&self, address: &Address) -> bool {
+        self.shards.iter().any(|(_, owner)| owner == address)
+    }
+
+    /// All masters that serve something.
+    pub(crate) fn owners(&self) -> Vec<&Address> {
+        let mut owners: Vec<&Address> = self.shards.iter().map(|(_, owner)| owner).collect();
+        owners.sort();
+        owners.dedup();
+        owners
+    }
+
+    /// Whether both send everybody to the same servers.
+    pub(crate) fn is_alike(&self, other: &Self) -> bool {
+        self.shards == other.shards
+    }
+
+    /// Servers that what is published anywhere reaches, for all that can be known.
+    pub(crate) fn members(&self) -> &[Address] {
+        &self.members
+    }
+}

@@ -1,0 +1,194 @@
+//! Listening to a real cluster whose nodes are killed, stopped, promoted and cut off, and whose slots move.
+
+#![allow(clippy::unwrap_used, reason = "a test that can't go on panics")]
+
+use std::time::{Duration, Instant};
+
+use event_bus_core::transport::LinkState;
+use event_bus_core::{ErrorKind, KeyPattern, Notice, Subscription};
+use event_bus_redis::{RedisConfig, RedisTransport};
+use event_bus_tests::{ClusterOptions, Numbered, NumberedBus, RedisCluster, eventually, within};
+
+fn config(cluster: &RedisCluster) -> RedisConfig {
+    let nodes = cluster.addresses().into_iter().map(|address| {
+        let (host, port) = address.rsplit_once(':').unwrap();
+        (host.to_owned(), port.parse().unwrap())
+    });
+    RedisConfig::cluster(nodes)
+        .ping_interval(Duration::from_millis(200))
+        .response_timeout(Duration::from_millis(500))
+        .listen_timeout(Duration::from_secs(20))
+}
+
+fn bus(config: RedisConfig) -> NumberedBus {
+    NumberedBus::new(RedisTransport::lazy(config).unwrap())
+}
+
+/// As a plain client does, with `command`, at the node that owns the slot.
+fn publish(cluster: &RedisCluster, command: &str, key: &str, number: u64) {
+    let channel = format!("numbered/{key}");
+    let wire = format!("{{\"payload\":{{\"source\":\"s\",\"number\":{number}}}}}");
+    let owner = cluster.owner_of(&channel).expect("somebody owns it");
+    let _ = cluster.command(owner, &[command, &channel, &wire]);
+}
+
+fn key_of(cluster: &RedisCluster, node: usize) -> String {
+    (0..)
+        .map(|n| format!("k{n}"))
+        .find(|key| cluster.owner_of(&format!("numbered/{key}")) == Some(node))
+        .unwrap()
+}
+
+fn slot_of(cluster: &RedisCluster, key: &str) -> u16 {
+    cluster.slot(&format!("numbered/{key}"))
+}
+
+async fn item(events: &mut Subscription<Numbered>) -> Result<u64, Notice> {
+    let item = within("an item", events.recv()).await.expect("not the end");
+    item.map(|delivery| delivery.number)
+}
+
+/// What the stream says until it is whole again, after `Interrupted`.
+async fn resumed(events: &mut Subscription<Numbered>) -> Duration {
+    match item(events).await {
+        Err(Notice::Resumed { down_for }) => down_for,
+        other => panic!("{other:?} instead of Resumed"),
+    }
+}
+
+async fn interrupted(events: &mut Subscription<Numbered>) {
+    let item = item(events).await;
+    assert!(matches!(item, Err(Notice::Interrupted)), "{item:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn channels_of_every_shard_are_heard_over_one_connection_each() {
+    let cluster = RedisCluster::start();
+    let bus = bus(config(&cluster).sharded());
+    let mut all = Vec::new();
+    for n in 0..60 {
+        all.push(bus.listen(&*format!("k{n}")).await.unwrap());
+    }
+    for (n, events) in (0..).zip(&mut all) {
+        publish(&cluster, "SPUBLISH", &format!("k{n}"), n);
+        assert_eq!(item(events).await.unwrap(), n);
+    }
+    let health = bus.health();
+    assert_eq!((health.wanted, health.confirmed, health.reconnects), (60, 60, 0));
+    assert_eq!(health.listener.state, LinkState::Connected);
+    for node in 0..3 {
+        let clients = format!("{:?}", cluster.command(node, &["CLIENT", "LIST", "TYPE", "pubsub"]));
+        assert_eq!(clients.matches("ssub=").count() - clients.matches("ssub=0").count(), 1, "{clients}");
+    }
+    let error = bus.listen(KeyPattern::any()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unsupported);
+    drop(all);
+    eventually("nothing is left", || bus.health().wanted == 0).await;
+    bus.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_killed_master_is_told_to_its_channels_alone_and_the_new_one_is_listened_to() {
+    let cluster = RedisCluster::start();
+    let bus = bus(config(&cluster).sharded());
+    let (hit, spared) = (key_of(&cluster, 0), key_of(&cluster, 1));
+    let mut hit_events = bus.listen(&*hit).await.unwrap();
+    let mut spared_events = bus.listen(&*spared).await.unwrap();
+    cluster.kill(0);
+    let killed = Instant::now();
+    interrupted(&mut hit_events).await;
+    eventually("the state says so", || bus.state().listener == LinkState::Interrupted).await;
+    let election = cluster.elected(slot_of(&cluster, &hit), 0).await;
+    let elected = killed.elapsed();
+    resumed(&mut hit_events).await;
+    println!("elected after {elected:?} by {election:?}, listening again after {:?}", killed.elapsed());
+    publish(&cluster, "SPUBLISH", &hit, 1);
+    publish(&cluster, "SPUBLISH", &spared, 2);
+    assert_eq!(item(&mut hit_events).await.unwrap(), 1);
+    assert_eq!(item(&mut spared_events).await.unwrap(), 2, "nothing was told that did not happen");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_master_that_steps_down_is_left_for_the_new_one() {
+    let cluster = RedisCluster::start();
+    let bus = bus(config(&cluster).sharded());
+    let key = key_of(&cluster, 0);
+    let mut events = bus.listen(&*key).await.unwrap();
+    cluster.failover_to(3).await;
+    interrupted(&mut events).await;
+    println!("down for {:?}", resumed(&mut events).await);
+    publish(&cluster, "SPUBLISH", &key, 1);
+    assert_eq!(item(&mut events).await.unwrap(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_slot_that_moves_takes_its_listeners_along() {
+    let cluster = RedisCluster::start_with(ClusterOptions::default().replicas(0));
+    let bus = bus(config(&cluster).sharded());
+    let key = key_of(&cluster, 0);
+    let mut events = bus.listen(&*key).await.unwrap();
+    for (round, to) in (0..).zip([1, 2, 0, 1]) {
+        cluster.migrate_slot(slot_of(&cluster, &key), to);
+        interrupted(&mut events).await;
+        println!("down for {:?}", resumed(&mut events).await);
+        publish(&cluster, "SPUBLISH", &key, round);
+        assert_eq!(item(&mut events).await.unwrap(), round);
+    }
+    drop(events);
+    eventually("nothing is left", || bus.health().wanted == 0).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_master_that_is_cut_off_and_still_answers_is_told_and_left() {
+    let cluster = RedisCluster::start();
+    let bus = bus(config(&cluster).sharded());
+    let key = key_of(&cluster, 0);
+    let mut events = bus.listen(&*key).await.unwrap();
+    let slot = slot_of(&cluster, &key);
+    cluster.isolate(0);
+    let isolated = Instant::now();
+    interrupted(&mut events).await;
+    println!("told after {:?}", isolated.elapsed());
+    cluster.elected(slot, 0).await;
+    println!("elected after {:?}", isolated.elapsed());
+    resumed(&mut events).await;
+    println!("listening again after {:?}", isolated.elapsed());
+    publish(&cluster, "SPUBLISH", &key, 1);
+    assert_eq!(item(&mut events).await.unwrap(), 1);
+    cluster.heal(0);
+    cluster.settled().await;
+    publish(&cluster, "SPUBLISH", &key, 2);
+    assert_eq!(item(&mut events).await.unwrap(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn classic_listening_leaves_a_node_that_dies_or_is_cut_off() {
+    let cluster = RedisCluster::start();
+    let bus = bus(config(&cluster));
+    let mut exact = bus.listen("k").await.unwrap();
+    let mut pattern = bus.listen(KeyPattern::any()).await.unwrap();
+    publish(&cluster, "PUBLISH", "k", 1);
+    assert_eq!((item(&mut exact).await.unwrap(), item(&mut pattern).await.unwrap()), (1, 1));
+    for (round, cut) in [(2, true), (3, false)] {
+        let listened = (0..6)
+            .find(|node| {
+                let clients = format!("{:?}", cluster.command(*node, &["PUBSUB", "CHANNELS"]));
+                clients.contains("numbered/k")
+            })
+            .expect("one node is listened to");
+        if cut {
+            cluster.isolate(listened);
+        } else {
+            cluster.kill(listened);
+        }
+        for events in [&mut exact, &mut pattern] {
+            interrupted(events).await;
+            println!("down for {:?}", resumed(events).await);
+        }
+        cluster.heal(listened);
+        cluster.restart(listened);
+        cluster.settled().await;
+        publish(&cluster, "PUBLISH", "k", round);
+        assert_eq!((item(&mut exact).await.unwrap(), item(&mut pattern).await.unwrap()), (round, round));
+    }
+}
