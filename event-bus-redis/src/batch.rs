@@ -12,6 +12,7 @@ use redis::{RedisError, Value};
 
 use crate::config::RedisConfig;
 use crate::error::{Failure, harmless, of_a_cluster};
+use crate::rights;
 
 pub(crate) use shares::{Outcomes, Share, again};
 
@@ -20,6 +21,15 @@ pub(crate) use shares::{Outcomes, Share, again};
 pub(crate) enum Command {
     Publish,
     ShardPublish,
+}
+
+impl Command {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Publish => "PUBLISH",
+            Self::ShardPublish => "SPUBLISH",
+        }
+    }
 }
 
 pub(crate) struct Batch {
@@ -66,10 +76,7 @@ impl Batch {
 
     fn commands(&self) -> impl Iterator<Item = redis::Cmd> {
         let left = self.messages.iter().zip(&self.results).filter(|(_, result)| result.is_none());
-        let name = match self.command {
-            Command::Publish => "PUBLISH",
-            Command::ShardPublish => "SPUBLISH",
-        };
+        let name = self.command.name();
         left.map(move |(message, _)| {
             let (channel, payload) = (message.channel().as_str(), &message.payload()[..]);
             let mut command = redis::Cmd::with_capacity(3, name.len() + channel.len() + payload.len());
@@ -84,6 +91,7 @@ impl Batch {
         let mut answers = answers.into_iter();
         let mut is_in_step = true;
         let mut not_now = None;
+        let command = self.command;
         self.settle(|_, channel| {
             let error = match answers.next() {
                 Some(Value::Int(receivers)) => {
@@ -104,14 +112,13 @@ impl Batch {
                     return None;
                 }
                 Failure::Elsewhere => (ErrorKind::Refused, of_a_cluster(&config.server())),
-                Failure::Denied => (
-                    ErrorKind::Denied,
-                    format!("redis does not let user {:?} publish on {channel}", config.user()),
-                ),
+                Failure::Denied => {
+                    (ErrorKind::Denied, rights::to_publish(&config.user(), command.name(), channel.as_str()))
+                }
                 Failure::Refused | Failure::Unusable => {
                     (ErrorKind::Refused, format!("redis refuses to publish on {channel}"))
                 }
-                Failure::Connection => {
+                Failure::Connection | Failure::Unready => {
                     is_in_step = false;
                     (
                         ErrorKind::OutcomeUnknown,

@@ -88,7 +88,7 @@ mod tests {
     use event_bus_core::ErrorKind;
 
     fn batch(channels: &[&str]) -> Batch {
-        let message = |channel: &&str| Message::new(Channel::from_full_name(channel), "");
+        let message = |channel: &&str| Message::new(Channel::from_full_name(*channel), "");
         Batch::new(channels.iter().map(message).collect(), Command::ShardPublish)
     }
 
