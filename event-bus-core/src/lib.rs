@@ -61,6 +61,7 @@
 //! | `blocking` | no | `BlockingEventBus`, and a generated blocking bus for each event: the same for code without `async` |
 //! | `testing` | no | a suite of tests for transports: see the module `testing` |
 
+mod acl;
 mod backoff;
 mod batch;
 #[cfg(feature = "blocking")]
@@ -132,6 +133,9 @@ pub use bytes::Bytes;
 pub use delivery::{Delivery, Notice};
 pub use message::Message;
 pub use receipt::Receipt;
+
+// Rights at a server
+pub use acl::{Acl, AclRules};
 
 // Names
 pub use channel::{BusName, Channel, ChannelFilter, ChannelKey, KeyPattern};

@@ -18,15 +18,11 @@ pub(crate) enum AnyPublisher {
 
 impl AnyPublisher {
     /// With a topology, to the servers that it tells of.
-    pub(crate) fn new(
-        config: Arc<RedisConfig>,
-        topology: Option<Arc<Topology>>,
-        board: StateBoard,
-    ) -> Result<Self> {
-        Ok(match topology {
-            None => Self::One(Publisher::new(config, board)?),
+    pub(crate) fn new(config: Arc<RedisConfig>, topology: Option<Arc<Topology>>, board: StateBoard) -> Self {
+        match topology {
+            None => Self::One(Publisher::new(config, board)),
             Some(topology) => Self::Several(Routes::new(config, topology, board)),
-        })
+        }
     }
 
     /// Finds out whether there is anybody to publish to, and whether we are let in.

@@ -12,6 +12,7 @@ use redis::{RedisError, Value};
 
 use crate::config::RedisConfig;
 use crate::error::{Failure, harmless, of_a_cluster};
+use crate::rights;
 
 pub(crate) use shares::{Outcomes, Share, again};
 
@@ -23,12 +24,15 @@ pub(crate) enum Command {
 }
 
 impl Command {
-    pub(crate) fn of(self, message: &Message) -> redis::Cmd {
-        let name = match self {
+    fn name(self) -> &'static str {
+        match self {
             Self::Publish => "PUBLISH",
             Self::ShardPublish => "SPUBLISH",
-        };
-        let (channel, payload) = (message.channel().as_str(), &message.payload()[..]);
+        }
+    }
+
+    pub(crate) fn of(self, message: &Message) -> redis::Cmd {
+        let (name, channel, payload) = (self.name(), message.channel().as_str(), &message.payload()[..]);
         let mut command = redis::Cmd::with_capacity(3, name.len() + channel.len() + payload.len());
         command.arg(name).arg(channel).arg(payload);
         command
@@ -89,6 +93,7 @@ impl Batch {
         let mut answers = answers.into_iter();
         let mut is_in_step = true;
         let mut not_now = None;
+        let command = self.command;
         self.settle(|_, channel| {
             let error = match answers.next() {
                 Some(Value::Int(receivers)) => {
@@ -109,14 +114,13 @@ impl Batch {
                     return None;
                 }
                 Failure::Elsewhere => (ErrorKind::Refused, of_a_cluster(&config.server())),
-                Failure::Denied => (
-                    ErrorKind::Denied,
-                    format!("redis does not let user {:?} publish on {channel}", config.user()),
-                ),
+                Failure::Denied => {
+                    (ErrorKind::Denied, rights::to_publish(&config.user(), command.name(), channel.as_str()))
+                }
                 Failure::Refused | Failure::Unusable => {
                     (ErrorKind::Refused, format!("redis refuses to publish on {channel}"))
                 }
-                Failure::Connection => {
+                Failure::Connection | Failure::Unready => {
                     is_in_step = false;
                     (
                         ErrorKind::OutcomeUnknown,

@@ -1,9 +1,14 @@
 //! What an error of redis-rs means for us, and its text without what the server quotes of our commands.
 
+#[cfg(feature = "tls")]
+mod tls;
+
 use std::error::Error as _;
 
 use event_bus_core::{Error, ErrorKind};
 use redis::{RedisError, ServerErrorKind};
+
+use crate::config::RedisConfig;
 
 /// The sorts of failure that the transport treats differently.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,6 +24,8 @@ pub(crate) enum Failure {
     Elsewhere,
     /// This server can't be used at all.
     Unusable,
+    /// We ourselves lack what it takes to connect.
+    Unready,
     /// The connection could not be made, broke, or stayed silent.
     Connection,
 }
@@ -28,6 +35,7 @@ impl Failure {
         match error.kind() {
             redis::ErrorKind::AuthenticationFailed => Self::Denied,
             redis::ErrorKind::RESP3NotSupported => Self::Unusable,
+            redis::ErrorKind::InvalidClientConfig => Self::Unready,
             redis::ErrorKind::Server(kind) => match kind {
                 ServerErrorKind::NoPerm => Self::Denied,
                 ServerErrorKind::BusyLoading
@@ -57,7 +65,7 @@ impl Failure {
 
     /// Whether the server answered, if only to say no: then the connection is alive.
     pub(crate) fn is_answer(self) -> bool {
-        self != Self::Connection
+        !matches!(self, Self::Connection | Self::Unready)
     }
 }
 
@@ -71,11 +79,46 @@ pub(crate) fn harmless(error: &RedisError) -> String {
     }
 }
 
+/// What to do about a failure to connect, where that is known.
+pub(crate) fn advice(config: &RedisConfig, error: &RedisError) -> Option<String> {
+    let server = config.server();
+    #[cfg(feature = "tls")]
+    if let Some(text) = tls::advice(&server, error) {
+        return Some(text);
+    }
+    match Failure::of(error) {
+        Failure::Connection if config.has_tls() && error.is_timeout() => {
+            Some(format!("redis at {server} does not answer: a port that does not speak tls stays silent"))
+        }
+        Failure::Connection if config.has_tls() || error.is_timeout() || error.is_connection_refusal() => {
+            None
+        }
+        Failure::Connection if config.is_tcp() && error.is_connection_dropped() => Some(format!(
+            "redis at {server} hangs up without an answer: it is too busy for another connection, or the port speaks tls (`rediss://`)"
+        )),
+        _ => None,
+    }
+}
+
 /// Our error for a server that could not be reached, or that did not let us in.
-pub(crate) fn connect_error(server: &str, user: &str, error: &RedisError) -> Error {
+pub(crate) fn connect_error(config: &RedisConfig, error: &RedisError) -> Error {
+    let (server, user) = (config.server(), config.user());
+    if let Some(advice) = advice(config, error) {
+        return Error::new(ErrorKind::NotConnected, advice).with_source(harmless(error));
+    }
     let (kind, message) = match Failure::of(error) {
-        Failure::Denied => {
-            (ErrorKind::Denied, format!("redis at {server} refuses the login of user {user:?}"))
+        Failure::Denied if error.code() == Some("NOAUTH") => {
+            (ErrorKind::Denied, format!("redis at {server} demands a login, and there is no password for it"))
+        }
+        Failure::Denied => (
+            ErrorKind::Denied,
+            format!(
+                "redis at {server} refuses the login of user {user:?}: there is none of that name, it is off, or the password is another"
+            ),
+        ),
+        Failure::Unready => {
+            let why = error.detail().unwrap_or_default();
+            (ErrorKind::NotConnected, format!("nobody can log in to redis at {server}: {why}"))
         }
         Failure::Unusable => {
             let message =

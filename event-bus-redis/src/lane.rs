@@ -3,19 +3,21 @@
 
 use std::error::Error as _;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex as StdMutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use deadpool_redis::{Connection, Manager, Pool, PoolError, Runtime};
 use event_bus_core::transport::{Backoff, LinkState};
 use event_bus_core::{Error, ErrorKind, Result};
 use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, PushInfo, PushKind, RedisError};
+use redis::{AsyncConnectionConfig, ConnectionInfo, PushInfo, PushKind, RedisError, RedisResult};
 use tokio::sync::{Mutex, Semaphore};
 use tokio::time::{Instant, timeout_at};
 
 use crate::config::RedisConfig;
+use crate::credentials::Half;
 use crate::error::{Failed, closed, connect_error, no_master};
+use crate::keeper::{Keeper, Keeping};
 use crate::role::is_master;
 use crate::status::Status;
 
@@ -38,12 +40,20 @@ struct Inner {
 
 /// Where lanes get their connections from.
 pub(crate) struct Source {
-    pool: Pool,
+    config: Arc<RedisConfig>,
+    pool: StdMutex<Made>,
     /// Counts connections that were lost. A lane that was opened before the last one may be dead, and is tested
     /// before it is used: the death of an idle lane is noticed without a publish being lost to it.
     disconnects: Arc<AtomicU64>,
     status: Arc<Status>,
     serials: AtomicU64,
+}
+
+/// The pool, which logs in as it was told when it was made.
+#[derive(Default)]
+struct Made {
+    current: Option<(String, Option<String>, Pool)>,
+    is_closed: bool,
 }
 
 /// A connection in use.
@@ -54,6 +64,7 @@ pub(crate) struct Open {
     disconnects: u64,
     /// Tells it from the one that replaces it.
     serial: u64,
+    _keeper: Option<Arc<Keeper>>,
 }
 
 /// What the pool lent us; or why it could not, and until when nobody need try again.
@@ -64,15 +75,39 @@ struct Lent {
 }
 
 impl Source {
-    pub(crate) fn new(config: &RedisConfig, status: Arc<Status>) -> Result<Arc<Self>> {
-        let disconnects = Arc::new(AtomicU64::new(0));
-        let pool = pool(config, &disconnects, &status)
-            .map_err(|text| Error::new(ErrorKind::InvalidConfig, "no pool can be built").with_source(text))?;
-        Ok(Arc::new(Self { pool, disconnects, status, serials: AtomicU64::new(0) }))
+    pub(crate) fn new(config: Arc<RedisConfig>, status: Arc<Status>) -> Arc<Self> {
+        let (disconnects, serials) = (Arc::default(), AtomicU64::new(0));
+        Arc::new(Self { config, pool: StdMutex::default(), disconnects, status, serials })
     }
 
     pub(crate) fn close(&self) {
-        self.pool.close();
+        let mut made = self.pool.lock().unwrap_or_else(PoisonError::into_inner);
+        made.is_closed = true;
+        if let Some((.., pool)) = made.current.take() {
+            pool.close();
+        }
+    }
+
+    /// A pool that logs in as who we are now: another one than before, if the credentials have changed.
+    async fn pool(&self) -> std::result::Result<Pool, PoolError> {
+        let info = self.config.connection_info().await?;
+        let login = info.redis_settings();
+        let user = login.username().unwrap_or_default().to_owned();
+        let password = login.password().map(str::to_owned);
+        let mut made = self.pool.lock().unwrap_or_else(PoisonError::into_inner);
+        if made.is_closed {
+            return Err(PoolError::Closed);
+        }
+        match &made.current {
+            Some((its_user, its_password, pool)) if (its_user, its_password) == (&user, &password) => {
+                Ok(pool.clone())
+            }
+            _ => {
+                let pool = pool(&self.config, info, &self.disconnects, &self.status)?;
+                made.current = Some((user, password, pool.clone()));
+                Ok(pool)
+            }
+        }
     }
 
     fn disconnects(&self) -> u64 {
@@ -168,12 +203,14 @@ impl Inner {
             broken => drop(broken.map(Connection::take)),
         }
         self.source.status.set_if(LinkState::Idle, LinkState::Connecting);
+        let keeping = Keeping::new(&self.config, Half::Publisher);
         let connection = match self.borrow().await {
             Ok(connection) => connection,
             Err(error) => return Err(self.note_failure(&mut lent, error)),
         };
         let serial = self.source.serials.fetch_add(1, Ordering::Relaxed);
-        let open = Open { connection: (*connection).clone(), disconnects, serial };
+        let keeper = keeping.map(|keeping| Arc::new(keeping.start(&connection)));
+        let open = Open { connection: (*connection).clone(), disconnects, serial, _keeper: keeper };
         self.set(Some(open.clone()));
         lent.connection = Some(connection);
         if self.is_closed.load(Ordering::SeqCst) {
@@ -190,7 +227,7 @@ impl Inner {
     /// A connection out of the pool, to a master if it has to be one: a replica takes publishes, too, and may pass them on to
     /// nobody.
     async fn borrow(&self) -> std::result::Result<Connection, PoolError> {
-        let mut connection = self.source.pool.get().await?;
+        let mut connection = self.source.pool().await?.get().await?;
         if self.config.must_be_master() {
             let fault = match is_master(&mut connection).await {
                 Ok(true) => return Ok(connection),
@@ -211,7 +248,7 @@ impl Inner {
                 RedisError::from(std::io::Error::from(std::io::ErrorKind::TimedOut))
             }
         };
-        let error = connect_error(&self.config.server(), self.config.user(), &error);
+        let error = connect_error(&self.config, &error);
         let source = error.source().map(ToString::to_string);
         self.source.status.interrupted(source.as_deref().unwrap_or_default());
         lent.failed = Some((Instant::now() + lent.backoff.delay(), Failed::from(&error)));
@@ -221,9 +258,10 @@ impl Inner {
 
 fn pool(
     config: &RedisConfig,
+    info: ConnectionInfo,
     disconnects: &Arc<AtomicU64>,
     status: &Arc<Status>,
-) -> std::result::Result<Pool, String> {
+) -> RedisResult<Pool> {
     let (counter, status) = (Arc::clone(disconnects), Arc::clone(status));
     let count_disconnects = move |push: PushInfo| -> std::result::Result<(), std::convert::Infallible> {
         if push.kind == PushKind::Disconnection {
@@ -237,10 +275,7 @@ fn pool(
         .set_pipeline_buffer_size(config.max_in_flight.min(Semaphore::MAX_PERMITS)) // nobody waits for room twice
         .set_write_backpressure_boundary(WRITE_BYTES)
         .set_push_sender(count_disconnects);
-    let manager = config
-        .connection_info()
-        .and_then(|connection| Manager::new_with_config(connection, connection_config))
-        .map_err(|error| error.to_string())?;
+    let manager = Manager::new_with_config(info, connection_config)?;
     let pool = Pool::builder(manager)
         .max_size(config.lanes)
         .wait_timeout(Some(config.connect_timeout))
@@ -248,5 +283,7 @@ fn pool(
         .recycle_timeout(Some(config.response_timeout.min(Duration::from_millis(500))))
         .runtime(Runtime::Tokio1)
         .build();
-    pool.map_err(|error| error.to_string())
+    pool.map_err(|error| {
+        (redis::ErrorKind::InvalidClientConfig, "no pool can be built", error.to_string()).into()
+    })
 }

@@ -26,18 +26,27 @@
 //! # Ok(()) }
 //! ```
 //!
-//! One server, Redis 6 or newer (or Valkey), over TCP or a unix socket.
+//! One server, a cluster, or the master of sentinels; Redis 6 or newer (or Valkey), over TCP, with TLS or without, or a unix
+//! socket.
+//!
+//! | feature | brings |
+//! |---|---|
+//! | `serde` | [`RedisConfig`] implements `Deserialize`: settings out of a file, each called like its setter. Off by default |
+//! | `tls` | TLS with rustls: `rediss://`, and [`RedisConfig`]'s settings for certificates. Off by default, as in other clients: its cryptography needs a C compiler |
 
 mod any_publisher;
 mod batch;
 mod both_kinds;
 mod config;
+mod credentials;
 mod error;
+mod keeper;
 mod lane;
 mod listener;
 mod pace;
 mod probe;
 mod publisher;
+mod rights;
 mod role;
 mod routes;
 mod status;
@@ -46,4 +55,5 @@ mod transport;
 
 // The public interface.
 pub use config::{Listening, Publishing, RedisConfig};
+pub use credentials::{Credentials, CredentialsError, CredentialsProvider};
 pub use transport::RedisTransport;

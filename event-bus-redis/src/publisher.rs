@@ -30,16 +30,16 @@ pub(crate) struct Publisher {
 }
 
 impl Publisher {
-    pub(crate) fn new(config: Arc<RedisConfig>, board: StateBoard) -> Result<Self> {
+    pub(crate) fn new(config: Arc<RedisConfig>, board: StateBoard) -> Self {
         Self::told_by(config, Arc::new(Status::new(board)))
     }
 
     /// One of several.
-    pub(crate) fn told_by(config: Arc<RedisConfig>, status: Arc<Status>) -> Result<Self> {
-        let source = Source::new(&config, Arc::clone(&status))?;
+    pub(crate) fn told_by(config: Arc<RedisConfig>, status: Arc<Status>) -> Self {
+        let source = Source::new(Arc::clone(&config), Arc::clone(&status));
         let lanes = (0..config.lanes).map(|_| Lane::new(Arc::clone(&config), Arc::clone(&source))).collect();
         let permits = Semaphore::new(config.max_in_flight.min(Semaphore::MAX_PERMITS));
-        Ok(Self { config, source, lanes, permits, status })
+        Self { config, source, lanes, permits, status }
     }
 
     /// Opens every lane and waits for an answer on each; that it is no refusal of the login is all that counts.
@@ -51,7 +51,7 @@ impl Publisher {
             if let Err(error) = answer {
                 let may_publish = Failure::of(&error).is_answer() && !matches!(error.code(), Some("NOAUTH"));
                 if !may_publish {
-                    return Err(connect_error(&self.config.server(), self.config.user(), &error));
+                    return Err(connect_error(&self.config, &error));
                 }
             }
         }

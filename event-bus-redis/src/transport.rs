@@ -44,7 +44,7 @@ impl RedisTransport {
     ///
     /// # Errors
     /// By [`kind`](Error::kind): `InvalidConfig`; `NotConnected` if the server can't be reached or does not answer
-    /// within the [connect](RedisConfig::connect_timeout) and [response](RedisConfig::response_timeout) time-outs; `Denied` if it refuses the login; `Unsupported` for TLS, or for a
+    /// within the [connect](RedisConfig::connect_timeout) and [response](RedisConfig::response_timeout) time-outs; `Denied` if it refuses the login; `Unsupported` for a
     /// server older than Redis 6.
     ///
     /// # Cancel safety
@@ -73,7 +73,7 @@ impl RedisTransport {
         let config = Arc::new(config.with_sane_times());
         let board = StateBoard::default();
         let topology = config.is_several().then(|| Topology::new(Arc::clone(&config)));
-        let publisher = Arc::new(AnyPublisher::new(Arc::clone(&config), topology.clone(), board.clone())?);
+        let publisher = Arc::new(AnyPublisher::new(Arc::clone(&config), topology.clone(), board.clone()));
         let listener = AnyListener::new(Arc::clone(&config), topology, board.clone());
         let halves = Halves { config, publisher, listener };
         Ok(Self(Arc::new(Inner { halves, probe: Probe::default(), board })))
@@ -114,6 +114,9 @@ impl Transport for RedisTransport {
         let mut health = Health::default();
         health.publisher = self.0.halves.publisher.health();
         self.0.halves.listener.report(&mut health);
+        if let Some(vault) = self.0.halves.config.vault() {
+            vault.report(&mut health);
+        }
         health
     }
 

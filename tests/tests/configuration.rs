@@ -8,7 +8,7 @@ use std::process::Command;
 
 use event_bus_core::{ErrorKind, EventBusBuilder, MemoryTransport};
 use event_bus_redis::{RedisConfig, RedisTransport};
-use event_bus_tests::{Numbered, NumberedBus, RedisServer, within};
+use event_bus_tests::{ClusterOptions, Numbered, NumberedBus, RedisCluster, RedisServer, within};
 
 /// All that means something in a URL, a Redis command, or JSON.
 const PASSWORD: &str = "s3cret/@:?#%41 \"+&";
@@ -38,7 +38,7 @@ async fn names_and_passwords_need_no_encoding_in_a_builder() {
 async fn the_variables_of_the_python_bus_are_enough_to_connect() {
     let server = RedisServer::start_with(&["--requirepass", PASSWORD]);
     let config = RedisConfig::from_lookup(|name| match name {
-        "REDIS_CLUSTER_HOST" => Some("127.0.0.1".to_owned()),
+        "REDIS_HOST" => Some("127.0.0.1".to_owned()),
         "REDIS_PORT" => Some(server.port().to_string()),
         "REDIS_PASSWORD" => Some(PASSWORD.to_owned()),
         "REDIS_SOCKET_TIMEOUT" => Some("1.5".to_owned()),
@@ -70,4 +70,40 @@ fn the_environment_of_the_process_is_read_and_what_is_no_text_refused() {
     };
     child("there".as_ref(), "Ok(true)");
     child(OsStr::from_bytes(b"th\xffre"), "Err(InvalidConfig)");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_variables_of_the_platform_reach_its_cluster_with_sharded_pub_sub() {
+    let cluster = RedisCluster::start_with(ClusterOptions::default().replicas(0));
+    let (host, port) =
+        cluster.address(0).split_once(':').map(|(host, port)| (host.to_owned(), port.to_owned())).unwrap();
+    let lookup = |announced: &'static str| {
+        let (host, port) = (host.clone(), port.clone());
+        move |name: &str| match name {
+            "REDIS_CLUSTER_HOST" => Some(host.clone()),
+            "REDIS_CLUSTER_PORT" => Some(port.clone()),
+            "REDIS_USE_ANNOUNCED_ADDRESS" => Some(announced.to_owned()),
+            _ => None,
+        }
+    };
+    for announced in ["false", "true"] {
+        let config = RedisConfig::from_lookup(lookup(announced)).unwrap();
+        serves(config.clone()).await;
+        let bus = NumberedBus::new(RedisTransport::lazy(config).unwrap());
+        assert_eq!(
+            bus.listen_events("user-1/*").await.unwrap_err().kind(),
+            ErrorKind::Unsupported,
+            "sharded"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_file_of_settings_is_enough_to_connect() {
+    let server = RedisServer::start_with(&["--requirepass", PASSWORD]);
+    let settings = serde_json::json!({
+        "host": "127.0.0.1", "port": server.port(), "password": PASSWORD, "database": 3, "connect_timeout": "5s",
+        "publishing": "both", "listening": "sharded",
+    });
+    serves(serde_json::from_value(settings).unwrap()).await;
 }

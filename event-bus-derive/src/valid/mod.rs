@@ -18,7 +18,7 @@ use crate::template::Piece;
 const SEPARATORS: [char; 3] = ['/', '{', '}'];
 
 /// What a bus has without any channel, or a blocking one: whether there is one, only core knows.
-const TAKEN: [&str; 28] = [
+const TAKEN: [&str; 29] = [
     "new",
     "builder",
     "with_codec",
@@ -39,6 +39,7 @@ const TAKEN: [&str; 28] = [
     "wait",
     "wait_for_event",
     "read",
+    "acl",
     "close",
     "name",
     "channel",

@@ -8,23 +8,26 @@ use std::time::Duration;
 
 use event_bus_core::{Error, ErrorKind, Result};
 
-use super::RedisConfig;
 use super::address::fault_of_host;
+use super::{Listening, Publishing, RedisConfig};
 
 impl RedisConfig {
     /// The settings that `lookup` finds, under the names that the Python bus has for them:
     ///
     /// | variable | is | if unset |
     /// |---|---|---|
-    /// | `REDIS_URL` | the server, as for [`from_url`](Self::from_url); the next three are not looked at then | they say it |
-    /// | `REDIS_CLUSTER_HOST`, else `REDIS_HOST` | its name or address | `localhost` |
+    /// | `REDIS_URL` | the server or servers, as for [`from_url`](Self::from_url); the next four are not looked at then | they say it |
+    /// | `REDIS_CLUSTER_HOST` | a node of a [cluster](Self::cluster), from which the others are learnt, with [sharded](Self::sharded) pub/sub, as the platform runs | one server, and classic pub/sub |
+    /// | `REDIS_HOST` | else the name or address of one server | `localhost` |
     /// | `REDIS_CLUSTER_PORT`, else `REDIS_PORT` | its port | 6379 |
     /// | `REDIS_PASSWORD` | the password of the user `default` | no login |
     /// | `REDIS_SOCKET_TIMEOUT` | [`response_timeout`](Self::response_timeout) in seconds, such as `2` or `0.5` | 2 s (Python 30 s) |
     /// | `REDIS_SOCKET_CONNECT_TIMEOUT` | [`connect_timeout`](Self::connect_timeout) in seconds | 2 s (Python 5 s) |
     /// | `REDIS_HEALTH_CHECK_INTERVAL` | [`ping_interval`](Self::ping_interval) in seconds | 1 s (Python 30 s) |
     /// | `REDIS_RETRY_ATTEMPTS` | how often a publish is tried *again*, as in redis-py: one less than the [`publish_attempts`](Self::publish_attempts); below 0 as often as fits into the time | as often as fits (Python 5) |
-    /// | `REDIS_USE_ANNOUNCED_ADDRESS` | of clusters only, which are not supported yet: must be false | false |
+    /// | `REDIS_USE_ANNOUNCED_ADDRESS` | [`announced_addresses`](Self::announced_addresses), of a cluster | as in Python false with `REDIS_CLUSTER_HOST`; true with `REDIS_URL` |
+    /// | `EVENT_BUS_PUBLISHING` | [`publishing`](Self::publishing), in a word of ours: `classic`, `sharded` or `both` | as said above |
+    /// | `EVENT_BUS_LISTENING` | [`listening`](Self::listening): `classic` or `sharded` | as said above |
     ///
     /// A variable that is set to nothing counts as unset, since many deployments export all they know. The defaults are
     /// tighter than Python's on purpose: a healthy server answers within milliseconds, and listeners are told of a
@@ -33,7 +36,7 @@ impl RedisConfig {
     ///
     /// # Errors
     /// [`ErrorKind::InvalidConfig`] for a value that can't be right, and [`ErrorKind::Unsupported`] for one that asks for
-    /// TLS or a cluster's announced addresses. The error names the variable and never shows its value.
+    /// TLS without the feature `tls`. The error names the variable and never shows its value.
     ///
     /// # Examples
     /// ```
@@ -76,11 +79,12 @@ struct Variables<'a>(&'a dyn Fn(&str) -> Result<Option<String>>);
 
 impl Variables<'_> {
     fn config(&self) -> Result<RedisConfig> {
-        self.refuse_announced_addresses()?;
         let mut config = match self.text("REDIS_URL")? {
             Some(url) => RedisConfig::from_url(url).map_err(|error| told_of("REDIS_URL", &error))?,
             None => self.server()?,
         };
+        config = self.announced_addresses(config)?;
+        config = self.kinds(config)?;
         if let Some(timeout) = self.seconds("REDIS_SOCKET_TIMEOUT")? {
             config = config.response_timeout(timeout);
         }
@@ -97,15 +101,16 @@ impl Variables<'_> {
     }
 
     fn server(&self) -> Result<RedisConfig> {
-        let host = match self.host("REDIS_CLUSTER_HOST")? {
-            None => self.host("REDIS_HOST")?,
-            host => host,
-        };
+        let node = self.host("REDIS_CLUSTER_HOST")?;
         let port = match self.port("REDIS_CLUSTER_PORT")? {
             None => self.port("REDIS_PORT")?,
             port => port,
         };
-        let config = RedisConfig::new(host.as_deref().unwrap_or("localhost"), port.unwrap_or(6379));
+        let port = port.unwrap_or(6379);
+        let config = match node {
+            Some(node) => RedisConfig::cluster([(node, port)]).sharded().announced_addresses(false),
+            None => RedisConfig::new(self.host("REDIS_HOST")?.as_deref().unwrap_or("localhost"), port),
+        };
         Ok(match self.text("REDIS_PASSWORD")? {
             Some(password) => config.password(password),
             None => config,
@@ -146,20 +151,44 @@ impl Variables<'_> {
         )
     }
 
-    /// How a client of a cluster finds its nodes: whoever asks for it would be led astray by silence.
-    fn refuse_announced_addresses(&self) -> Result<()> {
+    fn announced_addresses(&self, config: RedisConfig) -> Result<RedisConfig> {
         let name = "REDIS_USE_ANNOUNCED_ADDRESS";
         let flag = |text: &str| match text.to_ascii_lowercase().as_str() {
             "1" | "true" | "yes" => Some(true),
             "0" | "false" | "no" => Some(false),
             _ => None,
         };
-        if self.parsed(name, flag, "is neither true nor false")? != Some(true) {
-            return Ok(());
+        match self.parsed(name, flag, "is neither true nor false")? {
+            Some(are_used) if config.is_cluster() => Ok(config.announced_addresses(are_used)),
+            // Of one server there is nothing to announce: whoever asks for it means another one.
+            Some(true) => {
+                Err(invalid(name, "is true, and neither REDIS_CLUSTER_HOST nor REDIS_URL names a cluster"))
+            }
+            _ => Ok(config),
         }
-        let text =
-            format!("{name} is true, but clusters are not supported yet: unset it and name a single server");
-        Err(Error::new(ErrorKind::Unsupported, text))
+    }
+
+    fn kinds(&self, mut config: RedisConfig) -> Result<RedisConfig> {
+        let publishing = |text: &str| match text.to_ascii_lowercase().as_str() {
+            "classic" => Some(Publishing::Classic),
+            "sharded" => Some(Publishing::Sharded),
+            "both" => Some(Publishing::Both),
+            _ => None,
+        };
+        let listening = |text: &str| match text.to_ascii_lowercase().as_str() {
+            "classic" => Some(Listening::Classic),
+            "sharded" => Some(Listening::Sharded),
+            _ => None,
+        };
+        let fault = "is none of classic, sharded and both";
+        if let Some(publishing) = self.parsed("EVENT_BUS_PUBLISHING", publishing, fault)? {
+            config = config.publishing(publishing);
+        }
+        let fault = "is neither classic nor sharded";
+        if let Some(listening) = self.parsed("EVENT_BUS_LISTENING", listening, fault)? {
+            config = config.listening(listening);
+        }
+        Ok(config)
     }
 
     fn parsed<T>(&self, name: &str, parse: impl Fn(&str) -> Option<T>, fault: &str) -> Result<Option<T>> {
@@ -219,15 +248,34 @@ mod tests {
         let server = |variables: &[(&str, &str)]| read(variables).unwrap().server();
         let plain = [("REDIS_HOST", "plain"), ("REDIS_PORT", "1")];
         assert_eq!(server(&plain), "plain:1");
-        assert_eq!(server(&[plain[0], plain[1], ("REDIS_CLUSTER_HOST", "cluster")]), "cluster:1");
+        assert_eq!(server(&[plain[0], plain[1], ("REDIS_CLUSTER_HOST", "node")]), "the cluster of node:1");
         assert_eq!(server(&[plain[0], plain[1], ("REDIS_CLUSTER_PORT", "2")]), "plain:2");
         assert_eq!(server(&[plain[0], plain[1], ("REDIS_CLUSTER_HOST", "")]), "plain:1");
     }
 
     #[test]
+    fn a_cluster_is_used_as_the_platform_does_unless_something_else_is_said() {
+        let node = ("REDIS_CLUSTER_HOST", "node");
+        let config = read(&[node]).unwrap();
+        assert_eq!((config.publishing, config.listening), (Publishing::Sharded, Listening::Sharded));
+        assert_eq!(config.host_of_all_nodes(), Some("node"));
+        let config = read(&[node, ("REDIS_USE_ANNOUNCED_ADDRESS", " True ")]).unwrap();
+        assert_eq!(config.host_of_all_nodes(), None);
+        let config = read(&[node, ("EVENT_BUS_PUBLISHING", "Both"), ("EVENT_BUS_LISTENING", "classic")]);
+        let config = config.unwrap();
+        assert_eq!((config.publishing, config.listening), (Publishing::Both, Listening::Classic));
+        let config =
+            read(&[("REDIS_URL", "redis-cluster://node"), ("EVENT_BUS_LISTENING", "sharded")]).unwrap();
+        assert_eq!((config.publishing, config.listening), (Publishing::Classic, Listening::Sharded));
+        assert_eq!(config.host_of_all_nodes(), None);
+        let config = read(&[("REDIS_URL", "redis-cluster://node"), ("REDIS_USE_ANNOUNCED_ADDRESS", "0")]);
+        assert_eq!(config.unwrap().host_of_all_nodes(), Some("node"));
+    }
+
+    #[test]
     fn a_password_is_taken_as_it_is_and_shown_nowhere() {
         let config = read(&[("REDIS_PASSWORD", " s3cret/@%41 ")]).unwrap();
-        assert_eq!((config.login.password(), config.user()), (Some(" s3cret/@%41 "), "default"));
+        assert_eq!((config.login.password(), &*config.user()), (Some(" s3cret/@%41 "), "default"));
         assert!(!format!("{config:?}").contains("s3cret"));
         assert_eq!(read(&[("REDIS_PASSWORD", "")]).unwrap().login.password(), None);
     }
@@ -283,10 +331,14 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_supported_is_told_by_name() {
-        fault("REDIS_URL", "rediss://:s3cret@host", ErrorKind::Unsupported);
-        for yes in ["1", "true", "YES", " True "] {
-            fault("REDIS_USE_ANNOUNCED_ADDRESS", yes, ErrorKind::Unsupported);
+    fn what_does_not_go_together_is_told_by_name() {
+        if cfg!(not(feature = "tls")) {
+            fault("REDIS_URL", "rediss://:s3cret@host", ErrorKind::Unsupported);
         }
+        for yes in ["1", "true", "YES", " True "] {
+            fault("REDIS_USE_ANNOUNCED_ADDRESS", yes, ErrorKind::InvalidConfig);
+        }
+        fault("EVENT_BUS_PUBLISHING", "all", ErrorKind::InvalidConfig);
+        fault("EVENT_BUS_LISTENING", "both", ErrorKind::InvalidConfig);
     }
 }

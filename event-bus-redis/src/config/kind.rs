@@ -6,6 +6,7 @@ use super::RedisConfig;
 
 /// With which commands events are published.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize), serde(rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum Publishing {
     /// With `PUBLISH`, the default. On a cluster every node is sent every event.
@@ -20,6 +21,7 @@ pub enum Publishing {
 
 /// With which commands channels are listened to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize), serde(rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum Listening {
     /// With `SUBSCRIBE` and `PSUBSCRIBE`, the default.

@@ -3,20 +3,27 @@
 
 mod address;
 mod environment;
+#[cfg(feature = "serde")]
+mod file;
 mod kind;
 mod server;
 mod servers;
+#[cfg_attr(not(feature = "tls"), path = "no_tls.rs")]
+mod tls;
 mod url;
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use event_bus_core::{Error, ErrorKind, Result};
 use redis::{ConnectionInfo, IntoConnectionInfo, ProtocolVersion, RedisConnectionInfo, RedisResult};
 
+use crate::credentials::Vault;
 pub(crate) use address::Address;
 pub use kind::{Listening, Publishing};
 pub(crate) use servers::Servers;
+use tls::Tls;
 
 /// Which Redis to use, and how: from a [URL](Self::from_url), the [environment](Self::from_env), or
 /// [by name and port](Self::new), and then setter by setter. What can't work is refused when a transport is made of it.
@@ -41,6 +48,9 @@ pub struct RedisConfig {
     must_be_master: bool,
     announced_addresses: bool,
     login: RedisConnectionInfo,
+    credentials: Option<Arc<Vault>>,
+    sentinel_login: RedisConnectionInfo,
+    tls: Option<Tls>,
     pub(crate) publishing: Publishing,
     pub(crate) listening: Listening,
     pub(crate) connect_timeout: Duration,
@@ -64,6 +74,9 @@ impl RedisConfig {
             must_be_master: false,
             announced_addresses: true,
             login,
+            credentials: None,
+            sentinel_login: RedisConnectionInfo::default(),
+            tls: None,
             publishing: Publishing::default(),
             listening: Listening::default(),
             connect_timeout: Duration::from_secs(2),
@@ -264,7 +277,8 @@ impl RedisConfig {
     }
 
     /// How to connect, to one server: of several, each has a config [of its own](Self::at).
-    pub(crate) fn connection_info(&self) -> RedisResult<ConnectionInfo> {
+    /// The credentials of this moment are asked for.
+    pub(crate) async fn connection_info(&self) -> RedisResult<ConnectionInfo> {
         let Servers::One(address) = &self.servers else {
             return Err((redis::ErrorKind::InvalidClientConfig, "these are several servers").into());
         };
@@ -276,11 +290,15 @@ impl RedisConfig {
             .set_keepalive(keepalive);
         // Listening needs RESP3: it alone carries messages and answers on one connection.
         let login = self
-            .login
-            .clone()
+            .current_login()
+            .await?
             .set_protocol(ProtocolVersion::RESP3)
             .set_lib_name(env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"));
-        Ok(address.to_redis().into_connection_info()?.set_tcp_settings(tcp).set_redis_settings(login))
+        let address = match (address, &self.tls) {
+            (Address::Tcp(host, port), Some(tls)) => tls.address(host, *port).await?,
+            _ => address.to_redis(),
+        };
+        Ok(address.into_connection_info()?.set_tcp_settings(tcp).set_redis_settings(login))
     }
 }
 
@@ -295,6 +313,8 @@ impl fmt::Debug for RedisConfig {
             .field("servers", &self.servers)
             .field("database", &login.db())
             .field("user", &self.user())
+            .field("has_credentials_provider", &self.credentials.is_some())
+            .field("tls", &self.tls.is_some())
             .field("publishing", publishing)
             .field("listening", listening)
             .field("connect_timeout", connect_timeout)

@@ -1,11 +1,13 @@
 //! Which server, and who we are to it. How patient we are with it stands in `mod.rs`.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use event_bus_core::{Error, ErrorKind, Result};
-use redis::RedisConnectionInfo;
+use redis::{RedisConnectionInfo, RedisResult};
 
 use super::{Address, RedisConfig, Servers};
+use crate::credentials::{CredentialsProvider, Vault};
 
 impl RedisConfig {
     /// The server at `host`, a name or an address (IPv6 without brackets), and `port`, for Redis mostly 6379.
@@ -36,6 +38,29 @@ impl RedisConfig {
         self
     }
 
+    /// Asks `provider` for the user and the password at each connect, for those that do not last. When it tells of new ones,
+    /// the connections that live log in anew, those that publish and those that listen; where that fails, they keep the old
+    /// ones and try again, which a warning and [`health`](event_bus_core::transport::Transport::health) tell.
+    ///
+    /// It is not asked for sentinels, who have a [login of their own](Self::sentinel_login).
+    #[must_use]
+    pub fn credentials(mut self, provider: impl CredentialsProvider) -> Self {
+        self.credentials = Some(Arc::new(Vault::new(provider)));
+        self
+    }
+
+    /// As whom to log in to the sentinels themselves, which know nothing of the servers' users: a user, where they have users,
+    /// and a password. No login by default.
+    #[must_use]
+    pub fn sentinel_login(mut self, username: Option<&str>, password: impl AsRef<str>) -> Self {
+        let login = RedisConnectionInfo::default().set_password(password);
+        self.sentinel_login = match username {
+            Some(username) => login.set_username(username),
+            None => login,
+        };
+        self
+    }
+
     /// The number of the database to select; 0 by default, which every server has. Channels are the same in all
     /// databases, so this keeps nobody apart: a [prefix](event_bus_core::EventBusBuilder::prefix) does.
     #[must_use]
@@ -46,8 +71,35 @@ impl RedisConfig {
 
     /// Refuses what no server can be reached with.
     pub(super) fn check_server(&self) -> Result<()> {
-        let fault = self.servers.fault().or_else(|| self.fault_of_login().map(str::to_owned));
-        fault.map_or(Ok(()), |fault| Err(Error::new(ErrorKind::InvalidConfig, fault)))
+        let fault = self
+            .servers
+            .fault()
+            .or_else(|| self.fault_of_login().map(str::to_owned))
+            .or_else(|| self.contradiction().map(str::to_owned));
+        match (fault, &self.tls) {
+            (Some(fault), _) => Err(Error::new(ErrorKind::InvalidConfig, fault)),
+            (None, Some(tls)) => tls.check(),
+            (None, None) => Ok(()),
+        }
+    }
+
+    /// Two settings that can't both be meant.
+    fn contradiction(&self) -> Option<&'static str> {
+        let is_sentinel = matches!(self.servers, Servers::Sentinel(..));
+        let has_login = self.login.username().is_some() || self.login.password().is_some();
+        if self.tls.is_some() && matches!(self.servers, Servers::One(Address::Unix(_))) {
+            Some("`tls` is for networks, and the server is at a `unix socket`")
+        } else if self.is_cluster() && self.login.db() != 0 {
+            Some("`database` is not 0, and a `cluster` has no other")
+        } else if self.credentials.is_some() && has_login {
+            Some("there are `credentials` of a provider, and a `username` or `password` too")
+        } else if !is_sentinel && self.sentinel_login.password().is_some() {
+            Some("there is a `sentinel_login`, and no `sentinel`")
+        } else if !self.announced_addresses && !self.is_cluster() {
+            Some("`announced_addresses` is false, and there is no `cluster` whose nodes announce any")
+        } else {
+            None
+        }
     }
 
     fn fault_of_login(&self) -> Option<&'static str> {
@@ -67,8 +119,34 @@ impl RedisConfig {
         self.servers.to_string()
     }
 
-    pub(crate) fn user(&self) -> &str {
-        self.login.username().unwrap_or("default")
+    pub(crate) fn user(&self) -> Arc<str> {
+        match &self.credentials {
+            Some(vault) => vault.last_user(),
+            None => self.login.username().unwrap_or("default").into(),
+        }
+    }
+
+    pub(crate) fn has_tls(&self) -> bool {
+        self.tls.is_some()
+    }
+
+    pub(crate) fn is_tcp(&self) -> bool {
+        !matches!(self.servers, Servers::One(Address::Unix(_)))
+    }
+
+    /// Where credentials come from that change.
+    pub(crate) fn vault(&self) -> Option<&Arc<Vault>> {
+        self.credentials.as_ref()
+    }
+
+    pub(super) async fn current_login(&self) -> RedisResult<RedisConnectionInfo> {
+        let Some(vault) = &self.credentials else { return Ok(self.login.clone()) };
+        let credentials = vault.ask(self.connect_timeout).await?;
+        let login = self.login.clone().set_password(&*credentials.password);
+        Ok(match &credentials.username {
+            Some(username) => login.set_username(&**username),
+            None => login,
+        })
     }
 }
 
@@ -124,6 +202,6 @@ mod tests {
     fn later_settings_win_over_those_of_a_url() {
         let config = RedisConfig::from_url("redis://ann:old@host/3").unwrap();
         let config = config.username("bob").password("n/w@").database(4);
-        assert_eq!((config.user(), config.login.password(), config.login.db()), ("bob", Some("n/w@"), 4));
+        assert_eq!((&*config.user(), config.login.password(), config.login.db()), ("bob", Some("n/w@"), 4));
     }
 }

@@ -60,8 +60,8 @@ impl RedisConfig {
 
     /// The same, for the sentinel at `address`, where the login of the servers does not count.
     pub(crate) fn of_sentinel(&self, address: Address) -> Self {
-        let login = RedisConnectionInfo::default();
-        Self { login, is_sentinel: true, ..self.at(address) }
+        let login = self.sentinel_login.clone();
+        Self { login, credentials: None, is_sentinel: true, ..self.at(address) }
     }
 
     pub(crate) fn is_sentinel(&self) -> bool {

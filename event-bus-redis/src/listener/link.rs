@@ -16,7 +16,9 @@ use super::run::PushedMessage;
 use super::socket;
 use super::state::{Epoch, Push, scope};
 use crate::config::RedisConfig;
+use crate::credentials::Half;
 use crate::error::no_master;
+use crate::keeper::{Keeper, Keeping};
 use crate::role::is_master;
 
 /// Hears what a connection says, while it is connected.
@@ -34,12 +36,12 @@ pub(super) struct Link {
     connection: MultiplexedConnection,
     driver: AbortHandle,
     must_be_master: bool,
+    _keeper: Option<Keeper>,
 }
 
 impl Link {
     /// Connects and logs in within the connect time-out. From then on `ear` hears every push, and the end.
     pub(super) async fn open(config: &RedisConfig, epoch: Epoch, ear: Arc<dyn Ear>) -> RedisResult<Self> {
-        let info = config.connection_info()?;
         let (timeout, must_be_master) = (config.connect_timeout, config.must_be_master());
         let on_pause = {
             let ear = Arc::clone(&ear);
@@ -47,21 +49,23 @@ impl Link {
         };
         let line = Line { ear, epoch };
         // Owned by this connection alone: when its driver ends, for whatever reason, the closure is dropped.
-        let config = AsyncConnectionConfig::new()
+        let connection_config = AsyncConnectionConfig::new()
             .set_response_timeout(None) // a busy connection is slow, not dead: the task judges by all it hears
             .set_push_sender(move |push| -> Result<(), Infallible> {
                 line.hear(push);
                 Ok(())
             });
+        let keeping = Keeping::new(config, Half::Listener);
+        let info = config.connection_info().await?; // within a connect time-out of its own, to be told as what it is
         let connecting = async {
-            let socket = socket::connect(&info, on_pause).await?;
-            MultiplexedConnection::new_with_config(info.redis_settings(), socket, config).await
-        };
-        let connecting = async {
-            let (connection, driver) = connecting.await?;
+            let socket = socket::connect(config, &info, on_pause).await?;
+            let login = info.redis_settings();
+            let (connection, driver) =
+                MultiplexedConnection::new_with_config(login, socket, connection_config).await?;
             #[expect(clippy::disallowed_methods, reason = "ends with the link")]
             let driver = tokio::spawn(driver).abort_handle();
-            let open = Self { connection, driver, must_be_master };
+            let keeper = keeping.map(|keeping| keeping.start(&connection));
+            let open = Self { connection, driver, must_be_master, _keeper: keeper };
             open.check_role().await?;
             Ok(open)
         };

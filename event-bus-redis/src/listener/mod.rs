@@ -68,7 +68,7 @@ impl Listener {
     fn with(config: Arc<RedisConfig>, way: Way, screen: Screen, adapt: impl FnOnce(State) -> State) -> Self {
         let backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(2));
         // Late answers are waited for once more if we were stalled ourselves.
-        let longest_step = config.connect_timeout * 2
+        let longest_step = config.connect_timeout * 3
             + config.patience() * 2
             + config.response_timeout
             + config.ping_interval;

@@ -10,9 +10,11 @@ use std::task::{Context, Poll};
 use futures_util::future::select_ok;
 use redis::io::tcp::TcpSettings;
 use redis::io::tcp::socket2::SockRef;
-use redis::{ConnectionAddr, ConnectionInfo};
+use redis::{ConnectionAddr, ConnectionInfo, RedisError, RedisResult};
 use tokio::io::{AsyncRead, AsyncWrite, BufReader, ReadBuf};
 use tokio::net::{TcpStream, UnixStream, lookup_host};
+
+use crate::config::RedisConfig;
 
 /// Far fewer than the socket operations that tokio grants a task at a time, so that one is left to write with.
 const READS_IN_ONE_BREATH: u8 = 32;
@@ -36,20 +38,44 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> Socket for S {}
 
 /// Connects, without a time-out.
 pub(super) async fn connect(
+    config: &RedisConfig,
     info: &ConnectionInfo,
     on_pause: impl Fn() + Send + 'static,
-) -> io::Result<Breathing<BufReader<Box<dyn Socket>>>> {
+) -> RedisResult<Breathing<BufReader<Box<dyn Socket>>>> {
     let socket: Box<dyn Socket> = match info.addr() {
-        ConnectionAddr::Tcp(host, port) => {
-            let socket = connect_to_any(lookup_host((host.as_str(), *port)).await?).await?;
-            set(&socket, info.tcp_settings())?;
-            Box::new(socket)
+        ConnectionAddr::Tcp(host, port) => Box::new(connect_to_host(host, *port, info.tcp_settings()).await?),
+        ConnectionAddr::TcpTls { host, port, .. } => {
+            let socket = connect_to_host(host, *port, info.tcp_settings()).await?;
+            secure(socket, host, config).await?
         }
         ConnectionAddr::Unix(path) => Box::new(UnixStream::connect(path).await?),
-        _ => return Err(io::Error::new(io::ErrorKind::Unsupported, "no such connection is made here")),
+        _ => return Err(unsupported()),
     };
     let socket = BufReader::with_capacity(READ_AHEAD, socket);
     Ok(Breathing { socket, reads: 0, on_pause: Box::new(on_pause) })
+}
+
+async fn connect_to_host(host: &str, port: u16, settings: &TcpSettings) -> io::Result<TcpStream> {
+    let socket = connect_to_any(lookup_host((host, port)).await?).await?;
+    set(&socket, settings)?;
+    Ok(socket)
+}
+
+#[cfg(feature = "tls")]
+async fn secure(socket: TcpStream, host: &str, config: &RedisConfig) -> RedisResult<Box<dyn Socket>> {
+    let client = config.tls_client().await?.ok_or_else(unsupported)?;
+    let name = rustls::pki_types::ServerName::try_from(host.to_owned())?;
+    Ok(Box::new(tokio_rustls::TlsConnector::from(client).connect(name, socket).await?))
+}
+
+#[cfg(not(feature = "tls"))]
+#[expect(clippy::unused_async, reason = "as with TLS")]
+async fn secure(_: TcpStream, _: &str, _: &RedisConfig) -> RedisResult<Box<dyn Socket>> {
+    Err(unsupported())
+}
+
+fn unsupported() -> RedisError {
+    io::Error::new(io::ErrorKind::Unsupported, "no such connection is made here").into()
 }
 
 /// To all at once, as redis-rs does: one that swallows everything must not use up the time for those behind it.

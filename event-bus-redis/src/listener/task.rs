@@ -13,6 +13,7 @@ use super::shared::Shared;
 use super::state::{Cause, Epoch, RUNTIME_ENDED, Step, TaskId};
 use super::way::Lookout;
 use crate::error::{Failure, harmless};
+use crate::rights;
 
 /// So many answers in a row may be others' until the connection is given up.
 const MOST_DISPLACED: usize = 8;
@@ -147,7 +148,7 @@ async fn ask(shared: &Shared, link: &Link, epoch: Epoch, request: Request) {
 fn denied(shared: &Shared, epoch: Epoch, scope: Scope, names: &[Arc<str>]) {
     let user = shared.config.user();
     let topics = names.join(" or ");
-    let reason: Arc<str> = format!("redis does not let user {user:?} listen to {topics}").into();
+    let reason: Arc<str> = rights::to_listen(&user, scope.kind, names).into();
     let refusal = shared.change(|state| state.refused(epoch, scope, names, &reason, Instant::now()));
     refusal.listeners.iter().for_each(|inbox| inbox.end(End::Denied(Arc::clone(&reason))));
     if refusal.is_unfolded {
@@ -158,7 +159,7 @@ fn denied(shared: &Shared, epoch: Epoch, scope: Scope, names: &[Arc<str>]) {
 fn warn_of_unfolding(shared: &Shared, pattern: &str) {
     tracing::warn!(
         server = shared.config.server(),
-        user = shared.config.user(),
+        user = &*shared.config.user(),
         pattern,
         "redis refuses the pattern for a whole bus: all of the bus's patterns are subscribed, which slows the server down"
     );

@@ -66,7 +66,7 @@ impl Nodes {
         }
         let config = Arc::new(self.config.at_master(address.clone(), true));
         let status = self.fleet.join();
-        let publisher = Arc::new(Publisher::told_by(config, Arc::clone(&status))?);
+        let publisher = Arc::new(Publisher::told_by(config, Arc::clone(&status)));
         inner.nodes.insert(address.clone(), Node { publisher: Arc::clone(&publisher), status });
         Ok(publisher)
     }

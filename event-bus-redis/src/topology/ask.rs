@@ -170,7 +170,7 @@ async fn connect(config: &RedisConfig, hurry: Arc<Notify>) -> RedisResult<Multip
         .set_connection_timeout(Some(config.connect_timeout))
         .set_response_timeout(Some(config.response_timeout))
         .set_push_sender(on_push);
-    let client = Client::open(config.connection_info()?)?;
+    let client = Client::open(config.connection_info().await?)?;
     let mut connection = client.get_multiplexed_async_connection_with_config(&connection_config).await?;
     if is_sentinel {
         let _ = connection.subscribe(SWITCHED).await; // only a hint
@@ -188,7 +188,7 @@ fn told(config: &RedisConfig, error: &RedisError) -> Error {
         );
         return Error::new(ErrorKind::Denied, text).with_source(harmless(error));
     }
-    connect_error(&config.server(), config.user(), error)
+    connect_error(config, error)
 }
 
 fn apart<T>(outcomes: Vec<Result<T>>) -> (Vec<T>, Vec<Error>) {

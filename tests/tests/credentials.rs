@@ -1,0 +1,220 @@
+//! Credentials that are asked for at each connect and change while connections live; and what a user is told who lacks a right.
+
+#![allow(clippy::unwrap_used, reason = "a test that can't go on panics")]
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use event_bus_core::transport::Transport;
+use event_bus_core::{ErrorKind, Notice};
+use event_bus_redis::{Credentials, CredentialsError, CredentialsProvider, RedisConfig, RedisTransport};
+use event_bus_tests::{Logged, Numbered, NumberedBus, RedisServer, eventually, within};
+use tokio::sync::Notify;
+
+/// Passwords as an operator rotates them.
+#[derive(Clone)]
+struct Rotating(Arc<Inner>);
+
+struct Inner {
+    password: Mutex<String>,
+    changed: Notify,
+    asked: AtomicUsize,
+}
+
+impl Rotating {
+    fn new(password: &str) -> Self {
+        let password = Mutex::new(password.to_owned());
+        Self(Arc::new(Inner { password, changed: Notify::new(), asked: AtomicUsize::new(0) }))
+    }
+
+    fn rotate(&self, password: &str) {
+        *self.0.password.lock().unwrap() = password.to_owned();
+        self.0.changed.notify_one();
+    }
+
+    fn asked(&self) -> usize {
+        self.0.asked.load(Ordering::SeqCst)
+    }
+}
+
+impl CredentialsProvider for Rotating {
+    async fn credentials(&self) -> Result<Credentials, CredentialsError> {
+        self.0.asked.fetch_add(1, Ordering::SeqCst);
+        Ok(Credentials::new("ann", self.0.password.lock().unwrap().as_str()))
+    }
+
+    async fn changed(&self) {
+        self.0.changed.notified().await;
+    }
+}
+
+fn server() -> RedisServer {
+    RedisServer::start_with(&["--user", "ann", "on", ">first", "~*", "&*", "+@all"])
+}
+
+/// How many connections each have given the password that is good now: the server counts failures and tells who is who.
+fn logins(server: &RedisServer) -> usize {
+    let list: String = redis::from_redis_value(server.command(&["CLIENT", "LIST"])).unwrap();
+    list.lines().filter(|line| line.contains("user=ann")).count()
+}
+
+fn auths(server: &RedisServer) -> u64 {
+    let info: String = redis::from_redis_value(server.command(&["INFO", "commandstats"])).unwrap();
+    let line = info.lines().find(|line| line.starts_with("cmdstat_auth:")).unwrap_or_default();
+    let calls = line.split("calls=").nth(1).and_then(|rest| rest.split(',').next());
+    calls.map_or(0, |calls| calls.parse().unwrap())
+}
+
+fn failed_auths(server: &RedisServer) -> u64 {
+    let info: String = redis::from_redis_value(server.command(&["INFO", "commandstats"])).unwrap();
+    let line = info.lines().find(|line| line.starts_with("cmdstat_auth:")).unwrap_or_default();
+    let failed = line.split("failed_calls=").nth(1).map(str::trim);
+    failed.map_or(0, |failed| failed.parse().unwrap())
+}
+
+async fn passes(bus: &NumberedBus, number: u64) {
+    let mut events = bus.listen("k").await.unwrap();
+    bus.publish_to("k", &Numbered::new("s", number)).await.unwrap();
+    assert_eq!(within("heard", events.recv()).await.unwrap().unwrap().number, number);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn credentials_are_asked_for_at_each_connect_of_both_halves() {
+    let mut server = server();
+    let provider = Rotating::new("first");
+    let config = RedisConfig::new("127.0.0.1", server.port()).credentials(provider.clone());
+    let bus = NumberedBus::new(RedisTransport::connect(config).await.unwrap());
+    let mut events = bus.listen("k").await.unwrap();
+    assert_eq!((provider.asked(), logins(&server)), (2, 2));
+    server.kill();
+    assert!(matches!(within("told", events.recv()).await, Some(Err(Notice::Interrupted))));
+    server.restart();
+    assert!(matches!(within("back", events.recv()).await, Some(Err(Notice::Resumed { .. }))));
+    passes(&bus, 1).await;
+    assert_eq!(logins(&server), 2);
+    assert!(provider.asked() >= 4, "{}", provider.asked());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_connect_after_a_change_uses_what_is_good_then() {
+    let mut server = server();
+    let provider = Rotating::new("first");
+    let config = RedisConfig::new("127.0.0.1", server.port()).credentials(provider.clone());
+    let bus = NumberedBus::new(RedisTransport::connect(config).await.unwrap());
+    passes(&bus, 1).await;
+    server.restart();
+    let _ = server.command(&["ACL", "SETUSER", "ann", "resetpass", ">second"]);
+    *provider.0.password.lock().unwrap() = "second".to_owned();
+    passes(&bus, 2).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn connections_that_live_log_in_anew_when_credentials_change() {
+    let server = server();
+    let provider = Rotating::new("first");
+    let config = RedisConfig::new("127.0.0.1", server.port()).credentials(provider.clone()).lanes(2);
+    let bus = NumberedBus::new(RedisTransport::connect(config).await.unwrap());
+    let mut events = bus.listen("k").await.unwrap();
+    let before = auths(&server);
+    let _ = server.command(&["ACL", "SETUSER", "ann", ">second"]);
+    provider.rotate("second");
+    eventually("two lanes and the listening connection", || auths(&server) == before + 3).await;
+    let _ = server.command(&["ACL", "SETUSER", "ann", "<first", ">third"]);
+    provider.rotate("third");
+    eventually("again", || auths(&server) == before + 6).await;
+    assert_eq!(failed_auths(&server), 0);
+    bus.publish_to("k", &Numbered::new("s", 5)).await.unwrap();
+    let heard = within("over the same connection", events.recv()).await.unwrap().unwrap();
+    assert_eq!(heard.number, 5);
+}
+
+#[tokio::test]
+async fn a_login_that_fails_is_told_and_tried_again_and_later_ones_work() {
+    let (logged, _guard) = Logged::here();
+    let server = server();
+    let provider = Rotating::new("first");
+    let config = RedisConfig::new("127.0.0.1", server.port()).credentials(provider.clone());
+    let redis = RedisTransport::connect(config).await.unwrap();
+    let bus = NumberedBus::new(redis.clone());
+    let mut events = bus.listen("k").await.unwrap();
+    provider.rotate("s3cret-not-known-yet");
+    let told = |health: event_bus_core::transport::Health| {
+        [health.publisher.last_error, health.listener.last_error]
+            .iter()
+            .all(|error| error.as_deref().is_some_and(|error| error.contains("can't log in anew")))
+    };
+    eventually("health tells", || told(redis.health())).await;
+    bus.publish_to("k", &Numbered::new("s", 1)).await.unwrap();
+    assert_eq!(within("the old login is still good", events.recv()).await.unwrap().unwrap().number, 1);
+    eventually("tried again", || failed_auths(&server) >= 6).await;
+    let _ = server.command(&["ACL", "SETUSER", "ann", ">s3cret-not-known-yet"]);
+    eventually("the one that failed comes through", || !told(redis.health())).await;
+    eventually("on both", || redis.health().publisher.last_error.is_none()).await;
+    let done = auths(&server);
+    let _ = server.command(&["ACL", "SETUSER", "ann", ">third"]);
+    provider.rotate("third");
+    eventually("the next change", || auths(&server) >= done + 2).await;
+    let lines = logged.lines();
+    let warnings = lines.iter().filter(|line| line.contains("keeps the old credentials")).count();
+    assert_eq!(warnings, 2, "one for each connection: {lines:#?}");
+    assert!(!lines.iter().any(|line| line.contains("s3cret")), "{lines:#?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_provider_that_fails_or_takes_too_long_is_told() {
+    let server = server();
+    let config = || RedisConfig::new("127.0.0.1", server.port()).connect_timeout(Duration::from_millis(300));
+    let failing = config().credentials(async || Err("the vault is sealed".into()));
+    let hanging = config().credentials(|| std::future::pending::<Result<Credentials, CredentialsError>>());
+    for (config, words) in [(failing, "the vault is sealed"), (hanging, "gave none within 300ms")] {
+        let config = config.listen_timeout(Duration::from_secs(1));
+        let error = within("told", RedisTransport::connect(config.clone())).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::NotConnected);
+        assert!(format!("{error:?}").contains(words), "{error:?}");
+        let bus = NumberedBus::new(RedisTransport::lazy(config).unwrap());
+        let error = within("told", bus.listen("k")).await.unwrap_err();
+        assert!(format!("{error:?}").contains(words), "{error:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_refused_login_says_why() {
+    let server = RedisServer::start_with(&["--requirepass", "word"]);
+    let config = || RedisConfig::new("127.0.0.1", server.port());
+    for (config, words) in [(config(), "no password"), (config().password("another"), "\"default\"")] {
+        let error = RedisTransport::connect(config.clone()).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Denied);
+        assert!(error.to_string().contains(words), "{error}");
+        let bus = NumberedBus::new(RedisTransport::lazy(config).unwrap());
+        let error = bus.listen("k").await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Denied);
+        assert!(error.to_string().contains(words), "{error}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_lacks_a_right_is_told_which_rule_to_grant() {
+    let server =
+        RedisServer::start_with(&["--user", "worker", "on", ">w", "resetchannels", "-@all", "+ping"]);
+    let config = RedisConfig::new("127.0.0.1", server.port()).username("worker").password("w");
+    let bus = NumberedBus::new(RedisTransport::connect(config.clone()).await.unwrap());
+    let error = bus.publish_to("k", &Numbered::new("s", 1)).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Denied);
+    assert!(
+        error
+            .to_string()
+            .contains("user \"worker\" may not publish on numbered/k: grant `+publish &numbered/*`"),
+        "{error}"
+    );
+    let error = bus.listen("k").await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Denied);
+    assert!(error.to_string().contains("grant `+subscribe &numbered/*`"), "{error}");
+    let error = bus.listen_events("user-1/*").await.unwrap_err();
+    assert!(error.to_string().contains("grant `+psubscribe &numbered/user-1/*`"), "{error}");
+    let sharded = NumberedBus::new(RedisTransport::connect(config.sharded()).await.unwrap());
+    let error = sharded.publish_to("k", &Numbered::new("s", 1)).await.unwrap_err();
+    assert!(error.to_string().contains("grant `+spublish &numbered/*`"), "{error}");
+    let error = sharded.listen("k").await.unwrap_err();
+    assert!(error.to_string().contains("grant `+ssubscribe &numbered/*`"), "{error}");
+}
