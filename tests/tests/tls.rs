@@ -1,5 +1,6 @@
 //! TLS on both halves: servers that are believed, servers that are not, and what is said about it.
 
+#![allow(clippy::disallowed_methods, reason = "a test awaits what it spawns")]
 #![allow(clippy::unwrap_used, reason = "a test that can't go on panics")]
 
 use std::error::Error as _;

@@ -369,7 +369,7 @@ mod tests {
     #[test]
     fn what_is_unknown_or_can_not_be_meant_is_told_without_a_secret() {
         for (text, words) in [
-            (r#"{}"#, "nothing says where redis is"),
+            ("{}", "nothing says where redis is"),
             (r#"{"host": "a", "hots": "s3cret"}"#, "unknown field `hots`"),
             (r#"{"host": "a", "url": "redis://:s3cret@b"}"#, "both `url` and `host`"),
             (r#"{"host": "a", "cluster": ["b"]}"#, "both `host` and `cluster`"),

@@ -304,7 +304,8 @@ mod tests {
             match RedisConfig::from_url(url) {
                 Ok(config) => assert!(cfg!(feature = "tls") && config.has_tls()),
                 Err(error) => {
-                    assert!(!cfg!(feature = "tls"), "{error}");
+                    let is_without_tls = !cfg!(feature = "tls");
+                    assert!(is_without_tls, "{error}");
                     assert_eq!(error.kind(), ErrorKind::Unsupported);
                     assert!(error.to_string().contains("feature `tls`"), "{error}");
                 }
