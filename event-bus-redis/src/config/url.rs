@@ -64,6 +64,7 @@ impl RedisConfig {
     }
 
     #[cfg(not(feature = "tls"))]
+    #[cfg_attr(not(feature = "tls"), expect(clippy::unused_self, reason = "there is no tls to turn on"))]
     fn tls_of_url(self) -> Result<Self> {
         Err(no_tls())
     }
