@@ -182,10 +182,7 @@ fn slow(random: &mut fastrand::Rng) -> Slow {
 }
 
 fn change(random: &mut fastrand::Rng) -> Change {
-    match random.bool() {
-        true => Change::Crash { down: millis(random, 0..1500) },
-        false => Change::ByHand,
-    }
+    if random.bool() { Change::Crash { down: millis(random, 0..1500) } } else { Change::ByHand }
 }
 
 fn pace(random: &mut fastrand::Rng, kib_per_second: std::ops::Range<u32>) -> NonZeroU32 {

@@ -18,7 +18,7 @@ pub(super) const NODE_TIMEOUT: Duration = Duration::from_secs(3);
 const PING_INTERVAL: Duration = Duration::from_millis(300);
 const RESPONSE_TIMEOUT: Duration = Duration::from_millis(1100);
 /// What a listener surely notices, on a busy machine.
-pub(super) const NOTICED: Duration = Duration::from_millis(2000);
+pub(super) const NOTICED: Duration = Duration::from_secs(2);
 
 #[derive(Debug)]
 pub(super) struct Several {
