@@ -57,7 +57,7 @@ fn nothing_is_lost_in_silence_where_a_cluster_passes_everything_on() {
 
 #[test]
 fn nothing_is_lost_in_silence_where_shards_move_and_fail_over() {
-    let run = "--topology cluster --delivery sharded --seconds 10 --seed 3 --faults failover,migrate,churn";
+    let run = "--topology cluster --delivery sharded --seconds 14 --seed 3 --faults failover,migrate,churn";
     passes(run, &["failover", "migrate", "deposed:"]);
 }
 
