@@ -92,16 +92,12 @@ mod tests {
         Batch::new(channels.iter().map(message).collect(), Command::ShardPublish)
     }
 
-    fn sent(channel: &str) -> Option<Result<Receipt>> {
-        Some(Ok(Receipt::new(Channel::from_full_name(channel), Some(0))))
+    fn sent(channel: &str) -> Receipt {
+        Receipt::new(Channel::from_full_name(channel), Some(0))
     }
 
-    fn unknown() -> Option<Result<Receipt>> {
-        Some(Err(Error::new(ErrorKind::OutcomeUnknown, "no answer")))
-    }
-
-    fn not_sent() -> Option<Error> {
-        Some(Error::new(ErrorKind::NotSent, "moved"))
+    fn failed(kind: ErrorKind) -> Error {
+        Error::new(kind, "no answer")
     }
 
     fn left(batch: &Batch) -> Vec<usize> {
@@ -116,20 +112,24 @@ mod tests {
             batch.shares(to).into_iter().map(|share| share.places).collect()
         };
         assert_eq!(places(&batch), [vec![0, 2, 4], vec![1, 3]]);
-        let results = vec![sent("a/1"), None, sent("a/1")];
-        batch.note_share(&[0, 2, 4], Outcomes { results, unsent: not_sent() });
-        batch.note_share(&[1, 3], Outcomes { results: vec![sent("b/1"), None], unsent: not_sent() });
+        let results = vec![Some(Ok(sent("a/1"))), None, Some(Ok(sent("a/1")))];
+        batch.note_share(&[0, 2, 4], Outcomes { results, unsent: Some(failed(ErrorKind::NotSent)) });
+        batch.note_share(
+            &[1, 3],
+            Outcomes { results: vec![Some(Ok(sent("b/1"))), None], unsent: Some(failed(ErrorKind::NotSent)) },
+        );
         batch.shares_are_noted();
         assert_eq!(places(&batch), [vec![2], vec![3]]);
     }
 
     #[test]
     fn what_a_later_one_of_its_channel_may_have_overtaken_is_not_sent_any_more() {
-        for later in [sent("a"), unknown()] {
+        for later in [Ok(sent("a")), Err(failed(ErrorKind::OutcomeUnknown))] {
             let mut batch = batch(&["a", "b", "a", "a"]);
-            let results = vec![None, later, None];
-            batch.note_share(&[0, 2, 3], Outcomes { results, unsent: not_sent() });
-            batch.note_share(&[1], Outcomes { results: vec![None], unsent: not_sent() });
+            let results = vec![None, Some(later), None];
+            batch.note_share(&[0, 2, 3], Outcomes { results, unsent: Some(failed(ErrorKind::NotSent)) });
+            batch
+                .note_share(&[1], Outcomes { results: vec![None], unsent: Some(failed(ErrorKind::NotSent)) });
             batch.shares_are_noted();
             assert_eq!(left(&batch), [1, 3]);
             let first = batch.results[0].as_ref().unwrap().as_ref().unwrap_err();
@@ -141,7 +141,10 @@ mod tests {
     fn what_was_refused_holds_nothing_back() {
         let mut batch = batch(&["a", "a"]);
         let refused = Some(Err(Error::new(ErrorKind::Refused, "no")));
-        batch.note_share(&[0, 1], Outcomes { results: vec![None, refused], unsent: not_sent() });
+        batch.note_share(
+            &[0, 1],
+            Outcomes { results: vec![None, refused], unsent: Some(failed(ErrorKind::NotSent)) },
+        );
         batch.shares_are_noted();
         assert_eq!(left(&batch), [0]);
     }
@@ -149,12 +152,15 @@ mod tests {
     #[test]
     fn what_is_given_up_says_how_often_it_was_tried_and_what_the_last_cause_was() {
         let mut batch = batch(&["a", "b"]);
-        batch.note_share(&[0, 1], Outcomes { results: vec![sent("a"), None], unsent: not_sent() });
+        batch.note_share(
+            &[0, 1],
+            Outcomes { results: vec![Some(Ok(sent("a"))), None], unsent: Some(failed(ErrorKind::NotSent)) },
+        );
         batch.give_up(3, Some(std::time::Duration::from_secs(2)));
         let results = batch.into_results();
         assert!(results[0].is_ok());
         let error = results[1].as_ref().unwrap_err();
         assert_eq!(error.kind(), ErrorKind::NotSent);
-        assert_eq!(error.to_string(), "the event for b was not sent in 3 attempts within 2s: moved");
+        assert_eq!(error.to_string(), "the event for b was not sent in 3 attempts within 2s: no answer");
     }
 }
