@@ -8,18 +8,17 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::channel::Channel;
-use crate::codec::{CodecError, Envelope, Headers, SharedCodec};
+use crate::codec::{CodecError, Headers, SharedCodec};
 use crate::event::Event;
 use crate::event_type::{Shown, View, whole};
-use crate::message::{Decoded, Message};
+use crate::message::{Heard, Message, NoEvent, Unheard};
 use crate::transport::Signal;
 
 /// One received event. Dereferences to it, or to its payload where a subscription was
 /// [narrowed](crate::Subscription::only) to a newtype variant. Shared with all other listeners of the same message, so
 /// cloning is cheap.
 pub struct Delivery<E, P: ?Sized = E> {
-    envelope: Arc<Envelope<E>>,
-    message: Arc<Message>,
+    heard: Heard<E>,
     /// Finds something: looked at when this was made.
     view: View<E, P>,
 }
@@ -27,59 +26,26 @@ pub struct Delivery<E, P: ?Sized = E> {
 impl<E: Event> Delivery<E> {
     /// What `message` is to whoever uses `codec`.
     pub(crate) fn read(message: Arc<Message>, codec: &SharedCodec<E>) -> Result<Self, Notice> {
-        let decoded = message.decode(codec);
-        match Self::of(message, decoded, whole)? {
-            Some(delivery) => Ok(delivery),
-            None => unreachable!("that view finds something in every event"),
-        }
+        Ok(Self::of(message.decode(codec)?, whole))
+    }
+
+    /// The same, seen through `view`; `None` if that finds nothing in it.
+    pub(crate) fn seen<P: ?Sized>(self, view: View<E, P>) -> Option<Delivery<E, P>> {
+        view(self.event())?;
+        Some(Delivery::of(self.heard, view))
     }
 }
 
 impl<E: Event, P: ?Sized> Delivery<E, P> {
-    /// `message`, which turned out to be `decoded`, seen through `view`; `None` if that finds nothing in it.
-    #[inline] // what it returns is large, and would be copied once more
-    pub(crate) fn of(
-        message: Arc<Message>,
-        decoded: Decoded<E>,
-        view: View<E, P>,
-    ) -> Result<Option<Self>, Notice> {
-        match decoded {
-            Decoded::Event(envelope) if view(&envelope.payload).is_some() => {
-                Ok(Some(Self { envelope, message, view }))
-            }
-            Decoded::Event(_) => Ok(None),
-            Decoded::Oversized(sizes) => Err(Notice::Oversized {
-                channel: message.channel().clone(),
-                original_size_bytes: sizes.original_size_bytes,
-                max_size_bytes: sizes.max_size_bytes,
-            }),
-            Decoded::Unknown(event_type, _) => Err(Notice::UnknownType {
-                channel: message.channel().clone(),
-                event_type,
-                raw: message.payload().clone(),
-            }),
-            Decoded::Undecodable(error, _) => Err(Notice::Undecodable {
-                channel: message.channel().clone(),
-                error,
-                raw: message.payload().clone(),
-            }),
-        }
+    /// What was heard, seen through `view`, which finds something in it.
+    pub(crate) fn of(heard: Heard<E>, view: View<E, P>) -> Self {
+        Self { heard, view }
     }
-}
 
-impl<E> Delivery<E> {
-    /// The same, seen through `view`; `None` if that finds nothing in it.
-    pub(crate) fn seen<P: ?Sized>(self, view: View<E, P>) -> Option<Delivery<E, P>> {
-        view(&self.envelope.payload)?;
-        Some(Delivery { envelope: self.envelope, message: self.message, view })
-    }
-}
-
-impl<E, P: ?Sized> Delivery<E, P> {
     /// The whole event.
     #[must_use]
     pub fn event(&self) -> &E {
-        &self.envelope.payload
+        &self.heard.envelope().payload
     }
 
     /// The whole event as a value of its own: moved out if this is the last listener that holds it, else cloned.
@@ -88,30 +54,29 @@ impl<E, P: ?Sized> Delivery<E, P> {
     where
         E: Clone,
     {
-        drop(self.message); // may hold the envelope too
-        Arc::try_unwrap(self.envelope).map_or_else(|shared| shared.payload.clone(), |own| own.payload)
+        self.heard.into_event().unwrap_or_else(|shared| shared.envelope().payload.clone())
     }
 
     /// The channel it came on.
     #[must_use]
     pub fn channel(&self) -> &Channel {
-        self.message.channel()
+        self.heard.message().channel()
     }
 
     /// What travelled beside the event.
     #[must_use]
     pub fn headers(&self) -> &Headers {
-        &self.envelope.headers
+        &self.heard.envelope().headers
     }
 
     /// The message as received.
     #[must_use]
     pub fn raw(&self) -> &Bytes {
-        self.message.payload()
+        self.heard.message().payload()
     }
 }
 
-impl<E, P: ?Sized> Deref for Delivery<E, P> {
+impl<E: Event, P: ?Sized> Deref for Delivery<E, P> {
     type Target = P;
 
     fn deref(&self) -> &P {
@@ -121,11 +86,11 @@ impl<E, P: ?Sized> Deref for Delivery<E, P> {
 
 impl<E, P: ?Sized> Clone for Delivery<E, P> {
     fn clone(&self) -> Self {
-        Self { envelope: Arc::clone(&self.envelope), message: Arc::clone(&self.message), view: self.view }
+        Self { heard: self.heard.clone(), view: self.view }
     }
 }
 
-impl<E: fmt::Debug, P: ?Sized> fmt::Debug for Delivery<E, P> {
+impl<E: Event + fmt::Debug, P: ?Sized> fmt::Debug for Delivery<E, P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Delivery")
             .field("channel", self.channel())
@@ -266,6 +231,27 @@ impl fmt::Debug for Notice {
 }
 
 impl std::error::Error for Notice {}
+
+impl From<Unheard> for Notice {
+    fn from(Unheard { message, what }: Unheard) -> Self {
+        let channel = message.channel().clone();
+        match &*what {
+            NoEvent::Oversized(sizes) => Self::Oversized {
+                channel,
+                original_size_bytes: sizes.original_size_bytes,
+                max_size_bytes: sizes.max_size_bytes,
+            },
+            NoEvent::Unknown(event_type, _) => Self::UnknownType {
+                channel,
+                event_type: Arc::clone(event_type),
+                raw: message.payload().clone(),
+            },
+            NoEvent::Undecodable(error, _) => {
+                Self::Undecodable { channel, error: Arc::clone(error), raw: message.payload().clone() }
+            }
+        }
+    }
+}
 
 impl From<Signal> for Notice {
     fn from(signal: Signal) -> Self {

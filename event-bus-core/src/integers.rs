@@ -4,13 +4,19 @@
 /// As many digits as the shortest integers outside of -2^63 to 2^64-1 have.
 const LONG: usize = 19;
 
+/// So many bytes are looked at together.
+const WINDOW: usize = size_of::<u64>();
+
+/// From one window to the next: a run of `LONG` digits surely holds one whole.
+const STEP: usize = LONG - WINDOW + 1;
+
 /// Where the first integer outside of -2^63 to 2^64-1 begins in JSON, if there is one.
 pub(crate) fn too_long(bytes: &[u8]) -> Option<usize> {
     let mut quotes = Quotes::default();
-    // A run of that many digits holds a digit at one of these places, so that most bytes are never looked at.
-    let mut at = LONG - 1;
-    while at < bytes.len() {
-        if bytes[at].is_ascii_digit() {
+    // Far fewer runs are as long as a window than hold a digit at any place: there is hardly one to be looked at.
+    let mut at = 0;
+    while let Some(window) = bytes.get(at..).and_then(<[u8]>::first_chunk) {
+        if are_digits(*window) {
             let (start, end) = run_around(bytes, at);
             let is_candidate =
                 end - start >= LONG && is_integer(bytes, start, end) && !fits(bytes, start, end);
@@ -19,9 +25,16 @@ pub(crate) fn too_long(bytes: &[u8]) -> Option<usize> {
             }
             at = end;
         }
-        at += LONG;
+        at += STEP;
     }
     None
+}
+
+fn are_digits(window: [u8; WINDOW]) -> bool {
+    let window = u64::from_ne_bytes(window);
+    let are_threes = |halves: u64| halves & 0xF0F0_F0F0_F0F0_F0F0 == 0x3030_3030_3030_3030;
+    // The upper half of `0` to `9` is 3, and still is with 6 added; of what is above `9`, it is not.
+    are_threes(window) && are_threes(window + 0x0606_0606_0606_0606)
 }
 
 fn run_around(bytes: &[u8], at: usize) -> (usize, usize) {

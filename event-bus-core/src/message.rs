@@ -24,16 +24,12 @@ pub struct Message {
 /// known by its type alone would hand one bus's plaintext to another that has the wrong key.
 struct Shared {
     codec: CodecId,
-    decoded: Erased,
+    event: TypeId,
+    decoded: Result<ErasedEnvelope, Arc<NoEvent>>,
 }
 
-/// A [`Decoded`], whose event type is not known here.
-enum Erased {
-    /// An envelope.
-    Event(Arc<dyn Any + Send + Sync>),
-    /// All else, whole.
-    Other(Box<dyn Any + Send + Sync>),
-}
+/// An [`Envelope`], whose event type is not known here.
+type ErasedEnvelope = Box<dyn Any + Send + Sync>;
 
 /// What the first reader who wanted some types only found out without decoding.
 struct Peeked {
@@ -43,9 +39,25 @@ struct Peeked {
     known: Option<(&'static str, Headers)>,
 }
 
-/// What a message turned out to be.
-pub(crate) enum Decoded<E> {
-    Event(Arc<Envelope<E>>),
+/// What a message turned out to be to one reader.
+pub(crate) type Decoded<E> = Result<Heard<E>, Unheard>;
+
+/// A message that is an event, which stands in it, where many share it. So each holds one handle and not two: counting who
+/// holds what is a good part of what a delivery costs.
+pub(crate) struct Heard<E> {
+    message: Arc<Message>,
+    /// Only if the message holds what it is to readers of another codec, or of another event type.
+    own: Option<Arc<Envelope<E>>>,
+}
+
+/// A message that is no event.
+pub(crate) struct Unheard {
+    pub(crate) message: Arc<Message>,
+    pub(crate) what: Arc<NoEvent>,
+}
+
+/// What a message is that is no event.
+pub(crate) enum NoEvent {
     Oversized(MarkerSizes),
     /// It is called this, which the event type does not know and has no place for.
     Unknown(Arc<str>, Headers),
@@ -72,39 +84,59 @@ impl Message {
         &self.payload
     }
 
-    pub(crate) fn decode<E: Event>(&self, codec: &SharedCodec<E>) -> Decoded<E> {
-        let shared = self
-            .decoded
-            .get_or_init(|| Shared { codec: codec.id(), decoded: self.decode_afresh(codec).erase() });
-        let known = if shared.codec == codec.id() { shared.decoded.recall() } else { None };
-        known.unwrap_or_else(|| self.decode_afresh(codec))
+    /// What it is to whoever uses `codec`.
+    #[inline] // nothing but a look, for all but the first
+    pub(crate) fn decode<E: Event>(self: Arc<Self>, codec: &SharedCodec<E>) -> Decoded<E> {
+        let shared = self.decoded.get_or_init(|| self.decode_to_share(codec));
+        if shared.codec != codec.id() || shared.event != TypeId::of::<E>() {
+            return self.decode_for_one(codec);
+        }
+        match &shared.decoded {
+            Ok(_) => Ok(Heard { message: self, own: None }),
+            Err(what) => Err(Unheard { what: Arc::clone(what), message: self }),
+        }
     }
 
-    fn decode_afresh<E: Event>(&self, codec: &SharedCodec<E>) -> Decoded<E> {
+    fn decode_to_share<E: Event>(&self, codec: &SharedCodec<E>) -> Shared {
+        let decoded = match self.decode_afresh(codec) {
+            Ok(envelope) => Ok(Box::new(envelope) as ErasedEnvelope),
+            Err(what) => Err(Arc::new(what)),
+        };
+        Shared { codec: codec.id(), event: TypeId::of::<E>(), decoded }
+    }
+
+    fn decode_for_one<E: Event>(self: Arc<Self>, codec: &SharedCodec<E>) -> Decoded<E> {
+        match self.decode_afresh(codec) {
+            Ok(envelope) => Ok(Heard { message: self, own: Some(Arc::new(envelope)) }),
+            Err(what) => Err(Unheard { message: self, what: Arc::new(what) }),
+        }
+    }
+
+    fn decode_afresh<E: Event>(&self, codec: &SharedCodec<E>) -> Result<Envelope<E>, NoEvent> {
         if let Some(sizes) = read_marker(&self.payload) {
-            return Decoded::Oversized(sizes);
+            return Err(NoEvent::Oversized(sizes));
         }
         let error = match codec.decode(&self.channel, &self.payload) {
-            Ok(envelope) => return Decoded::Event(Arc::new(envelope)),
+            Ok(envelope) => return Ok(envelope),
             Err(error) => error,
         };
         let Some(Peek { event_type, headers }) = self.peek(codec) else {
-            return Decoded::Undecodable(Arc::new(error), None);
+            return Err(NoEvent::Undecodable(Arc::new(error), None));
         };
         if E::EVENT_TYPES.contains(&&*event_type) {
-            return Decoded::Undecodable(Arc::new(error), Some(headers));
+            return Err(NoEvent::Undecodable(Arc::new(error), Some(headers)));
         }
         match E::from_unknown(UnknownEvent::new(&*event_type, self.payload.clone())) {
-            Some(payload) => Decoded::Event(Arc::new(Envelope { payload, headers })),
-            None => Decoded::Unknown(event_type.into(), headers),
+            Some(payload) => Ok(Envelope { payload, headers }),
+            None => Err(NoEvent::Unknown(event_type.into(), headers)),
         }
     }
 
     /// The headers of this, if it is an event of a known type that is none of those `wanted`, as far as can be told
     /// without decoding it.
     pub(crate) fn unwanted<E: Event>(&self, wanted: &Wanted, codec: &SharedCodec<E>) -> Option<Headers> {
-        let decoded = self.decoded.get().filter(|shared| shared.codec == codec.id());
-        if decoded.is_some_and(|shared| shared.decoded.is_event::<E>()) {
+        let is_ours = |shared: &Shared| shared.codec == codec.id() && shared.event == TypeId::of::<E>();
+        if self.decoded.get().is_some_and(|shared| is_ours(shared) && shared.decoded.is_ok()) {
             return None; // the event itself tells, and costs less
         }
         let peeked = self.peeked.get_or_init(|| Box::new(self.peek_known(codec)));
@@ -131,48 +163,52 @@ impl Message {
     }
 }
 
-impl Erased {
-    /// `None` if it is of another event type.
-    fn recall<E: Event>(&self) -> Option<Decoded<E>> {
-        match self {
-            Self::Event(envelope) => Arc::clone(envelope).downcast().ok().map(Decoded::Event),
-            Self::Other(decoded) => decoded.downcast_ref().cloned(),
-        }
+const STAYS: &str = "what a message was decoded to stays in it";
+
+impl<E: Event> Heard<E> {
+    #[inline]
+    pub(crate) fn envelope(&self) -> &Envelope<E> {
+        let shared = || {
+            let decoded = self.message.decoded.get()?.decoded.as_ref().ok()?;
+            decoded.downcast_ref()
+        };
+        let envelope = self.own.as_deref().or_else(shared);
+        envelope.unwrap_or_else(|| unreachable!("{STAYS}"))
     }
 
-    fn is_event<E: Event>(&self) -> bool {
-        matches!(self, Self::Event(envelope) if envelope.is::<Envelope<E>>())
+    /// The event as a value of its own, if nobody else holds it.
+    pub(crate) fn into_event(self) -> Result<E, Self> {
+        let Self { message, own } = self;
+        if let Some(own) = own {
+            let own = Arc::try_unwrap(own).map_err(|own| Self { message, own: Some(own) })?;
+            return Ok(own.payload);
+        }
+        let message = Arc::try_unwrap(message).map_err(|message| Self { message, own: None })?;
+        let decoded = message.decoded.into_inner().and_then(|shared| shared.decoded.ok());
+        let envelope = decoded.and_then(|decoded| decoded.downcast::<Envelope<E>>().ok());
+        Ok(envelope.unwrap_or_else(|| unreachable!("{STAYS}")).payload)
     }
 }
 
-impl<E: Event> Decoded<E> {
-    fn erase(self) -> Erased {
-        match self {
-            Self::Event(envelope) => Erased::Event(envelope),
-            other => Erased::Other(Box::new(other)),
-        }
+impl<E> Heard<E> {
+    pub(crate) fn message(&self) -> &Message {
+        &self.message
     }
 }
 
-impl<E> Decoded<E> {
+impl<E> Clone for Heard<E> {
+    fn clone(&self) -> Self {
+        Self { message: Arc::clone(&self.message), own: self.own.clone() }
+    }
+}
+
+impl NoEvent {
     /// What travels beside it, where that could be read.
     pub(crate) fn headers(&self) -> Option<&Headers> {
         match self {
-            Self::Event(envelope) => Some(&envelope.headers),
             Self::Oversized(_) => Some(Headers::none()), // no number was used up for it
             Self::Unknown(_, headers) => Some(headers),
             Self::Undecodable(_, headers) => headers.as_ref(),
-        }
-    }
-}
-
-impl<E> Clone for Decoded<E> {
-    fn clone(&self) -> Self {
-        match self {
-            Self::Event(envelope) => Self::Event(Arc::clone(envelope)),
-            Self::Oversized(sizes) => Self::Oversized(*sizes),
-            Self::Unknown(event_type, headers) => Self::Unknown(Arc::clone(event_type), headers.clone()),
-            Self::Undecodable(error, headers) => Self::Undecodable(Arc::clone(error), headers.clone()),
         }
     }
 }
@@ -228,28 +264,45 @@ mod tests {
         (Arc::clone(&codec), SharedCodec::of_its_own(codec))
     }
 
-    fn event(message: &Message, codec: &SharedCodec<Number>) -> Arc<Envelope<Number>> {
-        match message.decode(codec) {
-            Decoded::Event(envelope) => envelope,
-            _ => panic!("not an event"),
-        }
+    fn message() -> Arc<Message> {
+        Arc::new(Message::new(Channel::from_full_name("b/k"), "12345"))
+    }
+
+    fn heard(message: &Arc<Message>, codec: &SharedCodec<Number>) -> Heard<Number> {
+        Arc::clone(message).decode(codec).unwrap_or_else(|_| panic!("not an event"))
     }
 
     #[test]
     fn readers_with_the_same_codec_share_one_decoded_event() {
-        let message = Message::new(Channel::from_full_name("b/k"), "12345");
+        let message = message();
         let (counter, codec) = counting(0);
-        let first = event(&message, &codec);
-        assert!((0..100).all(|_| Arc::ptr_eq(&first, &event(&message, &codec.clone()))));
+        let first = heard(&message, &codec);
+        let is_same = |other: Heard<Number>| std::ptr::eq(first.envelope(), other.envelope());
+        assert!((0..100).all(|_| is_same(heard(&message, &codec.clone()))));
         assert_eq!(counter.calls.load(SeqCst), 1);
     }
 
     #[test]
     fn another_codec_never_gets_what_the_first_one_decoded() {
-        let message = Message::new(Channel::from_full_name("b/k"), "12345");
+        let message = message();
         let ((_, one), (_, other)) = (counting(0), counting(10));
-        assert_eq!(event(&message, &one).payload, Number(5));
-        assert_eq!(event(&message, &other).payload, Number(15));
+        assert_eq!(heard(&message, &one).envelope().payload, Number(5));
+        assert_eq!(heard(&message, &other).envelope().payload, Number(15));
+        assert_eq!(heard(&message, &one).envelope().payload, Number(5));
+    }
+
+    #[test]
+    fn an_event_is_moved_out_for_the_last_who_holds_it_whoever_decoded_it() {
+        let message = message();
+        let ((_, one), (_, other)) = (counting(0), counting(10));
+        let (shared, own) = (heard(&message, &one), heard(&message, &other));
+        drop(message);
+        let shared = shared.into_event().err().unwrap(); // the other one holds the message
+        let second = own.clone();
+        let own = own.into_event().err().unwrap();
+        drop(second);
+        assert_eq!(own.into_event().ok(), Some(Number(15)));
+        assert_eq!(shared.into_event().ok(), Some(Number(5)));
     }
 
     #[test]

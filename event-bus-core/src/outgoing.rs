@@ -111,8 +111,10 @@ impl Outgoing {
         let before = (self.messages.len(), self.numbers.len(), self.bytes);
         let mut channels = channels.into_iter().peekable();
         while let Some(channel) = channels.next() {
-            let number;
-            (envelope.headers, number) = turn.take(&channel);
+            let mut number = None;
+            if turn.is_numbering() {
+                (envelope.headers, number) = turn.take(&channel);
+            }
             let encoded = match same_for_all.take() {
                 Some(bytes) => Ok(bytes),
                 None => codec.encode(&channel, &envelope),

@@ -27,6 +27,7 @@ impl PassedOver {
         self.kept.len() > MOST_KEPT
     }
 
+    #[inline]
     pub(crate) fn pop(&mut self) -> Option<Notice> {
         if let Some(signal) = self.folded.take_next() {
             return Some(signal.into());

@@ -52,7 +52,6 @@ enum Stage {
 }
 
 /// One step in following a state.
-#[derive(Debug)]
 pub enum Update<S, E, P: ?Sized = E> {
     /// The state: it replaces what you hold.
     Snapshot(S),
@@ -258,6 +257,16 @@ impl<E, F, Fut, P: ?Sized> fmt::Debug for Resync<E, F, Fut, P> {
             .field("stage", &self.stage)
             .field("is_fetching", &self.fetching.is_some())
             .finish_non_exhaustive()
+    }
+}
+
+impl<S: fmt::Debug, E: Event + fmt::Debug, P: ?Sized> fmt::Debug for Update<S, E, P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Snapshot(state) => f.debug_tuple("Snapshot").field(state).finish(),
+            Self::Stale(notice) => f.debug_tuple("Stale").field(notice).finish(),
+            Self::Event(event) => f.debug_tuple("Event").field(event).finish(),
+        }
     }
 }
 

@@ -30,6 +30,13 @@ impl Command {
             Self::ShardPublish => "SPUBLISH",
         }
     }
+
+    pub(crate) fn of(self, message: &Message) -> redis::Cmd {
+        let (name, channel, payload) = (self.name(), message.channel().as_str(), &message.payload()[..]);
+        let mut command = redis::Cmd::with_capacity(3, name.len() + channel.len() + payload.len());
+        command.arg(name).arg(channel).arg(payload);
+        command
+    }
 }
 
 pub(crate) struct Batch {
@@ -76,13 +83,8 @@ impl Batch {
 
     fn commands(&self) -> impl Iterator<Item = redis::Cmd> {
         let left = self.messages.iter().zip(&self.results).filter(|(_, result)| result.is_none());
-        let name = self.command.name();
-        left.map(move |(message, _)| {
-            let (channel, payload) = (message.channel().as_str(), &message.payload()[..]);
-            let mut command = redis::Cmd::with_capacity(3, name.len() + channel.len() + payload.len());
-            command.arg(name).arg(channel).arg(payload);
-            command
-        })
+        let command = self.command;
+        left.map(move |(message, _)| command.of(message))
     }
 
     /// The server's answers, in the order of what was left. What it could not do just now stays left. `false` if
@@ -95,7 +97,7 @@ impl Batch {
         self.settle(|_, channel| {
             let error = match answers.next() {
                 Some(Value::Int(receivers)) => {
-                    return Some(Ok(Receipt::new(channel.clone(), u64::try_from(receivers).ok())));
+                    return Some(Ok(receipt(channel, receivers)));
                 }
                 Some(Value::ServerError(error)) => RedisError::from(error),
                 _ => RedisError::from((redis::ErrorKind::UnexpectedReturnType, "no count of receivers")),
@@ -214,6 +216,10 @@ impl Batch {
         let unsettled = || Err(Error::new(ErrorKind::NotSent, "the event was not sent"));
         self.results.into_iter().map(|result| result.unwrap_or_else(unsettled)).collect()
     }
+}
+
+pub(crate) fn receipt(channel: &Channel, receivers: i64) -> Receipt {
+    Receipt::new(channel.clone(), u64::try_from(receivers).ok())
 }
 
 fn is_final(kind: ErrorKind) -> bool {

@@ -21,6 +21,10 @@ use crate::keeper::{Keeper, Keeping};
 use crate::role::is_master;
 use crate::status::Status;
 
+/// What waits to be written goes out when it is so long, or when nothing more is there: fewer and longer writes than with
+/// the 8 KiB that redis-rs has by itself.
+const WRITE_BYTES: usize = 64 * 1024;
+
 /// Cloning gives the same lane.
 #[derive(Clone)]
 pub(crate) struct Lane(Arc<Inner>);
@@ -119,9 +123,14 @@ impl Lane {
         Self(Arc::new(Inner { config, source, open, lent, is_closed }))
     }
 
+    /// The connection, if there is one that is surely alive.
+    pub(crate) fn current(&self) -> Option<Open> {
+        self.0.current(self.0.source.disconnects())
+    }
+
     /// The connection; made, or made anew, where there is none that is surely alive.
     pub(crate) async fn open(&self, deadline: Instant) -> Result<Open> {
-        if let Some(open) = self.0.current(self.0.source.disconnects()) {
+        if let Some(open) = self.current() {
             return Ok(open);
         }
         // In a task of its own: a caller who is impatient must not make all others start from the beginning.
@@ -264,6 +273,7 @@ fn pool(
         .set_connection_timeout(Some(config.connect_timeout))
         .set_response_timeout(Some(config.response_timeout))
         .set_pipeline_buffer_size(config.max_in_flight.min(Semaphore::MAX_PERMITS)) // nobody waits for room twice
+        .set_write_backpressure_boundary(WRITE_BYTES)
         .set_push_sender(count_disconnects);
     let manager = Manager::new_with_config(info, connection_config)?;
     let pool = Pool::builder(manager)

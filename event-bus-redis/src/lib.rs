@@ -43,6 +43,7 @@ mod error;
 mod keeper;
 mod lane;
 mod listener;
+mod pace;
 mod probe;
 mod publisher;
 mod rights;

@@ -4,19 +4,20 @@
 mod once;
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use event_bus_core::transport::{Backoff, LinkHealth, StateBoard};
+use event_bus_core::transport::{LinkHealth, StateBoard};
 use event_bus_core::{Error, ErrorKind, Message, Receipt, Result};
 use futures_util::future::join_all;
+use redis::{RedisError, Value};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::{Instant, sleep_until, timeout_at};
 
-use crate::batch::{Batch, Command, again};
+use crate::batch::{Batch, Command, again, receipt};
 use crate::both_kinds::merge;
 use crate::config::{Publishing, RedisConfig};
 use crate::error::{Failure, closed, connect_error, harmless};
-use crate::lane::{Lane, Source};
+use crate::lane::{Lane, Open, Source};
+use crate::pace::{Next, Pace};
 use crate::status::Status;
 use crate::topology::hash_tag;
 
@@ -75,10 +76,39 @@ impl Publisher {
 
     async fn publish_with(&self, command: Command, messages: Vec<Message>) -> Vec<Result<Receipt>> {
         let deadline = Instant::now() + self.config.publish_timeout;
-        match &*self.lanes {
-            [lane] => self.publish_on(lane, command, messages, deadline).await,
-            lanes => Box::pin(self.publish_on_all(lanes, command, messages, deadline)).await,
+        // The ways that are seldom taken stand in boxes: every publish allocates its future, which has room for all others.
+        match (&*self.lanes, messages.len()) {
+            ([lane], 1) => match self.permits.try_acquire().ok().zip(lane.current()) {
+                Some((permit, open)) => {
+                    self.publish_at_once(lane, open, permit, command, messages, deadline).await
+                }
+                None => Box::pin(self.publish_on(lane, command, messages, deadline)).await,
+            },
+            ([lane], _) => Box::pin(self.publish_on(lane, command, messages, deadline)).await,
+            (lanes, _) => Box::pin(self.publish_on_all(lanes, command, messages, deadline)).await,
         }
+    }
+
+    /// One message, where nothing has to be waited for but the answer: what nearly every publish is.
+    async fn publish_at_once(
+        &self,
+        lane: &Lane,
+        mut open: Open,
+        permit: SemaphorePermit<'_>,
+        command: Command,
+        messages: Vec<Message>,
+        deadline: Instant,
+    ) -> Vec<Result<Receipt>> {
+        let Some(message) = messages.first() else { return Vec::new() };
+        let answer = open.connection.send_packed_command(&command.of(message)).await;
+        if let Ok(Value::Int(receivers)) = answer {
+            self.status.published();
+            return vec![Ok(receipt(message.channel(), receivers))];
+        }
+        let mut batch = Batch::new(messages, command);
+        self.note(lane, &open, &mut batch, answer.map(Some));
+        drop(permit);
+        Box::pin(self.try_again(lane, batch, deadline)).await
     }
 
     /// Each message on its lane, all lanes at once.
@@ -104,7 +134,6 @@ impl Publisher {
         results.into_iter().map(|(_, result)| result).collect()
     }
 
-    /// Tries again what surely did not run, until the deadline or as often as allowed.
     async fn publish_on(
         &self,
         lane: &Lane,
@@ -116,47 +145,69 @@ impl Publisher {
             return Vec::new(); // an empty pipeline is an error to redis-rs
         }
         let mut batch = Batch::new(messages, command);
-        let mut backoff = Backoff::new(Duration::from_millis(20), Duration::from_millis(500));
-        let mut attempts = 0_u32;
-        loop {
-            attempts += 1;
-            if let Err(error) = self.attempt(lane, &mut batch, deadline).await {
-                batch.note_unsent(error);
+        self.attempt(lane, &mut batch, deadline).await;
+        if batch.left() == 0 {
+            return batch.into_results();
+        }
+        Box::pin(self.try_again(lane, batch, deadline)).await
+    }
+
+    /// After a first attempt, tries again what surely did not run, until the deadline or as often as allowed.
+    async fn try_again(&self, lane: &Lane, mut batch: Batch, deadline: Instant) -> Vec<Result<Receipt>> {
+        let Self { config, .. } = self;
+        let mut pace = Pace::new(deadline, config.publish_timeout, config.publish_attempts);
+        while batch.left() > 0 {
+            let next = if batch.is_hopeless() { pace.last() } else { pace.next(Instant::now(), false) };
+            match next {
+                Next::Again(at) => sleep_until(at).await,
+                Next::GiveUp(attempts, within) => {
+                    batch.give_up(attempts, within);
+                    break;
+                }
             }
-            if batch.left() == 0 {
-                return batch.into_results();
+            self.attempt(lane, &mut batch, deadline).await;
+        }
+        batch.into_results()
+    }
+
+    async fn attempt(&self, lane: &Lane, batch: &mut Batch, deadline: Instant) {
+        let _permits = match self.permits(batch.left(), deadline).await {
+            Ok(permits) => permits,
+            Err(error) => return batch.note_unsent(error),
+        };
+        match lane.open(deadline).await {
+            Ok(mut open) => {
+                let outcome = batch.send(&mut open.connection).await;
+                self.note(lane, &open, batch, outcome);
             }
-            let next = Instant::now() + backoff.delay();
-            let is_late = next >= deadline;
-            let was_last = self.config.publish_attempts.is_some_and(|most| attempts >= most);
-            if is_late || was_last || batch.is_hopeless() {
-                batch.give_up(attempts, is_late.then_some(self.config.publish_timeout));
-                return batch.into_results();
-            }
-            Box::pin(sleep_until(next)).await;
+            Err(error) => batch.note_unsent(error),
         }
     }
 
-    async fn attempt(&self, lane: &Lane, batch: &mut Batch, deadline: Instant) -> Result<()> {
-        let _permits = self.permits(batch.left(), deadline).await?;
-        let mut open = lane.open(deadline).await?;
-        match batch.send(&mut open.connection).await {
+    /// What came of sending the batch over `open`.
+    fn note(
+        &self,
+        lane: &Lane,
+        open: &Open,
+        batch: &mut Batch,
+        outcome: std::result::Result<impl IntoIterator<Item = Value>, RedisError>,
+    ) {
+        match outcome {
             Ok(answers) => {
                 self.status.published();
                 let is_in_step = batch.note(answers, &self.config);
                 if !is_in_step {
-                    lane.discard(&open);
+                    lane.discard(open);
                 }
             }
             Err(error) => {
                 // One that failed late says nothing of the connection that has replaced it.
-                if lane.discard(&open) {
+                if lane.discard(open) {
                     self.status.interrupted(&harmless(&error));
                 }
                 batch.note_unknown(&error, &self.config);
             }
         }
-        Ok(())
     }
 
     async fn permits(&self, messages: usize, deadline: Instant) -> Result<SemaphorePermit<'_>> {
@@ -164,7 +215,6 @@ impl Publisher {
         if let Ok(permits) = self.permits.try_acquire_many(wanted) {
             return Ok(permits);
         }
-        // The ways that are seldom taken stand in boxes: every publish allocates its future, which has room for all others.
         match Box::pin(timeout_at(deadline, self.permits.acquire_many(wanted))).await {
             Ok(Ok(permits)) => Ok(permits),
             Ok(Err(_)) => Err(closed()),

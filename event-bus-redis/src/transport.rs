@@ -81,8 +81,8 @@ impl RedisTransport {
 }
 
 impl Transport for RedisTransport {
-    async fn publish(&self, messages: Vec<Message>) -> Vec<Result<Receipt>> {
-        self.0.halves.publisher.publish(messages).await
+    fn publish(&self, messages: Vec<Message>) -> impl Future<Output = Vec<Result<Receipt>>> + Send {
+        self.0.halves.publisher.publish(messages)
     }
 
     async fn subscribe(&self, filter: Filter, inbox: Inbox) -> Result<Lease> {

@@ -1,11 +1,14 @@
-"""Does what a Rust test says and tells what it sees: `peer.py REDIS_URL [MESSAGE_LIMIT]`.
+"""Does what a Rust test says and tells what it sees.
+
+Called as `peer.py server|cluster HOST:PORT [MESSAGE_LIMIT]`: with one server it speaks
+classic pub/sub, with the cluster of which a node is named sharded.
 
 A command is a line of JSON on standard input:
 
 - `{"do": "publish", "bus": …, "event": …}` publishes to every channel of the event;
   the answer is what was written, a text for each channel
 - `{"do": "listen", "bus": …, "key": …, "listener": N}` listens;
-  whatever the reader is given is told as `N`'s
+  whatever the reader is given is told as `N`'s, and the error with which it ends
 - `{"do": "same", "left": …, "right": …}` answers whether two JSON texts have one value
 
 An answer, or what a listener was given, is a line of JSON on standard output. No number
@@ -18,12 +21,19 @@ import json
 import logging
 import struct
 import sys
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from pydantic import TypeAdapter
 from redis.asyncio import Redis
 
-from bus import MESSAGE_LIMIT, AsyncRedisEventBus
+from bus import (
+    MESSAGE_LIMIT,
+    AsyncRedisEventBus,
+    ShardedRedisEventBus,
+    connect_cluster,
+)
 from events import KINDS
 
 
@@ -59,9 +69,24 @@ class Reader(AsyncRedisEventBus[Any]):
         return event
 
 
+class ShardedWriter(Writer, ShardedRedisEventBus[Any]):
+    pass
+
+
+class ShardedReader(Reader, ShardedRedisEventBus[Any]):
+    pass
+
+
 class Peer:
-    def __init__(self, redis: Redis, limit: int, tasks: asyncio.TaskGroup) -> None:
-        self._redis = redis
+    def __init__(
+        self,
+        writer: Callable[..., Writer],
+        reader: Callable[..., Reader],
+        limit: int,
+        tasks: asyncio.TaskGroup,
+    ) -> None:
+        self._writer = writer
+        self._reader = reader
         self._limit = limit
         self._tasks = tasks
 
@@ -79,16 +104,20 @@ class Peer:
     async def _publish(self, bus: str, event: Any) -> None:
         kind = KINDS[bus]
         model = TypeAdapter(kind.model).validate_python(event)
-        writer = Writer(self._redis, bus, kind.model, self._limit)
+        writer = self._writer(bus, kind.model, self._limit)
         for key in kind.keys(model):
             await writer.publish_event(model, key)
         say(answer=writer.written)
 
     async def _listen(self, bus: str, key: str, listener: int) -> None:
-        reader = Reader(self._redis, bus, KINDS[bus].model, listener=listener)
-        async for _ in reader.listen_events(key):
-            pass  # told already
-        raise RuntimeError("the reader has ended")
+        reader = self._reader(bus, KINDS[bus].model, listener=listener)
+        try:
+            async for _ in reader.listen_events(key):
+                pass  # told already
+        except Exception as error:
+            say(listener=listener, ended=type(error).__name__)
+        else:
+            raise RuntimeError("the reader has ended")
 
 
 def say(**line: Any) -> None:
@@ -121,15 +150,21 @@ def read(value: dict[str, Any]) -> Any:
     return struct.unpack(">d", bytes.fromhex(value["bits"]))[0]
 
 
-async def main(url: str, limit: int = MESSAGE_LIMIT) -> None:
+async def main(kind: str, address: str, limit: int = MESSAGE_LIMIT) -> None:
     logging.disable()  # what is lost or dropped is told
-    redis = Redis.from_url(url, decode_responses=True)
+    host, port = address.rsplit(":", 1)
+    if kind == "cluster":
+        cluster = await connect_cluster(host, int(port))
+        buses = partial(ShardedWriter, cluster), partial(ShardedReader, cluster)
+    else:
+        redis = Redis(host=host, port=int(port), decode_responses=True)
+        buses = partial(Writer, redis), partial(Reader, redis)
     async with asyncio.TaskGroup() as tasks:
-        peer = Peer(redis, limit, tasks)
+        peer = Peer(*buses, limit, tasks)
         while line := await asyncio.to_thread(sys.stdin.buffer.readline):
             await peer.obey(json.loads(line, object_hook=read))
         raise SystemExit  # nobody commands any more, and listeners never end
 
 
 if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1], *map(int, sys.argv[2:])))
+    asyncio.run(main(*sys.argv[1:3], *map(int, sys.argv[3:])))

@@ -160,15 +160,24 @@ impl RedisCluster {
     /// Who owns `slot` now, by the view of most of the nodes that run.
     #[must_use]
     pub fn owner(&self, slot: u16) -> Option<usize> {
+        self.owners(&[slot])[0]
+    }
+
+    /// The same for several slots, by what the nodes are asked once.
+    #[must_use]
+    pub fn owners(&self, slots: &[u16]) -> Vec<Option<usize>> {
         let views = self.views();
-        let named = views.values().filter_map(|view| {
-            let owner = view.iter().find(|seen| seen.owns(slot))?;
-            self.nodes.iter().position(|node| node.id == owner.id)
-        });
-        let mut votes = BTreeMap::<usize, usize>::new();
-        named.for_each(|owner| *votes.entry(owner).or_default() += 1);
-        let (owner, count) = votes.into_iter().max_by_key(|(_, count)| *count)?;
-        (count * 2 > views.len()).then_some(owner)
+        let owner = |slot: &u16| {
+            let named = views.values().filter_map(|view| {
+                let owner = view.iter().find(|seen| seen.owns(*slot))?;
+                self.nodes.iter().position(|node| node.id == owner.id)
+            });
+            let mut votes = BTreeMap::<usize, usize>::new();
+            named.for_each(|owner| *votes.entry(owner).or_default() += 1);
+            let (owner, count) = votes.into_iter().max_by_key(|(_, count)| *count)?;
+            (count * 2 > views.len()).then_some(owner)
+        };
+        slots.iter().map(owner).collect()
     }
 
     /// Whether `node` itself says that it is a master. One that does not run says nothing.

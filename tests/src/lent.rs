@@ -6,45 +6,45 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 /// Where those that nobody uses wait. Lives as long as one of them is lent.
 #[derive(Debug)]
-struct Shelf<T>(Mutex<Vec<T>>);
+struct IdleOnes<T>(Mutex<Vec<T>>);
 
 /// Lends what `start` makes.
 #[derive(Debug)]
 pub struct Lender<T> {
-    shelf: Mutex<Weak<Shelf<T>>>,
+    idle_ones: Mutex<Weak<IdleOnes<T>>>,
     start: fn() -> T,
 }
 
 /// In one test's hands alone until it is dropped.
 #[derive(Debug)]
-pub struct Lent<T> {
+pub struct Loan<T> {
     item: Option<T>,
-    shelf: Arc<Shelf<T>>,
+    idle_ones: Arc<IdleOnes<T>>,
 }
 
 impl<T> Lender<T> {
     /// Nothing is started before it is needed.
     #[must_use]
     pub const fn new(start: fn() -> T) -> Self {
-        Self { shelf: Mutex::new(Weak::new()), start }
+        Self { idle_ones: Mutex::new(Weak::new()), start }
     }
 
     /// One that nobody uses, or a new one.
-    pub fn lend(&self) -> Lent<T> {
-        let shelf = {
-            let mut known = self.shelf.lock().unwrap_or_else(PoisonError::into_inner);
+    pub fn borrow(&self) -> Loan<T> {
+        let idle_ones = {
+            let mut known = self.idle_ones.lock().unwrap_or_else(PoisonError::into_inner);
             known.upgrade().unwrap_or_else(|| {
-                let shelf = Arc::new(Shelf(Mutex::default()));
-                *known = Arc::downgrade(&shelf);
-                shelf
+                let idle_ones = Arc::new(IdleOnes(Mutex::default()));
+                *known = Arc::downgrade(&idle_ones);
+                idle_ones
             })
         };
-        let idle = shelf.0.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        Lent { item: Some(idle.unwrap_or_else(self.start)), shelf }
+        let idle = idle_ones.0.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        Loan { item: Some(idle.unwrap_or_else(self.start)), idle_ones }
     }
 }
 
-impl<T> Deref for Lent<T> {
+impl<T> Deref for Loan<T> {
     type Target = T;
 
     fn deref(&self) -> &T {
@@ -52,11 +52,11 @@ impl<T> Deref for Lent<T> {
     }
 }
 
-impl<T> Drop for Lent<T> {
+impl<T> Drop for Loan<T> {
     fn drop(&mut self) {
         // Whatever made a test panic, the next one should not find.
         if let Some(item) = self.item.take().filter(|_| !std::thread::panicking()) {
-            self.shelf.0.lock().unwrap_or_else(PoisonError::into_inner).push(item);
+            self.idle_ones.0.lock().unwrap_or_else(PoisonError::into_inner).push(item);
         }
     }
 }

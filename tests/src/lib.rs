@@ -20,7 +20,7 @@ mod until;
 pub use certificates::{Certificates, ClientCertificates, Identity};
 pub use cluster::{ClusterOptions, Election, RedisCluster};
 pub use events::{Numbered, NumberedBlockingBus, NumberedBus, NumberedChannel, SourceChannel};
-pub use lent::{Lender, Lent};
+pub use lent::{Lender, Loan};
 pub use logged::Logged;
 pub use process::ServerProcess;
 pub use proxy::Proxy;

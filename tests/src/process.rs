@@ -298,10 +298,14 @@ mod tests {
     use std::cell::Cell;
 
     fn launch(folder: &Path, port: u16) -> Launch {
-        let lines = [format!("port {port}"), "bind 127.0.0.1".to_owned()];
-        let socket = format!("unixsocket {}", socket_in(folder).display());
-        let file = configuration(folder, &[&lines[..], &[socket]].concat());
-        Launch { port, tls_port: None, arguments: vec![file] }
+        let lines = [
+            format!("port {port}"),
+            "bind 127.0.0.1".to_owned(),
+            format!("dir {}", folder.display()),
+            format!("unixsocket {}", socket_in(folder).display()),
+            "save \"\"".to_owned(),
+        ];
+        Launch { port, tls_port: None, arguments: vec![configuration(folder, &lines)] }
     }
 
     #[test]

@@ -13,12 +13,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
-use crate::{RedisServer, within};
+use crate::{RedisCluster, RedisServer, within};
 
 /// More than any test leaves unread; whoever reads the program's output must never wait for the test.
 const UNREAD: usize = 100_000;
 
-/// A Python service on a server. It ends with this guard.
+/// A Python service on a server, or on a cluster. It ends with this guard.
 #[derive(Debug)]
 pub struct PythonPeer {
     process: Child,
@@ -27,16 +27,24 @@ pub struct PythonPeer {
     listeners: Arc<Listeners>,
 }
 
-type Listeners = Mutex<HashMap<usize, mpsc::Sender<Heard>>>;
+type Listeners = Mutex<HashMap<usize, mpsc::Sender<Told>>>;
 
 /// A Python reader, in `async for event in bus.listen_events(key)`.
 #[derive(Debug)]
-pub struct PythonListener(mpsc::Receiver<Heard>);
+pub struct PythonListener(mpsc::Receiver<Told>);
+
+/// What a reader tells.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum Told {
+    Heard(Heard),
+    Ended { ended: String },
+}
 
 /// What redis-py handed to a reader.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 pub struct Heard {
-    /// redis-py's word for it: `message`, or `pmessage` if a pattern matched.
+    /// redis-py's word for it: `message`, `pmessage` if a pattern matched, or `smessage` on a cluster.
     #[serde(rename = "type")]
     pub kind: String,
     /// The channel.
@@ -54,7 +62,7 @@ impl PythonPeer {
     /// If the Python that `scripts/test.sh` sets up is missing: nothing can be tested then.
     #[must_use]
     pub fn start(redis: &RedisServer) -> Self {
-        Self::launch(&[redis.url()])
+        Self::launch("server", &address(redis), None)
     }
 
     /// Starts a Python service that publishes at most `max_bytes` bytes.
@@ -63,7 +71,16 @@ impl PythonPeer {
     /// As for [`start`](Self::start).
     #[must_use]
     pub fn start_with_limit(redis: &RedisServer, max_bytes: u64) -> Self {
-        Self::launch(&[redis.url(), max_bytes.to_string()])
+        Self::launch("server", &address(redis), Some(max_bytes))
+    }
+
+    /// Starts a Python service that publishes and listens with sharded pub/sub, as the platform does on a cluster.
+    ///
+    /// # Panics
+    /// As for [`start`](Self::start).
+    #[must_use]
+    pub fn start_on_cluster(redis: &RedisCluster) -> Self {
+        Self::launch("cluster", &redis.address(0), None)
     }
 
     /// Publishes `event` to all of its channels, which Python chooses. Returns what was written to each; an event that
@@ -86,25 +103,24 @@ impl PythonPeer {
         serde_json::from_value(self.answer().await).expect("a list of messages")
     }
 
-    /// Listens to `key` on the bus of `E`, by pattern if there is a `*` in it. Returns when the server has
-    /// confirmed.
+    /// Listens to `key` on the bus of `E`, by pattern if there is a `*` in it and Python has patterns. Returns when the
+    /// server has confirmed.
     ///
     /// # Panics
     /// If it does not.
     pub async fn listen<E: Event>(&mut self, key: &str) -> PythonListener {
-        let (heard, listener) = mpsc::channel(UNREAD);
-        let number = {
-            let mut listeners = self.listeners.lock().expect("no reader panicked");
-            let number = listeners.len();
-            listeners.insert(number, heard);
-            number
-        };
-        let command = json!({"do": "listen", "bus": E::BUS_NAME, "key": key, "listener": number});
-        self.command(&command.to_string());
-        let mut listener = PythonListener(listener);
+        let mut listener = self.begin_to_listen::<E>(key);
         let confirmation = listener.next().await;
         assert!(confirmation.kind.ends_with("subscribe"), "{confirmation:?}");
         listener
+    }
+
+    /// Listens to what Python refuses to listen to. Returns the name of its error.
+    ///
+    /// # Panics
+    /// If it listens.
+    pub async fn refuses<E: Event>(&mut self, key: &str) -> String {
+        self.begin_to_listen::<E>(key).end().await
     }
 
     /// Whether Python finds the same value in two JSON texts: the same types of numbers, the same bits.
@@ -116,12 +132,26 @@ impl PythonPeer {
         self.answer().await == Value::Bool(true)
     }
 
-    fn launch(arguments: &[String]) -> Self {
+    fn begin_to_listen<E: Event>(&mut self, key: &str) -> PythonListener {
+        let (told, listener) = mpsc::channel(UNREAD);
+        let number = {
+            let mut listeners = self.listeners.lock().expect("no reader panicked");
+            let number = listeners.len();
+            listeners.insert(number, told);
+            number
+        };
+        let command = json!({"do": "listen", "bus": E::BUS_NAME, "key": key, "listener": number});
+        self.command(&command.to_string());
+        PythonListener(listener)
+    }
+
+    fn launch(kind: &str, address: &str, max_bytes: Option<u64>) -> Self {
         let program = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("python/peer.py");
         let mut process = Command::new(interpreter())
             .arg("-B") // leaves no compiled files in the sources
             .arg(program)
-            .args(arguments)
+            .args([kind, address])
+            .args(max_bytes.map(|bytes| bytes.to_string()))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -160,8 +190,39 @@ impl PythonListener {
     /// # Panics
     /// If it does not come, or if the reader ended.
     pub async fn next(&mut self) -> Heard {
-        let heard = within("a message in Python", self.0.recv()).await;
-        heard.expect("the Python service listens; see above for why it ended")
+        match self.told("a message in Python").await {
+            Told::Heard(heard) => heard,
+            Told::Ended { ended } => panic!("the Python reader ended with {ended}"),
+        }
+    }
+
+    /// The name of the error with which the reader ends, which it must do next.
+    ///
+    /// # Panics
+    /// If it does not.
+    pub async fn end(mut self) -> String {
+        match self.told("the end of a Python reader").await {
+            Told::Ended { ended } => ended,
+            Told::Heard(heard) => panic!("{heard:?} instead of the end"),
+        }
+    }
+
+    /// What was handed to the reader and not read yet; the name of its error if it ended with one.
+    ///
+    /// # Errors
+    /// With that name.
+    pub fn unread(&mut self) -> Result<Vec<Heard>, String> {
+        let told = std::iter::from_fn(|| self.0.try_recv().ok());
+        told.map(|told| match told {
+            Told::Heard(heard) => Ok(heard),
+            Told::Ended { ended } => Err(ended),
+        })
+        .collect()
+    }
+
+    async fn told(&mut self, what: &str) -> Told {
+        let told = within(what, self.0.recv()).await;
+        told.expect("the Python service listens; see above for why it ended")
     }
 }
 
@@ -185,6 +246,10 @@ fn spelled(value: Value) -> Value {
     }
 }
 
+fn address(redis: &RedisServer) -> String {
+    format!("127.0.0.1:{}", redis.port())
+}
+
 fn interpreter() -> PathBuf {
     let path = std::env::var_os("EVENT_BUS_PYTHON").map_or_else(
         || PathBuf::from(env!("CARGO_MANIFEST_DIR")).with_file_name("target/python/bin/python"),
@@ -206,19 +271,19 @@ fn hand_out(output: ChildStdout, answers: &mpsc::Sender<Value>, listeners: &List
         Answer {
             answer: Value,
         },
-        Heard {
+        Told {
             listener: usize,
             #[serde(flatten)]
-            heard: Heard,
+            told: Told,
         },
     }
 
     for line in BufReader::new(output).lines().map_while(Result::ok) {
         match serde_json::from_str(&line).expect("a line as peer.py writes it") {
             Line::Answer { answer } => drop(answers.blocking_send(answer)),
-            Line::Heard { listener, heard } => {
+            Line::Told { listener, told } => {
                 let listener = listeners.lock().expect("no test panicked here").get(&listener).cloned();
-                listener.map(|listener| listener.blocking_send(heard));
+                listener.map(|listener| listener.blocking_send(told));
             }
         }
     }

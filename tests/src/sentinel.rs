@@ -3,6 +3,7 @@
 mod check;
 mod options;
 
+use std::thread;
 use std::time::Duration;
 
 use redis::FromRedisValue;
@@ -62,7 +63,11 @@ impl RedisSentinels {
         let sentinels = (0..options.sentinels).map(sentinel).collect();
         let all = Self { nodes, sentinels, options };
         all.sentinels.iter().for_each(hurry);
-        eventually_blocking("all sentinels know all", || all.check().is_ok());
+        let deadline = Instant::now() + all.options.failover();
+        while let Err(problem) = all.check() {
+            assert!(Instant::now() < deadline, "the servers don't know each other: {problem}");
+            thread::sleep(LOOK_AGAIN);
+        }
         all
     }
 
@@ -122,6 +127,15 @@ impl RedisSentinels {
     pub fn command(&self, node: usize, words: &[&str]) -> redis::Value {
         let answer = self.nodes[node].ask(Some(GUARD), PATIENCE, words);
         answer.unwrap_or_else(|error| panic!("node {node}: {words:?}: {error}"))
+    }
+
+    /// The same as anybody who needs no password, for what is done to the user that the servers log in as.
+    ///
+    /// # Panics
+    /// If the node does not answer, or refuses.
+    pub(crate) fn command_as_anybody(&self, node: usize, words: &[&str]) {
+        let answer: redis::RedisResult<redis::Value> = self.nodes[node].ask(None, PATIENCE, words);
+        let _ = answer.unwrap_or_else(|error| panic!("node {node}: {words:?}: {error}"));
     }
 
     /// Who is the master now, by the word of most of the sentinels that run.

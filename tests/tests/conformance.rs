@@ -54,46 +54,48 @@ mod redis_published_with_both {
 mod cluster {
     use super::several::cluster;
 
-    event_bus_core::transport_conformance!(async { cluster(|config| config).await });
+    event_bus_core::transport_conformance!(async { cluster(std::convert::identity).await });
 }
 
 mod cluster_sharded {
     use super::several::cluster;
+    use event_bus_redis::RedisConfig;
 
-    event_bus_core::transport_conformance!(async { cluster(|config| config.sharded()).await });
+    event_bus_core::transport_conformance!(async { cluster(RedisConfig::sharded).await });
 }
 
 mod sentinel {
     use super::several::sentinel;
 
-    event_bus_core::transport_conformance!(async { sentinel(|config| config).await });
+    event_bus_core::transport_conformance!(async { sentinel(std::convert::identity).await });
 }
 
 mod sentinel_sharded {
     use super::several::sentinel;
+    use event_bus_redis::RedisConfig;
 
-    event_bus_core::transport_conformance!(async { sentinel(|config| config.sharded()).await });
+    event_bus_core::transport_conformance!(async { sentinel(RedisConfig::sharded).await });
 }
 
 mod several {
     use event_bus_redis::{RedisConfig, RedisTransport};
-    use event_bus_tests::{Lender, Lent, RedisCluster, RedisSentinels};
+    use event_bus_tests::{Lender, Loan, RedisCluster, RedisSentinels};
 
     static CLUSTERS: Lender<RedisCluster> = Lender::new(RedisCluster::start);
     static SENTINELS: Lender<RedisSentinels> = Lender::new(RedisSentinels::start);
 
     pub(super) async fn cluster(
         adapt: impl Fn(RedisConfig) -> RedisConfig,
-    ) -> (RedisTransport, Lent<RedisCluster>) {
-        let cluster = CLUSTERS.lend();
+    ) -> (RedisTransport, Loan<RedisCluster>) {
+        let cluster = CLUSTERS.borrow();
         let config = adapt(RedisConfig::cluster(apart(cluster.addresses())));
         (RedisTransport::connect(config).await.expect("our own cluster lets us in"), cluster)
     }
 
     pub(super) async fn sentinel(
         adapt: impl Fn(RedisConfig) -> RedisConfig,
-    ) -> (RedisTransport, Lent<RedisSentinels>) {
-        let sentinels = SENTINELS.lend();
+    ) -> (RedisTransport, Loan<RedisSentinels>) {
+        let sentinels = SENTINELS.borrow();
         let addresses = apart(sentinels.sentinel_addresses());
         let config = adapt(RedisConfig::sentinel(sentinels.master_name(), addresses));
         (RedisTransport::connect(config).await.expect("our own sentinels know a master"), sentinels)

@@ -178,6 +178,14 @@ fn nothing_runs_on_after_a_guard_is_dropped_be_it_by_a_panic() {
         cluster.pause(1);
         let pids: Vec<u32> = (0..3).filter_map(|node| cluster.server(node).pid()).collect();
         assert!(pids.iter().all(|pid| is_running(*pid)));
+        let shared = std::sync::Arc::new(cluster); // as tasks share it
+        std::thread::spawn({
+            let shared = std::sync::Arc::clone(&shared);
+            move || shared.kill(2)
+        })
+        .join()
+        .unwrap();
+        assert!(!shared.server(2).runs());
         told.send(pids).unwrap();
         panic!("as a test does");
     });

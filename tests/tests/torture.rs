@@ -42,6 +42,44 @@ fn within_the_process_nothing_is_lost_in_silence_either() {
     assert_eq!(code, Some(2), "there is nothing to kill");
 }
 
+#[test]
+fn nothing_is_lost_in_silence_where_sentinels_change_the_master() {
+    passes(
+        "--topology sentinel --seconds 10 --seed 2 --faults failover,stop,churn",
+        &["failover", "deposed:"],
+    );
+}
+
+#[test]
+fn nothing_is_lost_in_silence_where_a_cluster_passes_everything_on() {
+    passes(
+        "--topology cluster --seconds 10 --seed 1 --faults failover,kill,churn",
+        &["failover", "deposed:"],
+    );
+}
+
+#[test]
+fn nothing_is_lost_in_silence_where_shards_move_and_fail_over() {
+    let run = "--topology cluster --delivery sharded --seconds 10 --seed 1 --faults failover,migrate,churn";
+    passes(run, &["failover", "migrate", "deposed:"]);
+}
+
+#[test]
+fn what_a_deposed_master_may_have_is_not_excused_for_ever() {
+    let run =
+        "--topology cluster --delivery sharded --seconds 10 --seed 2 --faults failover --plant outlived";
+    let (code, report) = torture(run);
+    assert!(report.contains("planted outlived: "), "{report}");
+    assert!(last_line(&report).contains(", 1 silent, 0 duplicated"), "{report}");
+    assert_eq!(code, Some(1), "{report}");
+}
+
+#[test]
+fn what_can_not_be_done_to_several_servers_is_refused() {
+    let (code, _) = torture("--topology cluster --seconds 8 --faults cut");
+    assert_eq!(code, Some(2), "nothing stands between");
+}
+
 /// And these stand in the report.
 fn passes(run: &str, lines: &[&str]) {
     let (code, report) = torture(run);

@@ -137,7 +137,10 @@ pub(crate) async fn listen_to_all(
 async fn hear_ours(bench: Arc<Bench>, mut events: Subscription<ExecutionEvent>, tally: Arc<Tally>) {
     while let Some(item) = events.recv().await {
         let heard = tally.add();
-        let checked = item.map_err(Failure::from).and_then(|event| bench.check(heard, &event));
+        let checked = match item {
+            Ok(event) => bench.check(heard, &event),
+            Err(notice) => Err(notice.into()),
+        };
         if let Err(error) = checked {
             return tally.fail(error.to_string());
         }

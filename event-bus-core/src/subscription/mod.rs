@@ -7,7 +7,7 @@ mod waiting;
 use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use futures_core::Stream;
 
@@ -45,7 +45,7 @@ pub struct Subscription<E, P: ?Sized = E> {
     wanted: Option<Wanted>,
     tracks: Tracks,
     /// What stands behind a gap that was told.
-    behind_gap: Option<Read<E, P>>,
+    behind_gap: Option<Taken<E, P>>,
 }
 
 /// What ends when the subscription is dropped.
@@ -100,7 +100,7 @@ impl<E: Event> Subscription<E> {
         let Self { ear, codec, tracks, behind_gap, .. } = self;
         let wanted = Wanted::new(names);
         let behind_gap = match behind_gap {
-            Some(Ok(delivery)) => see(delivery, Some(&wanted), view).map(Ok),
+            Some(Ok(delivery)) => see(delivery, &wanted, view).map(Ok),
             Some(Err(notice)) => Some(Err(notice)),
             None => None,
         };
@@ -235,9 +235,15 @@ impl<E: Event, P: ?Sized> Subscription<E, P> {
         self.ear.inbox.end(End::Closed);
     }
 
+    #[inline] // or the caller copies all the room that a notice takes
     pub(crate) fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Option<Read<E, P>>> {
+        let taken = ready!(self.poll_taken(cx));
+        Poll::Ready(taken.map(|taken| taken.map_err(|notice| *notice)))
+    }
+
+    fn poll_taken(&mut self, cx: &mut Context<'_>) -> Poll<Option<Taken<E, P>>> {
         match self.ear.passed_over.pop() {
-            Some(notice) => Poll::Ready(Some(Err(notice))),
+            Some(notice) => Poll::Ready(Some(Err(Box::new(notice)))),
             None => self.poll_inbox(cx),
         }
     }
@@ -246,9 +252,13 @@ impl<E: Event, P: ?Sized> Subscription<E, P> {
 /// What a subscription gives.
 pub(crate) type Read<E, P> = Result<Delivery<E, P>, Notice>;
 
+/// The same on its way there, which copies it: a notice is large, and there is hardly ever one.
+type Taken<E, P> = Result<Delivery<E, P>, Box<Notice>>;
+
 impl<E: Event, P: ?Sized> Stream for Subscription<E, P> {
     type Item = Result<Delivery<E, P>, Notice>;
 
+    #[inline]
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         self.poll_recv(cx)
     }

@@ -6,61 +6,68 @@ use std::task::{Context, Poll, ready};
 
 use tokio::task::coop;
 
-use super::{Read, Subscription};
+use super::{Subscription, Taken};
 use crate::delivery::{Delivery, Notice};
 use crate::event::Event;
-use crate::event_type::{View, Wanted};
-use crate::message::{Decoded, Message};
+use crate::event_type::{View, Wanted, whole};
+use crate::message::{Decoded, Message, NoEvent};
 use crate::sequence::Verdict;
 use crate::transport::{End, Item};
 
 impl<E: Event, P: ?Sized> Subscription<E, P> {
-    pub(super) fn poll_inbox(&mut self, cx: &mut Context<'_>) -> Poll<Option<Read<E, P>>> {
-        let read = ready!(self.poll_uncounted(cx));
-        match &read {
+    #[inline]
+    pub(super) fn poll_inbox(&mut self, cx: &mut Context<'_>) -> Poll<Option<Taken<E, P>>> {
+        let taken = ready!(self.poll_uncounted(cx));
+        match &taken {
             Some(Ok(_)) => self.ear.port.tally().count_event(),
             Some(Err(notice)) => self.ear.port.tally().count_notice(notice),
             None => {}
         }
-        Poll::Ready(read)
+        Poll::Ready(taken)
     }
 
-    fn poll_uncounted(&mut self, cx: &mut Context<'_>) -> Poll<Option<Read<E, P>>> {
-        if let Some(read) = self.behind_gap.take() {
-            return Poll::Ready(Some(read));
+    #[inline]
+    fn poll_uncounted(&mut self, cx: &mut Context<'_>) -> Poll<Option<Taken<E, P>>> {
+        if let Some(taken) = self.behind_gap.take() {
+            return Poll::Ready(Some(taken));
         }
         loop {
             // A listener under a flood would otherwise never yield to its neighbours on the same worker.
             let budget = ready!(coop::poll_proceed(cx));
             let item = ready!(self.ear.inbox.poll_next(cx));
             budget.made_progress();
-            let read = match item {
+            let taken = match item {
                 Some(Item::Message(message)) => self.read(message),
                 Some(Item::Signal(signal)) => {
                     self.tracks.excuse();
-                    Some(Err(signal.into()))
+                    Some(Err(Box::new(signal.into())))
                 }
-                Some(Item::End(end)) => Some(Err(final_notice(end))),
+                Some(Item::End(end)) => Some(Err(Box::new(final_notice(end)))),
                 None => return Poll::Ready(None),
             };
-            if read.is_some() {
-                return Poll::Ready(read);
+            if taken.is_some() {
+                return Poll::Ready(taken);
             }
         }
     }
 
     /// What `message` is to this listener; `None` if it wants other types, or has it already.
-    fn read(&mut self, message: Arc<Message>) -> Option<Read<E, P>> {
+    #[inline]
+    fn read(&mut self, message: Arc<Message>) -> Option<Taken<E, P>> {
         if let Some(wanted) = &self.wanted
             && let Some(headers) = message.unwanted(wanted, &self.codec)
         {
             return match self.tracks.note(message.channel(), &headers) {
-                Verdict::Gap(missed) => Some(Err(gap(&message, missed))),
+                Verdict::Gap(missed) => Some(Err(Box::new(gap(&message, missed)))),
                 Verdict::Right | Verdict::Double => None,
             };
         }
         let decoded = message.decode(&self.codec);
-        let verdict = match decoded.headers() {
+        let (message, headers) = match &decoded {
+            Ok(heard) => (heard.message(), Some(&heard.envelope().headers)),
+            Err(unheard) => (&*unheard.message, unheard.what.headers()),
+        };
+        let verdict = match headers {
             Some(headers) if headers.is_empty() => Verdict::Right, // no number
             Some(headers) => self.tracks.note(message.channel(), headers),
             None => {
@@ -68,28 +75,29 @@ impl<E: Event, P: ?Sized> Subscription<E, P> {
                 Verdict::Right
             }
         };
-        match verdict {
-            Verdict::Right => self.hand_out(message, decoded),
-            Verdict::Double => None,
-            Verdict::Gap(missed) => {
-                let gap = gap(&message, missed);
-                self.behind_gap = self.hand_out(message, decoded);
-                Some(Err(gap))
-            }
-        }
+        let gap = match verdict {
+            Verdict::Right => None,
+            Verdict::Gap(missed) => Some(Box::new(gap(message, missed))),
+            Verdict::Double => return None,
+        };
+        let taken = self.hand_out(decoded);
+        let Some(gap) = gap else { return taken };
+        self.behind_gap = taken;
+        Some(Err(gap))
     }
 
-    #[inline] // what it returns is large, and would be copied once more
-    fn hand_out(&self, message: Arc<Message>, decoded: Decoded<E>) -> Option<Read<E, P>> {
-        match Delivery::of(message, decoded, self.view) {
-            Ok(Some(delivery)) if is_wanted(delivery.event(), self.wanted.as_ref()) => Some(Ok(delivery)),
-            Ok(_) => None,
-            Err(Notice::UnknownType { .. }) if self.wanted.is_some() => None,
-            Err(notice) => Some(Err(notice)),
+    #[inline]
+    fn hand_out(&self, decoded: Decoded<E>) -> Option<Taken<E, P>> {
+        match (decoded, &self.wanted) {
+            (Ok(heard), None) => Some(Ok(Delivery::of(heard, self.view))), // which sees everything
+            (Ok(heard), Some(wanted)) => see(Delivery::of(heard, whole), wanted, self.view).map(Ok),
+            (Err(unheard), Some(_)) if matches!(*unheard.what, NoEvent::Unknown(..)) => None,
+            (Err(unheard), _) => Some(Err(Box::new(unheard.into()))),
         }
     }
 }
 
+#[cold]
 fn gap(before: &Message, missed: u64) -> Notice {
     Notice::Gap { channel: before.channel().clone(), missed }
 }
@@ -97,14 +105,11 @@ fn gap(before: &Message, missed: u64) -> Notice {
 /// `delivery` through `view`, if it is of a type that is wanted.
 pub(super) fn see<E: Event, P: ?Sized>(
     delivery: Delivery<E>,
-    wanted: Option<&Wanted>,
+    wanted: &Wanted,
     view: View<E, P>,
 ) -> Option<Delivery<E, P>> {
-    if is_wanted(delivery.event(), wanted) { delivery.seen(view) } else { None }
-}
-
-fn is_wanted<E: Event>(event: &E, wanted: Option<&Wanted>) -> bool {
-    wanted.is_none_or(|wanted| wanted.takes(event.event_type(), E::EVENT_TYPES))
+    let is_wanted = wanted.takes(delivery.event().event_type(), E::EVENT_TYPES);
+    if is_wanted { delivery.seen(view) } else { None }
 }
 
 fn final_notice(end: End) -> Notice {

@@ -87,7 +87,7 @@ impl<E: Event, P: ?Sized> Subscription<E, P> {
         loop {
             match ready!(self.poll_inbox(cx)) {
                 Some(Ok(delivery)) => return Poll::Ready(Ok(delivery)),
-                Some(Err(notice)) => self.ear.passed_over.push(notice),
+                Some(Err(notice)) => self.ear.passed_over.push(*notice),
                 None => return Poll::Ready(Err(ended_while_waiting(self.ear.passed_over.last()))),
             }
             if self.ear.passed_over.is_full() && !self.ear.passed_over.fold_oldest() {

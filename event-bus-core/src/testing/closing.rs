@@ -1,6 +1,6 @@
 //! Cases about closing a bus or the whole transport.
 
-use super::tools::{any_name, builder, bus, end, event, next, publish_to, within};
+use super::tools::{Witness, any_name, builder, bus, end, event, next, publish_to, within};
 use crate::error::ErrorKind;
 use crate::transport::Transport;
 
@@ -25,7 +25,9 @@ pub async fn buses_share_a_transport_and_each_closes_only_its_own<T: Transport +
 pub async fn closing_lets_what_is_queued_be_read<T: Transport + Clone>(transport: T) {
     let bus = bus(transport.clone());
     let mut events = bus.listen("k").await.expect("listening");
+    let mut witness = Witness::of(&bus, "k").await;
     publish_to(&bus, "k", 1).await;
+    witness.heard(1).await;
     transport.fence().await.expect("nothing hinders it"); // so it has arrived
     bus.close().await;
     assert_eq!(next(&mut events).await, 1);

@@ -1,7 +1,7 @@
 //! Cases about what a listener does not get, and is told.
 
 use super::tools::{
-    Bus, Numbered, any_name, builder, end, event, next, notice, publish_to, until_nobody_hears,
+    Bus, Numbered, Witness, any_name, builder, end, event, next, notice, publish_to, until_nobody_hears,
 };
 use crate::channel::BusName;
 use crate::delivery::Notice;
@@ -54,12 +54,15 @@ pub async fn a_queue_that_is_full_of_bytes_is_full<T: Transport + Clone>(transpo
     let mut oldest = small(Overflow::DropNewest).listen("k").await.expect("listening");
     let mut closing = small(Overflow::Close).listen("k").await.expect("listening");
     let mut probe = ample.listen("k").await.expect("listening");
+    let mut witness = Witness::of(&ample, "k").await;
     publish_large(&ample, 2 * BYTES, 0..1).await;
+    witness.heard(1).await;
     transport.fence().await.expect("nothing hinders it"); // so it has arrived everywhere
     for events in [&mut newest, &mut oldest, &mut closing, &mut probe] {
         assert_eq!(next(events).await, 0, "alone it has room");
     }
     publish_large(&ample, 1_000, 1..51).await;
+    witness.heard(50).await;
     transport.fence().await.expect("nothing hinders it");
     for number in 1..51 {
         assert_eq!(next(&mut probe).await, number, "a slow neighbour costs nothing");
@@ -151,9 +154,11 @@ async fn ten<T: Transport + Clone>(
 
 /// Publishes to `k`, and returns when all has arrived everywhere.
 async fn flood(transport: &impl Transport, bus: &Bus, numbers: std::ops::Range<u64>) {
-    for number in numbers {
+    let mut witness = Witness::of(bus, "k").await;
+    for number in numbers.clone() {
         publish_to(bus, "k", number).await;
     }
+    witness.heard(numbers.count()).await;
     transport.fence().await.expect("nothing hinders it");
 }
 

@@ -88,6 +88,33 @@ pub(super) async fn publish_raw(
     assert!(matches!(results.as_slice(), [Ok(_)]), "one receipt for one message, not {results:?}");
 }
 
+/// A listener that tells when what was published has arrived everywhere. A server need not have passed on what it has
+/// acknowledged.
+pub(super) struct Witness(Subscription<Numbered>);
+
+impl Witness {
+    pub(super) async fn of(bus: &Bus, key: &str) -> Self {
+        Self(bus.listen(key).await.expect("listening"))
+    }
+
+    /// Returns when so many more have arrived, whatever they are.
+    pub(super) async fn heard(&mut self, count: usize) {
+        for _ in 0..count {
+            let _ = within("what was published", self.0.recv()).await.expect("not the end");
+        }
+    }
+}
+
+/// The next event must be this one, or one before it where the transport can't tell when those had passed.
+pub(super) async fn comes(events: &mut Subscription<Numbered>, number: u64, others_have_passed: bool) {
+    loop {
+        let next = next(events).await;
+        if next == number || others_have_passed {
+            return assert_eq!(next, number);
+        }
+    }
+}
+
 /// The result of `future`, which must come.
 pub(super) async fn within<T>(what: &str, future: impl Future<Output = T>) -> T {
     let Ok(value) = timeout(PATIENCE, future).await else {

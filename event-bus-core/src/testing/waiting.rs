@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::tools::{any_name, builder, bus, event, next, notice, publish_raw, publish_to, within};
+use super::tools::{Witness, any_name, builder, bus, event, next, notice, publish_raw, publish_to, within};
 use crate::delivery::Notice;
 use crate::error::ErrorKind;
 use crate::transport::Transport;
@@ -30,11 +30,13 @@ pub async fn waiting_gives_the_first_event_or_none_at_the_deadline<T: Transport 
 /// A wait looks for an event; notices before it are handed out by the next `recv`.
 pub async fn notices_that_a_wait_comes_upon_are_not_lost<T: Transport + Clone>(transport: T) {
     let name = any_name();
-    let small = builder(transport.clone()).name(name).queue_messages(2).build().expect("a bus");
+    let small = builder(transport.clone()).name(name.clone()).queue_messages(2).build().expect("a bus");
     let mut events = small.listen("k").await.expect("listening");
+    let mut witness = Witness::of(&builder(transport.clone()).name(name).build().expect("a bus"), "k").await;
     for number in 0..10 {
         publish_to(&small, "k", number).await;
     }
+    witness.heard(10).await;
     transport.fence().await.expect("nothing hinders it"); // so all have arrived
     let waited = events.wait(LONG).await.expect("an event came");
     assert_eq!(waited.map(|delivery| delivery.number), Some(8));
@@ -59,12 +61,14 @@ pub async fn waiting_tells_what_a_cancelled_wait_came_upon<T: Transport + Clone>
 pub async fn notices_that_waits_come_upon_are_all_in_the_stream<T: Transport + Clone>(transport: T) {
     let bus = bus(transport.clone());
     let mut events = bus.listen("k").await.expect("listening");
+    let mut witness = Witness::of(&bus, "k").await;
     for _ in 0..200 {
         publish_raw(&transport, &bus, "k", "nonsense").await;
     }
     for _ in 0..3 {
         assert_eq!(events.wait(SHORT).await.expect_err("nothing but nonsense").kind(), ErrorKind::Missed);
     }
+    witness.heard(200).await;
     transport.fence().await.expect("nothing hinders it");
     bus.close().await;
     let mut missed = 0;

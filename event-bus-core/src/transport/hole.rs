@@ -63,6 +63,11 @@ impl Hole {
         };
     }
 
+    /// Whether nothing was ever missed here.
+    pub(crate) fn is_nothing(&self) -> bool {
+        self.0.is_none()
+    }
+
     /// The message between `earlier` and this hole is gone: both become one.
     pub(crate) fn put_before(&mut self, earlier: Self) {
         let Some(mut merged) = earlier.0 else { return };
@@ -74,6 +79,7 @@ impl Hole {
     }
 
     /// What to tell next, if anything is left to tell.
+    #[inline]
     pub(crate) fn take_next(&mut self) -> Option<Signal> {
         self.0.as_mut()?.take_next()
     }

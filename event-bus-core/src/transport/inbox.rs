@@ -259,10 +259,17 @@ impl Inbox {
     }
 
     /// What comes next; `None` once, and as long as, everything up to the end has been read.
+    #[inline] // there is one reader for each event type, each in another crate: a call would cost it more than the taking
     pub(crate) fn poll_next(&self, cx: &mut Context<'_>) -> Poll<Option<Item>> {
-        if let Some(item) = self.lock().take_next() {
-            return Poll::Ready(Some(item));
+        let message = self.lock().take_message();
+        match message {
+            Some(message) => Poll::Ready(Some(Item::Message(message))),
+            None => self.poll_other(cx),
         }
+    }
+
+    /// As [`poll_next`](Self::poll_next), where it is hardly ever a message.
+    fn poll_other(&self, cx: &mut Context<'_>) -> Poll<Option<Item>> {
         let waker = cx.waker().clone(); // here, since it must not be cloned under the lock
         let mut state = self.lock();
         if let Some(item) = state.take_next() {
@@ -293,6 +300,7 @@ impl Inbox {
         result
     }
 
+    #[inline]
     fn lock(&self) -> MutexGuard<'_, State> {
         // Nothing foreign runs under this lock, so a poisoned one is whole all the same.
         self.shared.state.lock().unwrap_or_else(PoisonError::into_inner)
@@ -338,18 +346,26 @@ impl State {
         Some(message)
     }
 
+    /// The next message, unless something is to be told before it.
+    #[inline]
+    fn take_message(&mut self) -> Option<Arc<Message>> {
+        if !self.queue.front()?.hole.is_nothing() {
+            return None;
+        }
+        let Entry { message, .. } = self.queue.pop_front()?;
+        self.bytes -= weight(&message);
+        Some(message)
+    }
+
     fn take_next(&mut self) -> Option<Item> {
-        if let Some(mut entry) = self.queue.pop_front() {
+        if let Some(entry) = self.queue.front_mut() {
             if let Some(signal) = entry.hole.take_next() {
-                self.queue.push_front(entry);
                 return Some(Item::Signal(signal));
             }
-            self.bytes -= weight(&entry.message);
-            if self.queue.is_empty() {
-                self.queue.clear(); // begins at its beginning again, which is in the processor's cache
-            }
-            return Some(Item::Message(entry.message));
+            entry.hole = Hole::default();
+            return self.take_message().map(Item::Message);
         }
+        self.queue.clear(); // begins at its beginning again, which is in the processor's cache
         if let Some(signal) = self.tail.take_next() {
             return Some(Item::Signal(signal));
         }

@@ -110,9 +110,12 @@ impl Link {
         let (mut connection, role) = (self.connection.clone(), self.check_role());
         async move {
             let nonce = nonce.to_string();
-            let answer: String = redis::cmd("PING").arg(&nonce).query_async(&mut connection).await?;
-            role.await?;
-            Ok(answer == nonce)
+            let answer: Value = redis::cmd("PING").arg(&nonce).query_async(&mut connection).await?;
+            let is_its_own = matches!(answer, Value::BulkString(bytes) if bytes == nonce.as_bytes());
+            match role.await {
+                Err(error) if error.kind() == redis::ErrorKind::Parse => Ok(false),
+                role => role.map(|()| is_its_own),
+            }
         }
     }
 }

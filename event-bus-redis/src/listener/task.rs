@@ -2,10 +2,11 @@
 
 use std::future::Future;
 use std::sync::Arc;
+use std::time::Duration;
 
 use event_bus_core::transport::{End, LinkState, Request, Scope};
 use tokio::runtime::Handle;
-use tokio::time::{Instant, sleep_until, timeout_at};
+use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
 use super::link::{Ear, Link};
 use super::shared::Shared;
@@ -13,6 +14,11 @@ use super::state::{Cause, Epoch, RUNTIME_ENDED, Step, TaskId};
 use super::way::Lookout;
 use crate::error::{Failure, harmless};
 use crate::rights;
+
+/// So many answers in a row may be others' until the connection is given up.
+const MOST_DISPLACED: usize = 8;
+/// Before it is tried again whether answers are in step: the one that is missing is on its way.
+const OUT_OF_STEP: Duration = Duration::from_millis(5);
 
 /// Starts the task where there is none, or where the one there is stands still, since its runtime does.
 pub(super) fn ensure_running(shared: &Arc<Shared>, runtime: &Handle) {
@@ -107,7 +113,9 @@ async fn ask(shared: &Shared, link: &Link, epoch: Epoch, request: Request) {
     let error = match patiently(shared, link.ask(&request)).await {
         Some(Ok(())) => {
             // Truth is the push that names a channel. A good answer without it is somebody else's.
-            if !shared.change(|state| state.answered(epoch, &request, Instant::now())) {
+            let is_confirmed = || shared.change(|state| state.answered(epoch, &request, Instant::now()));
+            let is_in_step = is_confirmed() || (fence(shared, link).await.is_ok() && is_confirmed());
+            if !is_in_step {
                 shared.lost(epoch, &Cause::new("a confirmation is missing"));
             }
             return;
@@ -159,16 +167,26 @@ fn warn_of_unfolding(shared: &Shared, pattern: &str) {
 
 async fn ping(shared: &Shared, link: &Link, epoch: Epoch) {
     shared.change(|state| state.pinging(epoch));
-    match patiently(shared, link.ping(fastrand::u64(..))).await {
-        Some(Ok(true)) => shared.change(|state| state.ponged(epoch, Instant::now())),
-        Some(Ok(false)) => shared.lost(epoch, &Cause::new("answers are out of step")),
-        // To say no is to be alive: a server that loads, or a user without the right to ping, still delivers.
-        Some(Err(error)) if Failure::of(&error).is_answer() => {
-            shared.change(|state| state.ponged(epoch, Instant::now()));
-        }
-        Some(Err(error)) => shared.lost(epoch, &shared.cause(&error)),
-        None => shared.lost(epoch, &Cause::new("no answer to a ping")),
+    match fence(shared, link).await {
+        Ok(()) => shared.change(|state| state.ponged(epoch, Instant::now())),
+        Err(cause) => shared.lost(epoch, &cause),
     }
+}
+
+/// Until a ping is answered by its own answer: then everything that was asked before has been answered. What a server says
+/// without being asked, since a slot has moved, is taken for an answer by redis-rs, and the real one comes a little later.
+async fn fence(shared: &Shared, link: &Link) -> Result<(), Cause> {
+    for _ in 0..MOST_DISPLACED {
+        match patiently(shared, link.ping(fastrand::u64(..))).await {
+            Some(Ok(true)) => return Ok(()),
+            Some(Ok(false)) => sleep(OUT_OF_STEP).await,
+            // To say no is to be alive: a server that loads, or a user without the right to ping, still delivers.
+            Some(Err(error)) if Failure::of(&error).is_answer() => return Ok(()),
+            Some(Err(error)) => return Err(shared.cause(&error)),
+            None => return Err(Cause::new("no answer to a ping")),
+        }
+    }
+    Err(Cause::new("answers are out of step"))
 }
 
 /// Waits for an answer while there are signs of life. Behind a backlog of messages an answer may take long, and

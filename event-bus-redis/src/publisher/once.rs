@@ -43,9 +43,7 @@ impl Publisher {
         deadline: Instant,
     ) -> Outcomes {
         let mut batch = Batch::new(messages, command);
-        if let Err(error) = self.attempt(lane, &mut batch, deadline).await {
-            batch.note_unsent(error);
-        }
+        self.attempt(lane, &mut batch, deadline).await;
         batch.into_outcomes()
     }
 }

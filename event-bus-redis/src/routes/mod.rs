@@ -2,7 +2,6 @@
 //! again where. How messages are sent to one server stands in `publisher.rs`.
 
 mod nodes;
-mod pace;
 mod way;
 
 use std::error::Error as _;
@@ -16,11 +15,11 @@ use tokio::time::{Instant, sleep_until, timeout_at};
 
 use crate::batch::{Batch, Command, Outcomes, Share, again};
 use crate::both_kinds::merge;
-use crate::config::{Publishing, RedisConfig};
+use crate::config::{Address, Publishing, RedisConfig};
 use crate::error::closed;
+use crate::pace::{Next, Pace};
 use crate::topology::{Map, Topology};
 use nodes::Nodes;
-use pace::{Next, Pace};
 use way::Way;
 
 /// So many masters are tried when the transport connects, at once; one must let us in.
@@ -101,11 +100,19 @@ impl Routes {
         begin: Instant,
     ) -> Vec<Result<Receipt>> {
         let mut batch = Batch::new(messages, command);
-        let mut pace = Pace::new(begin, self.config.publish_timeout, self.config.publish_attempts);
+        let mut pace = Pace::new(
+            begin + self.config.publish_timeout,
+            self.config.publish_timeout,
+            self.config.publish_attempts,
+        );
         let mut failed_at = None;
         loop {
             if let Err(error) = self.attempt(&mut batch, command, failed_at, pace.deadline()).await {
-                batch.note_unsent(error);
+                // Of one that only ran out of time, what went wrong before tells more.
+                let is_late = Instant::now() >= pace.deadline() && error.kind() != ErrorKind::Closed;
+                if !is_late || batch.last_error().is_none() {
+                    batch.note_unsent(error);
+                }
             }
             if batch.left() == 0 {
                 return self.receipts(batch);
@@ -161,7 +168,7 @@ impl Routes {
         &self,
         map: &Arc<Map>,
         command: Command,
-        share: Share<Option<&crate::config::Address>>,
+        share: Share<Option<&Address>>,
         deadline: Instant,
     ) -> (Vec<usize>, Outcomes) {
         let Share { to, places, messages } = share;
@@ -169,6 +176,11 @@ impl Routes {
             Some(address) => self.nodes.of(map, address),
             None => Err(self.unserved(messages[0].channel())),
         };
+        if let Some(address) = to
+            && let Some(until) = self.nodes.rest(&messages, address)
+        {
+            sleep_until(until.min(deadline)).await;
+        }
         let outcomes = match node {
             Ok(node) => self.told_truly(node.publish_once(command, messages, deadline).await),
             Err(error) => Outcomes { results: messages.iter().map(|_| None).collect(), unsent: Some(error) },

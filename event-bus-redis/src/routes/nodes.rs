@@ -3,15 +3,21 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::time::Duration;
 
 use event_bus_core::transport::{LinkHealth, StateBoard};
-use event_bus_core::{Channel, Error, ErrorKind, Result};
+use event_bus_core::{Channel, Error, ErrorKind, Message, Result};
+use tokio::time::Instant;
 
 use crate::config::{Address, RedisConfig};
 use crate::error::closed;
 use crate::publisher::Publisher;
 use crate::status::{Fleet, Status};
 use crate::topology::Map;
+
+/// For how long a channel rests after another server has come to serve it. What the one before took last may still be on its
+/// way through the cluster to listeners, as always after `CLUSTER FAILOVER`: the next one must not overtake it.
+const REST: Duration = Duration::from_millis(200);
 
 pub(super) struct Nodes {
     config: Arc<RedisConfig>,
@@ -24,6 +30,8 @@ struct Inner {
     /// The newest that anybody has come with.
     map: Option<Arc<Map>>,
     nodes: HashMap<Address, Node>,
+    /// Maps that were replaced just now, and when.
+    replaced: Vec<(Instant, Arc<Map>)>,
     /// A channel that could not be published to, since nobody served it.
     unserved: Option<Channel>,
     is_closed: bool,
@@ -76,7 +84,7 @@ impl Nodes {
             if inner.map.as_ref().is_some_and(|known| known.began() >= map.began()) {
                 return;
             }
-            inner.map = Some(Arc::clone(map));
+            inner.replace_map(map, Instant::now());
             let left: Vec<_> = inner.nodes.extract_if(|address, _| !map.is_owner(address)).collect();
             let served = inner.unserved.take_if(|channel| map.owner(channel.as_str()).is_some());
             (left, served.is_some() && self.fleet.astray(None))
@@ -90,6 +98,17 @@ impl Nodes {
             self.fleet.leave(&status);
             publisher.close();
         }
+    }
+
+    /// Until when `messages`, which go to `address`, have to wait for what went another way before them.
+    pub(super) fn rest(&self, messages: &[Message], address: &Address) -> Option<Instant> {
+        let inner = self.read();
+        let went_elsewhere = |map: &Map| {
+            let mut owners = messages.iter().map(|message| map.owner(message.channel().as_str()));
+            owners.any(|owner| owner.is_some_and(|owner| owner != address))
+        };
+        let last = inner.replaced.iter().rev().find(|(_, map)| went_elsewhere(map));
+        last.map(|(at, _)| *at + REST).filter(|until| *until > Instant::now())
     }
 
     /// Nobody was found who serves `channel`.
@@ -129,5 +148,70 @@ impl Nodes {
 
     fn write(&self) -> RwLockWriteGuard<'_, Inner> {
         self.inner.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Inner {
+    fn replace_map(&mut self, map: &Arc<Map>, now: Instant) {
+        self.replaced.retain(|(at, _)| *at + REST > now);
+        if let Some(before) = self.map.replace(Arc::clone(map))
+            && !before.is_alike(map)
+        {
+            self.replaced.push((now, before));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(port: u16) -> Address {
+        Address::Tcp("127.0.0.1".into(), port)
+    }
+
+    fn nodes() -> Nodes {
+        let config = RedisConfig::sentinel("main", [("127.0.0.1", 1)]);
+        Nodes::new(Arc::new(config), StateBoard::default())
+    }
+
+    fn map(port: u16) -> Arc<Map> {
+        Arc::new(Map::of_one(Instant::now(), at(port)))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_channel_rests_when_another_server_has_come_to_serve_it() {
+        let (nodes, tick) = (nodes(), Duration::from_millis(1));
+        let messages = [Message::new(Channel::from_full_name("b/1"), "")];
+        nodes.follow(&map(1));
+        assert_eq!(nodes.rest(&messages, &at(1)), None, "nothing went another way");
+        tokio::time::advance(tick).await;
+        nodes.follow(&map(1));
+        assert_eq!(nodes.rest(&messages, &at(1)), None, "a newer map that says the same");
+        tokio::time::advance(tick).await;
+        let switched = Instant::now();
+        nodes.follow(&map(2));
+        assert_eq!(nodes.rest(&messages, &at(2)), Some(switched + REST));
+        tokio::time::advance(REST).await;
+        assert_eq!(nodes.rest(&messages, &at(2)), None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_comes_with_an_old_map_is_not_sent_to_a_server_that_was_replaced() {
+        let nodes = nodes();
+        let old = map(1);
+        let left = nodes.of(&old, &at(1)).unwrap();
+        tokio::time::advance(Duration::from_millis(1)).await;
+        let new = map(2);
+        assert!(nodes.of(&new, &at(2)).is_ok());
+        assert_eq!(nodes.of(&old, &at(1)).err().map(|error| error.kind()), Some(ErrorKind::NotSent));
+        let message = Message::new(Channel::from_full_name("b/1"), "");
+        let deadline = Instant::now() + Duration::from_secs(1);
+        let outcomes = left.publish_once(crate::batch::Command::Publish, vec![message], deadline).await;
+        assert_eq!(
+            outcomes.unsent.map(|error| error.kind()),
+            Some(ErrorKind::Closed),
+            "it was closed at once"
+        );
     }
 }

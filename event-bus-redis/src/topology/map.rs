@@ -27,7 +27,7 @@ impl Map {
     }
 
     /// One server for everything.
-    pub(super) fn of_one(began: Instant, master: Address) -> Self {
+    pub(crate) fn of_one(began: Instant, master: Address) -> Self {
         Self { began, shards: vec![(0..=SLOTS - 1, master.clone())], members: vec![master] }
     }
 

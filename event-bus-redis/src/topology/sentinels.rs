@@ -57,6 +57,6 @@ mod tests {
         for master in [flat, map] {
             assert_eq!(Word::read(&master, &address).unwrap(), word(9, 7));
         }
-        assert!(Word::read(&Value::Nil, &address).is_err());
+        assert!(Word::read(&Value::Map(Vec::new()), &Value::Nil).is_err());
     }
 }

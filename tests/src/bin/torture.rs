@@ -7,6 +7,7 @@ use event_bus_tests::torture::{NO_RUN, Options, USAGE, torture};
 
 #[tokio::main]
 async fn main() -> ExitCode {
+    tracing_subscriber::fmt().with_ansi(false).with_writer(std::io::stderr).init();
     match Options::from_args(pico_args::Arguments::from_env()) {
         Ok(options) => torture(&options).await,
         Err(error) => {

@@ -15,9 +15,9 @@ impl RedisSentinels {
     pub(super) fn check(&self) -> Result<(), String> {
         let master = self.master().ok_or("the sentinels name no master")?;
         for (number, sentinel) in self.sentinels.iter().enumerate().filter(|(_, sentinel)| sentinel.runs()) {
-            let check = self.check_master(sentinel, master).and(self.check_replicas(sentinel, master));
-            check
-                .and(self.check_others(sentinel))
+            self.check_master(sentinel, master)
+                .and_then(|()| self.check_replicas(sentinel, master))
+                .and_then(|()| self.check_others(sentinel))
                 .map_err(|problem| format!("sentinel {number} {problem}"))?;
         }
         let mut replicas = (0..self.nodes()).filter(|node| *node != master && self.nodes[*node].runs());

@@ -10,7 +10,7 @@ use tokio::task::{JoinSet, spawn_blocking};
 use tokio::time::{sleep, timeout};
 
 use super::event::{Stamped, StampedBus};
-use super::listeners::Filter;
+use super::listeners::{Filter, Way};
 use super::site::Carrier;
 
 const CHURNERS: u32 = 3;
@@ -34,18 +34,17 @@ pub(super) struct Churned {
 struct Churner {
     number: u32,
     bus: StampedBus,
-    channels: u32,
+    way: Way,
     random: fastrand::Rng,
     churned: Churned,
 }
 
 impl Churn {
-    pub(super) fn start(carrier: &Carrier, channels: u32, random: &mut fastrand::Rng) -> Self {
+    pub(super) fn start(carrier: &Carrier, way: Way, random: &mut fastrand::Rng) -> Self {
         let (mut churners, is_over) = (JoinSet::new(), Arc::new(AtomicBool::new(false)));
         for number in 0..CHURNERS {
             let bus = carrier.builder().build().expect("the defaults");
-            let churner =
-                Churner { number, bus, channels, random: random.fork(), churned: Churned::default() };
+            let churner = Churner { number, bus, way, random: random.fork(), churned: Churned::default() };
             churners.spawn(churner.churn(Arc::clone(&is_over)));
         }
         Self { churners, is_over }
@@ -73,7 +72,7 @@ impl Churner {
             } else {
                 Duration::from_secs(60)
             };
-            match timeout(patience, filter.listen(&self.bus)).await {
+            match timeout(patience, filter.listen(&self.bus, self.way)).await {
                 Ok(Ok(events)) => self.listen_for_a_while(events).await,
                 Ok(Err(_)) => self.churned.refused += 1, // the server was away for too long
                 Err(_) => self.churned.cancelled += 1,
@@ -86,7 +85,7 @@ impl Churner {
     /// What others listen to as well, or what nobody else does.
     fn filter(&mut self) -> Filter {
         match self.random.u8(..5) {
-            0 => Filter::Line(self.random.u32(..self.channels)),
+            0 => Filter::Line(self.random.u32(..self.way.channels)),
             1 => Filter::All,
             2 => Filter::EndingIn(self.random.u32(..10)),
             _ => Filter::Line(DEAD_LINES + self.number * 10 + self.random.u32(..10)),

@@ -7,8 +7,9 @@ use event_bus_core::MemoryTransport;
 
 use super::flood::Flooder;
 use super::plan::{Deed, Planned};
-use super::record::{Clock, Fault, Time};
+use super::record::{Clock, Fault, Reach, Time};
 use super::site::{Network, Site};
+use super::upheavals;
 use crate::Proxy;
 
 /// Longer than everybody is silent.
@@ -23,14 +24,20 @@ pub(super) fn carry_out(
     until: Time,
 ) -> Vec<Fault> {
     let mut faults = Vec::new();
-    for Planned { calm, deed } in plan {
+    for Planned { calm, victim, deed } in plan {
         if clock.now() + calm >= until {
             break;
         }
         sleep(calm);
+        if let (Site::Several(several), false) = (&*site, matches!(deed, Deed::Flood { .. })) {
+            faults.extend(upheavals::carry_out(&deed, several, victim, clock));
+            continue;
+        }
         let begin = clock.now();
         deed.carry_out(site, flooder);
-        faults.push(Fault { kind: deed.kind(), begin, end: clock.now(), within: deed.noticed_within() });
+        let (end, within) = (clock.now(), deed.noticed_within());
+        let reach = Reach::of_all(begin + within);
+        faults.push(Fault { kind: deed.kind(), begin, end, within, reach, elected: None, deposed: None });
     }
     sleep(until.saturating_sub(clock.now()));
     faults
@@ -41,6 +48,7 @@ impl Deed {
         match (self, site) {
             (Self::Flood { events }, _) => flooder.flood(*events),
             (deed, Site::Redis(network)) => deed.hits(network),
+            (deed, Site::Several(_)) => unreachable!("{deed:?} is an upheaval"),
             (deed, Site::Memory(memory)) => deed.hits_memory(memory, flooder),
         }
     }
@@ -85,7 +93,7 @@ impl Deed {
                 }
                 network.listeners.heal();
             }
-            Self::Flood { .. } | Self::Drop => unreachable!("{self:?} is refused on the command line"),
+            _ => unreachable!("{self:?} is refused on the command line"),
         }
     }
 

@@ -27,7 +27,8 @@ impl Flooder {
     ) -> Self {
         let voice = |number| {
             let bus = carrier.bus(options.is_sequenced);
-            Voice::new(options.publishers + number, bus, options.channels, clock, random.fork())
+            let lines = (0..options.channels).collect();
+            Voice::new(options.publishers + number, bus, lines, clock, random.fork())
         };
         Self { voices: (0..VOICES).map(voice).collect(), runtime: Handle::current() }
     }

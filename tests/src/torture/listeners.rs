@@ -10,6 +10,7 @@ use event_bus_core::{Delivery, ErrorKind, EventBus, KeyPattern, Notice, Result, 
 use tokio::time::sleep;
 
 use super::event::{FAREWELL, LineChannel, Stamped, StampedBus};
+use super::options::PubSub;
 use super::record::{Clock, ENOUGH, Heard, Item, Stream};
 use super::site::Carrier;
 
@@ -24,6 +25,7 @@ const NAP: Duration = Duration::from_millis(400);
 pub(super) struct Role {
     number: u32,
     filter: Filter,
+    way: Way,
     lines: Vec<u32>,
     /// Listens some time after the start.
     joins_after: Duration,
@@ -40,6 +42,13 @@ pub(super) enum Filter {
     EndingIn(u32),
 }
 
+/// How channels are listened to, and how many are published to.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Way {
+    pub(super) delivery: PubSub,
+    pub(super) channels: u32,
+}
+
 /// What the listeners of a run have in common.
 #[derive(Debug)]
 pub(super) struct Common {
@@ -49,7 +58,8 @@ pub(super) struct Common {
 }
 
 /// One who hears everything and naps, the others by turns on one channel, on all, on some; some join late.
-pub(super) fn roles(listeners: u32, channels: u32, random: &mut fastrand::Rng) -> Vec<Role> {
+pub(super) fn roles(listeners: u32, way: Way, random: &mut fastrand::Rng) -> Vec<Role> {
+    let channels = way.channels;
     let role = |number: u32| {
         let naps = listeners > 2 && number == listeners - 1;
         let (filter, lines) = match number % 4 {
@@ -60,7 +70,7 @@ pub(super) fn roles(listeners: u32, channels: u32, random: &mut fastrand::Rng) -
         };
         let is_late = number >= 2 && random.bool();
         let joins_after = if is_late { Duration::from_millis(random.u64(..4000)) } else { Duration::ZERO };
-        Role { number, filter, lines, joins_after, naps }
+        Role { number, filter, way, lines, joins_after, naps }
     };
     (0..listeners).map(role).collect()
 }
@@ -99,7 +109,8 @@ pub(super) async fn listen(
         }
         items.push(Heard { at, item: record(item) });
         until_nap = until_nap.saturating_sub(1);
-        if role.naps && until_nap == 0 && random.u8(..20) == 0 {
+        let is_calm = common.calm_micros.load(Ordering::Relaxed) < u64::MAX; // nobody may miss a farewell
+        if role.naps && !is_calm && until_nap == 0 && random.u8(..20) == 0 {
             until_nap = BETWEEN_NAPS;
             sleep(NAP.mul_f64(random.f64())).await;
         }
@@ -134,7 +145,7 @@ impl Role {
         let builder = if self.naps { builder.queue_messages(SMALL_QUEUE) } else { builder };
         let bus: StampedBus = builder.build().expect("a queue of more than nothing");
         loop {
-            match self.filter.listen(&bus).await {
+            match self.filter.listen(&bus, self.way).await {
                 Ok(events) => return Some(events),
                 Err(error) if error.kind() == ErrorKind::Closed => return None,
                 Err(_) => sleep(Duration::from_millis(20)).await,
@@ -161,13 +172,35 @@ impl Role {
 }
 
 impl Filter {
-    pub(super) async fn listen(self, bus: &StampedBus) -> Result<Subscription<Stamped>> {
+    pub(super) async fn listen(self, bus: &StampedBus, way: Way) -> Result<Subscription<Stamped>> {
         let events: &EventBus<Stamped> = bus;
-        match self {
-            Self::Line(channel) => bus.line(LineChannel { channel }).listen().await,
-            Self::All => events.listen(KeyPattern::new("line/*")?).await,
-            Self::FirstTwo => events.listen(KeyPattern::new("line/[01]")?).await,
-            Self::EndingIn(digit) => events.listen(KeyPattern::new(format!("line/*{digit}"))?).await,
+        match (self, way.delivery) {
+            (Self::Line(channel), _) => bus.line(LineChannel { channel }).listen().await,
+            (_, PubSub::Sharded) => listen_to_all(events, &self.lines(way.channels)).await,
+            (Self::All, _) => events.listen(KeyPattern::new("line/*")?).await,
+            (Self::FirstTwo, _) => events.listen(KeyPattern::new("line/[01]")?).await,
+            (Self::EndingIn(digit), _) => events.listen(KeyPattern::new(format!("line/*{digit}"))?).await,
         }
     }
+
+    /// The channels that it stands for, and one at least.
+    fn lines(self, channels: u32) -> Vec<u32> {
+        match self {
+            Self::Line(line) => vec![line],
+            Self::All => (0..channels).collect(),
+            Self::FirstTwo => (0..channels.min(2)).collect(),
+            Self::EndingIn(digit) => (digit..channels.max(digit + 1)).step_by(10).collect(),
+        }
+    }
+}
+
+/// One after the other, where there are no patterns.
+async fn listen_to_all(bus: &EventBus<Stamped>, lines: &[u32]) -> Result<Subscription<Stamped>> {
+    let key = |line: &u32| format!("line/{line}");
+    let (first, others) = lines.split_first().expect("one channel at least");
+    let mut events = bus.listen(key(first).as_str()).await?;
+    for line in others {
+        events.add(key(line).as_str()).await?;
+    }
+    Ok(events)
 }

@@ -1,5 +1,6 @@
 //! Torture: publishers number their events, listeners write down all they hear, the server is killed, restarted, stopped and
-//! flooded, the network cuts, crawls and swallows, and a checker without IO compares. `src/bin/torture.rs` is the program.
+//! flooded, the network cuts, crawls and swallows, servers take over from each other, and a checker without IO compares.
+//! `src/bin/torture.rs` is the program.
 
 mod check;
 mod churn;
@@ -15,13 +16,16 @@ mod record;
 mod remains;
 mod report;
 mod run;
+mod several;
 mod site;
+mod timeline;
+mod upheavals;
 
 use std::process::ExitCode;
 
 pub use options::{Options, USAGE};
 
-use check::{Case, Tolerance, check};
+use check::check;
 
 /// There was nothing to judge: a wrong command line, no server, or no place for what was to be planted.
 pub const NO_RUN: u8 = 2;
@@ -36,18 +40,22 @@ pub async fn torture(options: &Options) -> ExitCode {
             return ExitCode::from(NO_RUN);
         }
     };
-    let tolerance = Tolerance::default();
-    let case = Case { ledger: &recording.ledger, faults: &recording.faults, tolerance };
+    let mut streams = std::mem::take(&mut recording.streams);
+    let case = recording.case();
     if let Some(plant) = options.plant {
         let mut random = fastrand::Rng::with_seed(options.seed);
-        let Some(planted) = plant.plant(&case, &mut recording.streams, &mut random) else {
+        let Some(planted) = plant.plant(&case, &mut streams, &mut random) else {
             println!("nothing suitable to plant: {}", plant.name());
             return ExitCode::from(NO_RUN);
         };
         println!("planted {planted}");
     }
-    let verdicts: Vec<_> = recording.streams.iter().map(|stream| check(&case, stream)).collect();
-    let report = report::report(&recording, tolerance, &verdicts);
+    let verdicts: Vec<_> = streams.iter().map(|stream| check(&case, stream)).collect();
+    recording.streams = streams;
+    if options.has_timeline {
+        print!("{}", timeline::timeline(&recording));
+    }
+    let report = report::report(&recording, &verdicts);
     print!("{}", report.text);
     if report.is_good { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

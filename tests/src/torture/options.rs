@@ -5,14 +5,16 @@ use std::str::FromStr;
 
 use pico_args::Arguments;
 
+use super::listeners::Way;
 use super::plant::Plant;
-use super::record::FaultKind;
+use super::record::{FaultKind, Lines};
 
 /// How to use the program.
 pub const USAGE: &str = "torture [--seconds 10] [--seed 1] [--listeners 6] [--channels 4] [--publishers 3] \
-                         [--transport redis|memory] [--sequenced] \
-                         [--faults kill,restart,stop,cut,blackhole,slow,flood,lose,drop,churn | none] \
-                         [--plant lost|swapped|doubled|withheld|invented|gap-withheld|gap-invented]";
+                         [--transport redis|memory] [--topology standalone|sentinel|cluster] \
+                         [--delivery classic|sharded] [--sequenced] [--timeline] \
+                         [--faults kill,restart,stop,cut,blackhole,slow,flood,lose,drop,failover,migrate,isolate,churn | none] \
+                         [--plant lost|swapped|doubled|withheld|invented|gap-withheld|gap-invented|outlived]";
 
 /// Named like a fault, but it never ends.
 const CHURN: &str = "churn";
@@ -26,19 +28,34 @@ pub struct Options {
     pub(super) channels: u32,
     pub(super) publishers: u32,
     pub(super) medium: Medium,
+    pub(super) delivery: PubSub,
     /// Whether events are numbered beside the payload, so that listeners see what vanished.
     pub(super) is_sequenced: bool,
     pub(super) faults: Vec<FaultKind>,
     /// Whether other listeners come and go all the time.
     pub(super) has_churn: bool,
     pub(super) plant: Option<Plant>,
+    /// Whether the report says when what was done and told.
+    pub(super) has_timeline: bool,
 }
 
 /// What carries the events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Medium {
+    /// One server.
     Redis,
+    /// A master under sentinels.
+    Sentinel,
+    Cluster,
     Memory,
+}
+
+/// With which kind of pub/sub.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum PubSub {
+    Classic,
+    /// Without patterns.
+    Sharded,
 }
 
 impl Options {
@@ -47,33 +64,67 @@ impl Options {
     /// # Errors
     /// What is wrong with it, for people.
     pub fn from_args(mut args: Arguments) -> Result<Self, String> {
-        let medium = args.opt_value_from_str("--transport").map_err(text)?.unwrap_or(Medium::Redis);
+        let medium = medium(&mut args)?;
+        let delivery = args.opt_value_from_str("--delivery").map_err(text)?.unwrap_or(PubSub::Classic);
         let is_sequenced = args.contains("--sequenced");
         let (faults, has_churn) = match args.opt_value_from_str::<_, String>("--faults").map_err(text)? {
             Some(names) => faults_named(medium, is_sequenced, &names)?,
             None => (medium.faults(is_sequenced).collect(), true),
         };
+        let (channels, publishers) = if medium.is_several() { (12, 6) } else { (4, 3) };
         let options = Self {
             seconds: number(&mut args, "--seconds", 10)?,
             seed: number(&mut args, "--seed", 1)?,
             listeners: number(&mut args, "--listeners", 6)?,
-            channels: number(&mut args, "--channels", 4)?,
-            publishers: number(&mut args, "--publishers", 3)?,
+            channels: number(&mut args, "--channels", channels)?,
+            publishers: number(&mut args, "--publishers", publishers)?,
             medium,
+            delivery,
             is_sequenced,
             faults,
             has_churn,
             plant: args.opt_value_from_str("--plant").map_err(text)?,
+            has_timeline: args.contains("--timeline"),
         };
         let rest = args.finish();
         if !rest.is_empty() {
             return Err(format!("unknown arguments {rest:?}"));
         }
-        if options.seconds == 0 || options.listeners == 0 || options.channels == 0 || options.publishers == 0
-        {
-            return Err("nothing would be tested with zero of anything".to_owned());
+        options.fault().map_or(Ok(options), Err)
+    }
+
+    pub(super) fn way(&self) -> Way {
+        Way { delivery: self.delivery, channels: self.channels }
+    }
+
+    /// What makes no sense.
+    fn fault(&self) -> Option<String> {
+        let Self { seconds, listeners, channels, publishers, medium, delivery, .. } = self;
+        if *seconds == 0 || *listeners == 0 || *channels == 0 || *publishers == 0 {
+            return Some("nothing would be tested with zero of anything".to_owned());
         }
-        Ok(options)
+        if medium.is_several() && *channels > Lines::MOST {
+            return Some(format!("of several servers, {} channels can be followed at most", Lines::MOST));
+        }
+        if (*medium, *delivery) == (Medium::Memory, PubSub::Sharded) {
+            return Some("memory has no sharded delivery".to_owned());
+        }
+        None
+    }
+}
+
+fn medium(args: &mut Arguments) -> Result<Medium, String> {
+    let transport: String =
+        args.opt_value_from_str("--transport").map_err(text)?.unwrap_or_else(|| "redis".to_owned());
+    let topology: Option<String> = args.opt_value_from_str("--topology").map_err(text)?;
+    match (transport.as_str(), topology.as_deref()) {
+        ("redis", None | Some("standalone")) => Ok(Medium::Redis),
+        ("redis", Some("sentinel")) => Ok(Medium::Sentinel),
+        ("redis", Some("cluster")) => Ok(Medium::Cluster),
+        ("redis", Some(other)) => Err(format!("no topology is called {other:?}")),
+        ("memory", None) => Ok(Medium::Memory),
+        ("memory", Some(_)) => Err("memory has no topology".to_owned()),
+        (other, _) => Err(format!("no transport is called {other:?}")),
     }
 }
 
@@ -112,15 +163,25 @@ impl Medium {
     fn name(self) -> &'static str {
         match self {
             Self::Redis => "redis",
+            Self::Sentinel => "sentinel",
+            Self::Cluster => "cluster",
             Self::Memory => "memory",
         }
     }
 
-    /// A server does not say that it lost a message; within the process there is nothing to kill.
+    /// Whether one of several servers may take over from another.
+    pub(super) fn is_several(self) -> bool {
+        matches!(self, Self::Sentinel | Self::Cluster)
+    }
+
+    /// A server does not say that it lost a message; within the process there is nothing to kill. Several servers are
+    /// reached where they say that they are, so nothing can stand between.
     fn can_have(self, fault: FaultKind) -> bool {
-        use FaultKind::{Cut, Drop, Flood, Slow};
+        use FaultKind::{Cut, Drop, Failover, Flood, Isolate, Kill, Migrate, Restart, Slow, Stop};
         match self {
-            Self::Redis => fault != Drop,
+            Self::Redis => !matches!(fault, Drop | Failover | Migrate | Isolate),
+            Self::Sentinel => matches!(fault, Kill | Restart | Stop | Flood | Failover | Isolate),
+            Self::Cluster => matches!(fault, Kill | Restart | Stop | Flood | Failover | Migrate | Isolate),
             Self::Memory => matches!(fault, Cut | Drop | Flood | Slow),
         }
     }
@@ -131,12 +192,15 @@ impl Medium {
     }
 }
 
-impl FromStr for Medium {
+impl FromStr for PubSub {
     type Err = String;
 
     fn from_str(name: &str) -> Result<Self, String> {
-        let named = [Self::Redis, Self::Memory].into_iter().find(|medium| medium.name() == name);
-        named.ok_or_else(|| format!("no transport is called {name:?}"))
+        match name {
+            "classic" => Ok(Self::Classic),
+            "sharded" => Ok(Self::Sharded),
+            _ => Err(format!("no delivery is called {name:?}")),
+        }
     }
 }
 
@@ -150,10 +214,11 @@ impl fmt::Display for Options {
         let faults = self.faults.iter().map(|kind| kind.name());
         let faults: Vec<&str> = faults.chain(self.has_churn.then_some(CHURN)).collect();
         let medium = self.medium.name();
+        let delivery = if self.delivery == PubSub::Sharded { ", sharded" } else { "" };
         let sequenced = if self.is_sequenced { ", sequenced" } else { "" };
         write!(
             f,
-            "{medium}{sequenced}, seed {seed}, {seconds} s, {publishers} publishers, {channels} channels, {listeners} listeners"
+            "{medium}{delivery}{sequenced}, seed {seed}, {seconds} s, {publishers} publishers, {channels} channels, {listeners} listeners"
         )?;
         if faults.is_empty() {
             f.write_str(", no faults")
@@ -185,9 +250,19 @@ mod tests {
         let sequenced = read("--sequenced").unwrap();
         assert!(sequenced.is_sequenced && sequenced.faults.contains(&FaultKind::Lose));
         assert!(!read("").unwrap().faults.contains(&FaultKind::Lose));
-        for wrong in
-            ["--faults burn", "--transport pigeon", "--plant tree", "--seconds x", "--listeners 0", "more"]
-        {
+        for wrong in [
+            "--faults burn",
+            "--transport pigeon",
+            "--topology tree",
+            "--delivery bulk",
+            "--plant tree",
+            "--seconds x",
+            "--listeners 0",
+            "more",
+            "--transport memory --topology cluster",
+            "--transport memory --delivery sharded",
+            "--topology cluster --channels 65",
+        ] {
             assert!(read(wrong).is_err(), "{wrong}");
         }
     }
@@ -200,5 +275,21 @@ mod tests {
         let error = read("--transport memory --faults cut,kill").unwrap_err();
         assert!(error.contains("\"kill\"") && error.contains("cut, slow, flood, drop, churn"), "{error}");
         assert!(read("").unwrap().faults.iter().all(|fault| *fault != FaultKind::Drop));
+    }
+
+    #[test]
+    fn several_servers_take_over_from_each_other_and_nothing_stands_between() {
+        let cluster = read("--topology cluster --delivery sharded").unwrap();
+        assert_eq!((cluster.medium, cluster.delivery), (Medium::Cluster, PubSub::Sharded));
+        for kind in [FaultKind::Failover, FaultKind::Migrate, FaultKind::Isolate, FaultKind::Stop] {
+            assert!(cluster.faults.contains(&kind), "{kind:?}");
+        }
+        let sentinel = read("--topology sentinel").unwrap();
+        assert!(!sentinel.faults.contains(&FaultKind::Migrate) && sentinel.has_churn);
+        assert_eq!((sentinel.channels, sentinel.publishers), (12, 6));
+        let error = read("--topology cluster --faults cut").unwrap_err();
+        assert!(error.contains("cluster can't have the fault \"cut\", but kill, restart, stop"), "{error}");
+        assert!(read("--faults migrate").is_err() && read("--topology sentinel --faults migrate").is_err());
+        assert_eq!(read("--topology standalone").unwrap().medium, Medium::Redis);
     }
 }

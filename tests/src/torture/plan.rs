@@ -20,6 +20,8 @@ const LONGEST_SILENCE: u64 = 6000;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Planned {
     pub(super) calm: Duration,
+    /// Of several servers, whom it hits: the one that this number stands for then.
+    pub(super) victim: usize,
     pub(super) deed: Deed,
 }
 
@@ -56,6 +58,26 @@ pub(super) enum Deed {
     Lose {
         messages: u64,
     },
+    Failover(Change),
+    /// So many channels' slots move, with such pauses.
+    Migrate {
+        moves: usize,
+        pause: Duration,
+    },
+    /// A node is cut off from the other servers, for so long after another has taken over; or only for a moment.
+    Isolate {
+        lasting: Duration,
+        is_short: bool,
+    },
+}
+
+/// How a master makes room for another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Change {
+    /// It is killed, and started again so long after another has been elected.
+    Crash { down: Duration },
+    /// By hand, both running.
+    ByHand,
 }
 
 /// Bytes crawl to the listeners, and perhaps from the publishers. Without a network, messages arrive with a delay.
@@ -83,6 +105,13 @@ impl Deed {
             FaultKind::Flood => Self::Flood { events: random.u32(2_000..6_000) },
             FaultKind::Drop => Self::Drop,
             FaultKind::Lose => Self::Lose { messages: random.u64(10..100) },
+            FaultKind::Failover => Self::Failover(change(random)),
+            FaultKind::Migrate => Self::Migrate { moves: random.usize(1..6), pause: millis(random, 0..400) },
+            FaultKind::Isolate => {
+                let is_short = random.u8(..4) == 0;
+                let lasting = if is_short { 200..1500 } else { 0..3000 };
+                Self::Isolate { lasting: millis(random, lasting), is_short }
+            }
         }
     }
 
@@ -106,6 +135,9 @@ impl Deed {
             Self::Flood { .. } => FaultKind::Flood,
             Self::Drop => FaultKind::Drop,
             Self::Lose { .. } => FaultKind::Lose,
+            Self::Failover(_) => FaultKind::Failover,
+            Self::Migrate { .. } => FaultKind::Migrate,
+            Self::Isolate { .. } => FaultKind::Isolate,
         }
     }
 }
@@ -114,6 +146,7 @@ impl Deed {
 pub(super) fn plan(kinds: Vec<FaultKind>, mut random: fastrand::Rng) -> impl Iterator<Item = Planned> + Send {
     let mut round: Vec<FaultKind> = Vec::new();
     let mut is_first = true;
+    let mut victims = random.clone(); // so that the plan is the same with them and without
     std::iter::from_fn(move || {
         if round.is_empty() {
             round.clone_from(&kinds);
@@ -124,7 +157,7 @@ pub(super) fn plan(kinds: Vec<FaultKind>, mut random: fastrand::Rng) -> impl Ite
         let calm = if random.u8(..4) == 0 { 20..400 } else { 1500..4000 };
         let calm = millis(&mut random, calm) + if is_first { FIRST_CALM } else { Duration::ZERO };
         is_first = false;
-        Some(Planned { calm, deed })
+        Some(Planned { calm, victim: victims.usize(..), deed })
     })
 }
 
@@ -148,6 +181,10 @@ fn slow(random: &mut fastrand::Rng) -> Slow {
     }
 }
 
+fn change(random: &mut fastrand::Rng) -> Change {
+    if random.bool() { Change::Crash { down: millis(random, 0..1500) } } else { Change::ByHand }
+}
+
 fn pace(random: &mut fastrand::Rng, kib_per_second: std::ops::Range<u32>) -> NonZeroU32 {
     NonZeroU32::new(random.u32(kib_per_second) * 1024).unwrap_or(NonZeroU32::MAX)
 }
@@ -162,8 +199,9 @@ mod tests {
 
     #[test]
     fn the_seed_decides_what_happens() {
-        let planned =
-            |seed| plan(FaultKind::ALL.to_vec(), fastrand::Rng::with_seed(seed)).take(90).collect::<Vec<_>>();
+        let planned = |seed| {
+            plan(FaultKind::ALL.to_vec(), fastrand::Rng::with_seed(seed)).take(120).collect::<Vec<_>>()
+        };
         assert_eq!(planned(1), planned(1));
         assert_ne!(planned(1), planned(2));
         for kind in FaultKind::ALL {

@@ -5,7 +5,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use super::check::{Case, Outage, outages};
-use super::record::{EventId, Heard, Item, Outcome, Stream, Time};
+use super::record::{EventId, Heard, Item, Outcome, Published, Stream, Time};
 
 /// No notice is this near to where something is planted.
 const QUIET: Duration = Duration::from_secs(2);
@@ -29,10 +29,12 @@ pub(super) enum Plant {
     GapWithheld,
     /// A `Gap` is put in where nothing is missing.
     GapInvented,
+    /// An event is taken out as if a deposed master had still acknowledged it when everybody should have left it.
+    Outlived,
 }
 
 impl Plant {
-    pub(super) const ALL: [Self; 7] = [
+    pub(super) const ALL: [Self; 8] = [
         Self::Lost,
         Self::Swapped,
         Self::Doubled,
@@ -40,6 +42,7 @@ impl Plant {
         Self::Invented,
         Self::GapWithheld,
         Self::GapInvented,
+        Self::Outlived,
     ];
 
     pub(super) fn name(self) -> &'static str {
@@ -51,6 +54,7 @@ impl Plant {
             Self::Invented => "invented",
             Self::GapWithheld => "gap-withheld",
             Self::GapInvented => "gap-invented",
+            Self::Outlived => "outlived",
         }
     }
 
@@ -66,6 +70,7 @@ impl Plant {
             Self::Withheld => outages_with_a_loss(case, stream),
             Self::Invented | Self::GapInvented => far_from_faults(case, stream),
             Self::GapWithheld => gaps_with_a_loss(case, stream),
+            Self::Outlived => just_after_a_deposition(case, stream),
         };
         let places = streams.iter().enumerate().flat_map(|(number, stream)| {
             places(stream).into_iter().map(move |(first, second)| (number, first, second))
@@ -74,7 +79,7 @@ impl Plant {
         let Stream { name, items, .. } = &mut streams[number];
         let at = items[first].at;
         let what = match self {
-            Self::Lost => format!("{} is taken out", described(&items.remove(first))),
+            Self::Lost | Self::Outlived => format!("{} is taken out", described(&items.remove(first))),
             Self::Swapped => {
                 let late = Heard { at: items[second].at, ..items[first].clone() };
                 items.insert(second + 1, late);
@@ -111,6 +116,39 @@ impl Plant {
     }
 }
 
+/// Events of a deposed master's channels, heard soon after it should have been left, with others of the same channel before and
+/// behind and no notice between those.
+fn just_after_a_deposition(case: &Case<'_>, stream: &Stream) -> Vec<(usize, usize)> {
+    let too_late = |id: EventId| {
+        let event = case.ledger.get(id).filter(|event| event.outcome == Outcome::Acked);
+        let mut deposed = case.faults.iter().filter_map(|fault| fault.deposed);
+        event.is_some_and(|event| {
+            event.sent >= stream.confirmed
+                && deposed.any(|deposed| {
+                    let end = deposed.succeeded + case.tolerance.deposed;
+                    deposed.lines.contain(id.channel) && event.sent > end && event.sent < end + NEAR
+                })
+        })
+    };
+    let mut places = Vec::new();
+    let mut last_two: HashMap<u32, [Option<usize>; 2]> = HashMap::new();
+    for (index, heard) in stream.items.iter().enumerate() {
+        if heard.is_notice() {
+            last_two.clear();
+            continue;
+        }
+        let Some(id) = heard.event() else { continue };
+        let [first, second] = last_two.entry(id.channel).or_default();
+        if let (Some(_), Some(place)) = (*first, *second)
+            && stream.items[place].event().is_some_and(too_late)
+        {
+            places.push((place, index));
+        }
+        (*first, *second) = (*second, Some(index));
+    }
+    places
+}
+
 fn described(heard: &Heard) -> String {
     heard.event().map_or_else(|| format!("{:?}", heard.item), |id| id.to_string())
 }
@@ -118,7 +156,8 @@ fn described(heard: &Heard) -> String {
 /// Events with the next one of the same publisher and channel, both due, in the midst of others, far from notices.
 fn quiet_pairs(case: &Case<'_>, stream: &Stream) -> Vec<(usize, usize)> {
     let is_due = |id: EventId| {
-        case.ledger.get(id).is_some_and(|it| it.outcome == Outcome::Acked && it.sent >= stream.confirmed)
+        let is_due = |it: &Published| it.outcome == Outcome::Acked && it.sent >= stream.confirmed;
+        case.ledger.get(id).is_some_and(|it| is_due(it) && case.deposed(it).is_none())
     };
     let notices: Vec<Time> = stream.items.iter().filter(|it| it.is_notice()).map(|it| it.at).collect();
     let is_quiet = |at: Time| is_far_from(&notices, at);

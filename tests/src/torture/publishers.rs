@@ -16,12 +16,12 @@ use super::record::{Clock, EventId, Outcome, Published, Time};
 /// How often the last event on a channel is tried: the machine is busy, and no fault is left.
 const LAST_ATTEMPTS: u32 = 20;
 
-/// Publishes under one number, on a channel by chance, and writes down what comes of it.
+/// Publishes under one number, on one of its channels by chance, and writes down what comes of it.
 #[derive(Debug)]
 pub(super) struct Voice {
     number: u32,
     bus: StampedBus,
-    channels: u32,
+    lines: Vec<u32>,
     clock: Clock,
     random: fastrand::Rng,
     next_numbers: HashMap<u32, u64>,
@@ -40,16 +40,16 @@ impl Voice {
     pub(super) fn new(
         number: u32,
         bus: StampedBus,
-        channels: u32,
+        lines: Vec<u32>,
         clock: Clock,
         random: fastrand::Rng,
     ) -> Self {
         let (next_numbers, published) = (HashMap::new(), Vec::new());
-        Self { number, bus, channels, clock, random, next_numbers, published }
+        Self { number, bus, lines, clock, random, next_numbers, published }
     }
 
     pub(super) async fn publish_next(&mut self) {
-        let channel = self.random.u32(..self.channels);
+        let channel = self.lines[self.random.usize(..self.lines.len())];
         self.publish_on(channel).await;
     }
 
@@ -64,7 +64,7 @@ impl Voice {
 
     /// All of it, once a last event has gone out on each channel: what is lost before shows by its number.
     pub(super) async fn published(mut self) -> Vec<Published> {
-        for channel in 0..self.channels {
+        for channel in self.lines.clone() {
             let mut attempts = if self.next_numbers.contains_key(&channel) { LAST_ATTEMPTS } else { 0 };
             while attempts > 0 && self.publish_on(channel).await != Outcome::Acked {
                 attempts -= 1;

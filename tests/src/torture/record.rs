@@ -104,6 +104,12 @@ pub(super) enum FaultKind {
     Drop,
     /// Messages vanish on their way to the listeners, on connections that look healthy.
     Lose,
+    /// A master is killed until another has taken over, or has to make room for another.
+    Failover,
+    /// A slot with channels moves to another master.
+    Migrate,
+    /// A node is cut off from the other servers, while clients reach all of them.
+    Isolate,
 }
 
 /// The server was not well from `begin` to `end`.
@@ -114,7 +120,37 @@ pub(super) struct Fault {
     pub(super) end: Time,
     /// Within which time a listener must have noticed it, if it lasts so long.
     pub(super) within: Duration,
+    pub(super) reach: Reach,
+    /// Of several servers, when another had taken over.
+    pub(super) elected: Option<Time>,
+    pub(super) deposed: Option<Deposed>,
 }
+
+/// Whom a fault of one of several servers concerns.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Reach {
+    /// Whoever listens to one of these may be told.
+    pub(super) may_tell: Lines,
+    /// Whoever listens to one of these must be told.
+    pub(super) must_tell: Lines,
+    /// How many outages it may cause.
+    pub(super) outages: u32,
+    /// Until when it may still begin one, besides what every fault is granted.
+    pub(super) tells_until: Time,
+}
+
+/// Servers acknowledge what reaches no listener: they have a successor and don't know, or are cut off.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Deposed {
+    pub(super) lines: Lines,
+    pub(super) from: Time,
+    /// From when on everybody who asks is told of the successor, or all is well again.
+    pub(super) succeeded: Time,
+}
+
+/// A set of channels, of which there are no more than these bits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Lines(u64);
 
 impl Clock {
     pub(super) fn start() -> Self {
@@ -170,14 +206,54 @@ impl Heard {
     }
 }
 
+impl Lines {
+    pub(super) const MOST: u32 = u64::BITS;
+    pub(super) const NONE: Self = Self(0);
+    /// Those beyond the bits, too.
+    pub(super) const ALL: Self = Self(u64::MAX);
+
+    pub(super) fn contain(self, line: u32) -> bool {
+        self == Self::ALL || 1_u64.checked_shl(line).is_some_and(|bit| self.0 & bit != 0)
+    }
+
+    pub(super) fn contain_any(self, lines: &[u32]) -> bool {
+        lines.iter().any(|line| self.contain(*line))
+    }
+}
+
+impl FromIterator<u32> for Lines {
+    fn from_iter<I: IntoIterator<Item = u32>>(lines: I) -> Self {
+        Self(lines.into_iter().filter_map(|line| 1_u64.checked_shl(line)).fold(0, |all, bit| all | bit))
+    }
+}
+
+impl Reach {
+    /// All who listen to the one server.
+    pub(super) fn of_all(tells_until: Time) -> Self {
+        Self { may_tell: Lines::ALL, must_tell: Lines::ALL, outages: 1, tells_until }
+    }
+}
+
 impl Fault {
+    /// From when on a listener might hear again: from the end; of several servers, from the begin, as it is for them to
+    /// end it.
+    pub(super) fn counts_from(&self) -> Time {
+        if self.is_upheaval() { self.begin } else { self.end }
+    }
+
+    /// Whether others may take over.
+    pub(super) fn is_upheaval(&self) -> bool {
+        self.elected.is_some()
+            || matches!(self.kind, FaultKind::Failover | FaultKind::Migrate | FaultKind::Isolate)
+    }
+
     pub(super) fn lasted(&self) -> Duration {
         self.end.saturating_sub(self.begin)
     }
 }
 
 impl FaultKind {
-    pub(super) const ALL: [Self; 9] = [
+    pub(super) const ALL: [Self; 12] = [
         Self::Kill,
         Self::Restart,
         Self::Stop,
@@ -187,6 +263,9 @@ impl FaultKind {
         Self::Flood,
         Self::Drop,
         Self::Lose,
+        Self::Failover,
+        Self::Migrate,
+        Self::Isolate,
     ];
 
     pub(super) fn name(self) -> &'static str {
@@ -200,6 +279,9 @@ impl FaultKind {
             Self::Flood => "flood",
             Self::Drop => "drop",
             Self::Lose => "lose",
+            Self::Failover => "failover",
+            Self::Migrate => "migrate",
+            Self::Isolate => "isolate",
         }
     }
 

@@ -52,18 +52,20 @@ async fn subscriptions_after(patience: Duration, carrier: &Carrier, site: &Site)
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::torture::listeners::Filter;
-    use crate::torture::options::Medium;
+    use crate::torture::listeners::{Filter, Way};
+    use crate::torture::options::{Medium, PubSub};
+
+    const PATTERNS: Way = Way { delivery: PubSub::Classic, channels: 4 };
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn a_subscription_is_left_over_as_long_as_somebody_holds_it() {
         for medium in [Medium::Redis, Medium::Memory] {
-            let site = Site::start(medium);
+            let site = Site::start(medium, PubSub::Classic, 4);
             let carrier = site.listening().await.unwrap();
             let bus = carrier.builder().build().unwrap();
             assert_eq!(subscriptions_after(Duration::ZERO, &carrier, &site).await, 0);
-            let line = Filter::Line(1).listen(&bus).await.unwrap();
-            let all = Filter::All.listen(&bus).await.unwrap();
+            let line = Filter::Line(1).listen(&bus, PATTERNS).await.unwrap();
+            let all = Filter::All.listen(&bus, PATTERNS).await.unwrap();
             assert_eq!(subscriptions_after(Duration::ZERO, &carrier, &site).await, 2, "{medium:?}");
             drop(line);
             assert!(subscriptions_after(Duration::from_millis(50), &carrier, &site).await > 0, "{medium:?}");
@@ -74,9 +76,9 @@ mod tests {
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn the_server_is_asked_and_not_the_library_alone() {
-        let site = Site::start(Medium::Redis);
+        let site = Site::start(Medium::Redis, PubSub::Classic, 4);
         let [held, asked] = [site.listening().await.unwrap(), site.listening().await.unwrap()];
-        let events = Filter::All.listen(&held.builder().build().unwrap()).await.unwrap();
+        let events = Filter::All.listen(&held.builder().build().unwrap(), PATTERNS).await.unwrap();
         assert_eq!(subscriptions_after(Duration::ZERO, &asked, &site).await, 1);
         drop(events);
         assert_eq!(subscriptions(&asked, &site).await, 0);

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use super::check::{Case, Finding, Tolerance, Verdict, What, heard_again, outages, unnoticed};
+use super::check::{Case, Finding, Verdict, What, heard_again, outages, unnoticed};
 use super::churn::Churned;
 use super::record::{ENOUGH, Fault, FaultKind, Item, Outcome, Stream, Time};
 use super::remains::Memory;
@@ -25,8 +25,8 @@ pub(super) struct Report {
 }
 
 /// Puts together what was found in `recording`.
-pub(super) fn report(recording: &Recording, tolerance: Tolerance, verdicts: &[Verdict]) -> Report {
-    let case = Case { ledger: &recording.ledger, faults: &recording.faults, tolerance };
+pub(super) fn report(recording: &Recording, verdicts: &[Verdict]) -> Report {
+    let case = recording.case();
     let mut text = String::new();
     faults(&mut text, &case, &recording.streams);
     figures(&mut text, &case, recording, verdicts);
@@ -37,7 +37,7 @@ pub(super) fn report(recording: &Recording, tolerance: Tolerance, verdicts: &[Ve
     if findings.len() > SHOWN {
         let _ = writeln!(text, "... and {} more", findings.len() - SHOWN);
     }
-    let wrong = shortcomings(recording, tolerance, verdicts);
+    let wrong = shortcomings(recording, verdicts);
     for line in &wrong {
         let _ = writeln!(text, "{line}");
     }
@@ -46,33 +46,49 @@ pub(super) fn report(recording: &Recording, tolerance: Tolerance, verdicts: &[Ve
 }
 
 fn faults(text: &mut String, case: &Case<'_>, streams: &[Stream]) {
-    let _ = writeln!(text, "fault     count | noticed   median       max | heard again   median       max");
+    let several = if case.is_several { " | elected   median       max" } else { "" };
+    let _ = writeln!(
+        text,
+        "fault     count | noticed   median       max | heard again   median       max{several}"
+    );
     let prompt = streams.iter().filter(|stream| stream.nap.is_zero());
-    let outages: Vec<_> = prompt.flat_map(|stream| outages(case, stream)).collect();
+    let outages: Vec<_> = prompt
+        .flat_map(|stream| outages(case, stream).into_iter().map(move |outage| (stream, outage)))
+        .collect();
     for kind in FaultKind::ALL {
         let count = case.faults.iter().filter(|fault| fault.kind == kind).count();
         if count == 0 {
             continue;
         }
         // An outage is noticed by the fault before its beginning, and lasts for the one before its end.
-        let last_before = |time: Time| {
-            let mut before =
-                case.faults.iter().rev().filter(|it| it.kind.may_interrupt() && it.begin <= time);
+        let last_before = |stream: &Stream, time: Time| {
+            let mut before = case.faults.iter().rev().filter(|it| {
+                it.kind.may_interrupt() && it.begin <= time && it.reach.may_tell.contain_any(&stream.lines)
+            });
             before.next().filter(|fault| fault.kind == kind)
         };
         let noticed = outages
             .iter()
-            .filter_map(|it| Some(it.from.saturating_sub(last_before(it.from)?.begin)))
+            .filter_map(|(stream, it)| Some(it.from.saturating_sub(last_before(stream, it.from)?.begin)))
             .collect();
-        let heard = outages.iter().filter(|it| it.resumed.is_some());
+        let heard = outages.iter().filter(|(_, it)| it.resumed.is_some());
         let heard = heard
-            .filter_map(|it| Some(it.until.saturating_sub(last_before(it.until)?.end)))
+            .filter_map(|(stream, it)| {
+                Some(it.until.saturating_sub(last_before(stream, it.until)?.counts_from()))
+            })
             .collect::<Vec<_>>();
         let (noticed, heard) = (Spread::of(noticed), Spread::of(heard));
-        let _ = writeln!(text, "{:<9} {count:>5} | {noticed} |      {heard}", kind.name());
+        let _ = write!(text, "{:<9} {count:>5} | {noticed} |      {heard}", kind.name());
+        if case.is_several {
+            let of_it = case.faults.iter().filter(|fault| fault.kind == kind);
+            let elected = of_it.filter_map(|fault| Some(fault.elected?.saturating_sub(fault.begin)));
+            let _ = write!(text, " | {}", Spread::of(elected.collect()));
+        }
+        text.push('\n');
     }
+    let heard = if case.is_several { "its end, or its begin where others may take over" } else { "its end" };
     let _ =
-        writeln!(text, "  noticed: from the fault's begin; heard again: from its end; over all listeners");
+        writeln!(text, "  noticed: from the fault's begin; heard again: from {heard}; over all listeners");
 }
 
 fn figures(text: &mut String, case: &Case<'_>, recording: &Recording, verdicts: &[Verdict]) {
@@ -107,6 +123,7 @@ fn figures(text: &mut String, case: &Case<'_>, recording: &Recording, verdicts: 
             "beyond numbers: {beyond} vanished beside another loss that was told, or before the first of a publisher"
         );
     }
+    deposed_and_late(text, case, verdicts);
     let _ = writeln!(text, "the faults lasted {broken:.1?} of {:.1?}", recording.lasted);
     remains(text, recording);
     let prompt = streams.iter().filter(|stream| stream.nap.is_zero());
@@ -116,6 +133,29 @@ fn figures(text: &mut String, case: &Case<'_>, recording: &Recording, verdicts: 
     });
     let _ =
         writeln!(text, "from publish to listener: {}", Spread::of(latencies.collect()).to_string().trim());
+}
+
+/// What is neither right nor wrong.
+fn deposed_and_late(text: &mut String, case: &Case<'_>, verdicts: &[Verdict]) {
+    let deposed = || verdicts.iter().map(|verdict| verdict.deposed);
+    let events: usize = deposed().map(|it| it.events).sum();
+    let told: usize = deposed().map(|it| it.told).sum();
+    let longest = deposed().map(|it| it.longest).max().unwrap_or_default();
+    if case.is_several {
+        let _ = writeln!(
+            text,
+            "deposed: {events} acknowledged where nobody hears, {told} of them told; the last {longest:.1?} after the election, {:?} are allowed",
+            case.tolerance.deposed
+        );
+    }
+    let late: usize = verdicts.iter().map(|verdict| verdict.late).sum();
+    let latest = verdicts.iter().map(|verdict| verdict.latest).max().unwrap_or_default();
+    if case.is_several || late > 0 {
+        let _ = writeln!(
+            text,
+            "late: {late} of unknown outcome came behind later ones, at most {latest:.1?} after they were given up"
+        );
+    }
 }
 
 fn remains(text: &mut String, recording: &Recording) {
@@ -139,9 +179,10 @@ fn records(recording: &Recording) -> usize {
 }
 
 /// What is wrong besides the findings.
-fn shortcomings(recording: &Recording, tolerance: Tolerance, verdicts: &[Verdict]) -> Vec<String> {
+fn shortcomings(recording: &Recording, verdicts: &[Verdict]) -> Vec<String> {
     let Recording { ledger, streams, faults, .. } = recording;
-    let case = Case { ledger, faults, tolerance };
+    let case = recording.case();
+    let tolerance = case.tolerance;
     let calm = faults.last().map_or(Time::ZERO, |fault| fault.end);
     let mut wrong = leaks(recording);
     for (stream, verdict) in streams.iter().zip(verdicts) {
@@ -163,7 +204,7 @@ fn shortcomings(recording: &Recording, tolerance: Tolerance, verdicts: &[Verdict
             let kind = kind.name();
             format!("unnoticed: listener {name} was not told of the {kind} from {begin:.3?} to {end:.3?}")
         }));
-        let enough = enough(recording.lasted.saturating_sub(stream.confirmed));
+        let enough = enough(recording, stream);
         if verdict.delivered < enough {
             wrong.push(format!(
                 "too little: listener {name} got {} events, {enough} needed",
@@ -205,10 +246,11 @@ fn leaks(recording: &Recording) -> Vec<String> {
     leaks
 }
 
-/// Fewer events than these at one who listened for so long prove nothing.
-fn enough(listened: Duration) -> usize {
-    let seconds = usize::try_from(listened.as_secs()).unwrap_or(usize::MAX);
-    ENOUGH_PER_SECOND.saturating_mul(seconds).max(ENOUGH)
+/// Fewer events than these at one who listened for so long prove nothing. Of several servers, each has some of the channels.
+fn enough(recording: &Recording, stream: &Stream) -> usize {
+    let seconds = recording.lasted.saturating_sub(stream.confirmed).as_secs();
+    let per_second = if recording.is_several { ENOUGH_PER_SECOND / 4 } else { ENOUGH_PER_SECOND };
+    per_second.saturating_mul(usize::try_from(seconds).unwrap_or(usize::MAX)).max(ENOUGH)
 }
 
 fn totals<'a>(verdicts: impl IntoIterator<Item = &'a Verdict>) -> (usize, usize) {

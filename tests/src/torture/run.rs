@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 use tokio::task::{JoinSet, spawn_blocking};
 use tokio::time::{sleep, timeout};
 
-use super::check::Tolerance;
+use super::check::{Case, Tolerance};
 use super::churn::{Churn, Churned};
 use super::flood::Flooder;
 use super::listeners::{Common, listen, roles};
@@ -28,6 +28,8 @@ const FAREWELL: Duration = Duration::from_secs(10);
 /// All that was written down.
 #[derive(Debug)]
 pub(super) struct Recording {
+    pub(super) is_several: bool,
+    pub(super) is_sequenced: bool,
     pub(super) ledger: Ledger,
     pub(super) streams: Vec<Stream>,
     pub(super) faults: Vec<Fault>,
@@ -40,19 +42,27 @@ pub(super) struct Recording {
     pub(super) left_subscribed: usize,
 }
 
+impl Recording {
+    pub(super) fn case(&self) -> Case<'_> {
+        let Self { ledger, faults, is_several, is_sequenced, .. } = self;
+        let tolerance = Tolerance::default();
+        Case { ledger, faults, tolerance, is_several: *is_several, is_sequenced: *is_sequenced }
+    }
+}
+
 /// Runs once.
 ///
 /// # Errors
 /// If the server can't be used before anything was done to it.
 pub(super) async fn record(options: &Options) -> Result<Recording> {
     let mut random = fastrand::Rng::with_seed(options.seed);
-    let mut site = Site::start(options.medium);
+    let mut site = Site::start(options.medium, options.delivery, options.channels);
     let clock = Clock::start();
     let plan = plan(options.faults.clone(), random.fork());
     let until = Duration::from_secs(options.seconds);
 
     let mut listening = Listening::start(options, site.listening().await?, clock, &mut random);
-    let churn = options.has_churn.then(|| Churn::start(&listening.carrier, options.channels, &mut random));
+    let churn = options.has_churn.then(|| Churn::start(&listening.carrier, options.way(), &mut random));
     let publishing = Publishing::start(options, &site, clock, &mut random).await?;
     let goodbye = site.publishing(0).await?.bus(false); // which nobody misses by a number
     let mut flooder = Flooder::new(options, &site.publishing(0).await?, clock, &mut random);
@@ -71,7 +81,18 @@ pub(super) async fn record(options: &Options) -> Result<Recording> {
     let streams = listening.stop(publishers::say_farewell(&goodbye, options.channels, clock)).await;
     let left_subscribed = remains::subscriptions(&listening.carrier, &site).await;
     listening.carrier.close().await;
-    Ok(Recording { ledger, streams, faults, lasted, churned, memory, left_subscribed })
+    let (is_several, is_sequenced) = (options.medium.is_several(), options.is_sequenced);
+    Ok(Recording {
+        is_several,
+        is_sequenced,
+        ledger,
+        streams,
+        faults,
+        lasted,
+        churned,
+        memory,
+        left_subscribed,
+    })
 }
 
 async fn resident_after(time: Duration) -> u64 {
@@ -90,7 +111,8 @@ impl Publishing {
         let quiet = publishers::quiet_times(Duration::from_secs(options.seconds), random);
         for number in 0..options.publishers {
             let bus = site.publishing(number).await?.bus(options.is_sequenced);
-            let voice = Voice::new(number, bus, options.channels, clock, random.fork());
+            let voice =
+                Voice::new(number, bus, site.lines_of(number, options.channels), clock, random.fork());
             let (quiet, is_over) = (Arc::clone(&quiet), Arc::clone(&is_over));
             publishers.spawn(Publisher { voice, quiet, is_over }.publish());
         }
@@ -117,7 +139,7 @@ impl Listening {
         let common = Arc::new(Common { clock, calm_micros: AtomicU64::new(u64::MAX) });
         let mut listeners = JoinSet::new();
         let (tell, heard_enough) = mpsc::channel(1);
-        for role in roles(options.listeners, options.channels, random) {
+        for role in roles(options.listeners, options.way(), random) {
             let (carrier, common, random) = (carrier.clone(), Arc::clone(&common), random.fork());
             let tell = tell.clone();
             listeners.spawn(listen(role, carrier, common, random, move || drop(tell)));

@@ -6,14 +6,18 @@ use std::time::Duration;
 use event_bus_core::transport::{Health, Transport};
 use event_bus_core::{EventBusBuilder, MemoryTransport, Result};
 use event_bus_redis::{RedisConfig, RedisTransport};
+use tokio::runtime::Handle;
+use tokio::task::block_in_place;
 
 use super::event::{Stamped, StampedBus};
-use super::options::Medium;
+use super::options::{Medium, PubSub};
+use super::several::Several;
 use crate::{Proxy, RedisServer};
 
 #[derive(Debug)]
 pub(super) enum Site {
     Redis(Box<Network>),
+    Several(Box<Several>),
     Memory(MemoryTransport),
 }
 
@@ -21,6 +25,7 @@ pub(super) enum Site {
 #[derive(Debug)]
 pub(super) struct Network {
     pub(super) server: RedisServer,
+    delivery: PubSub,
     pub(super) listeners: Proxy,
     pub(super) publishers: Proxy,
 }
@@ -33,28 +38,35 @@ pub(super) enum Carrier {
 }
 
 impl Site {
-    pub(super) fn start(medium: Medium) -> Self {
+    /// Blocks its thread while several servers find each other.
+    pub(super) fn start(medium: Medium, delivery: PubSub, channels: u32) -> Self {
         match medium {
-            Medium::Redis => Self::Redis(Box::new(Network::start())),
+            Medium::Redis => Self::Redis(Box::new(Network::start(delivery))),
+            Medium::Sentinel | Medium::Cluster => {
+                let start = || Several::start(medium, delivery, channels, Handle::current());
+                Self::Several(Box::new(block_in_place(start)))
+            }
             Medium::Memory => Self::Memory(MemoryTransport::new()),
         }
     }
 
     /// The transport of the listeners.
     pub(super) async fn listening(&self) -> Result<Carrier> {
-        Ok(match self {
-            Self::Redis(network) => Carrier::Redis(RedisTransport::connect(network.listeners.url()).await?),
-            Self::Memory(memory) => Carrier::Memory(memory.clone()),
-        })
+        let config = match self {
+            Self::Redis(network) => network.config(&network.listeners)?,
+            Self::Several(several) => several.listening_config(),
+            Self::Memory(memory) => return Ok(Carrier::Memory(memory.clone())),
+        };
+        Ok(Carrier::Redis(RedisTransport::connect(config).await?))
     }
 
     /// A transport of the publisher's own. Every other one gives up early, so that some events are surely not sent.
     pub(super) async fn publishing(&self, publisher: u32) -> Result<Carrier> {
-        let network = match self {
+        let mut config = match self {
+            Self::Redis(network) => network.config(&network.publishers)?,
+            Self::Several(several) => several.config(),
             Self::Memory(memory) => return Ok(Carrier::Memory(memory.clone())),
-            Self::Redis(network) => network,
         };
-        let mut config = RedisConfig::from_url(network.publishers.url())?;
         if publisher % 2 == 1 {
             config = config
                 .publish_timeout(Duration::from_millis(150))
@@ -63,12 +75,26 @@ impl Site {
         Ok(Carrier::Redis(RedisTransport::connect(config).await?))
     }
 
+    /// The channels on which `publisher` publishes. Of several servers, each has publishers of its own, so that not all wait
+    /// for one that is away.
+    pub(super) fn lines_of(&self, publisher: u32, channels: u32) -> Vec<u32> {
+        let Self::Several(several) = self else { return (0..channels).collect() };
+        let groups: Vec<Vec<u32>> = block_in_place(|| several.masters()).into_values().collect();
+        groups[publisher as usize / 2 % groups.len()].clone()
+    }
+
     /// How many channels and patterns somebody is subscribed to, by the server's own word. Blocks its thread.
     pub(super) fn subscribed(&self) -> usize {
-        let Self::Redis(network) = self else { return 0 };
+        let network = match self {
+            Self::Redis(network) => network,
+            Self::Several(several) => return several.subscribed(),
+            Self::Memory(_) => return 0,
+        };
         let server = &network.server;
-        let channels: Vec<String> =
-            redis::from_redis_value(server.command(&["PUBSUB", "CHANNELS"])).expect("a list of channels");
+        let names = |kind| -> Vec<String> {
+            redis::from_redis_value(server.command(&["PUBSUB", kind])).expect("a list of channels")
+        };
+        let channels = [names("CHANNELS"), names("SHARDCHANNELS")].concat();
         let patterns: usize =
             redis::from_redis_value(server.command(&["PUBSUB", "NUMPAT"])).expect("a number of patterns");
         channels.len() + patterns
@@ -76,10 +102,15 @@ impl Site {
 }
 
 impl Network {
-    fn start() -> Self {
+    fn start(delivery: PubSub) -> Self {
         let server = RedisServer::start();
         let [listeners, publishers] = [(); 2].map(|()| Proxy::start(server.port()));
-        Self { server, listeners, publishers }
+        Self { server, delivery, listeners, publishers }
+    }
+
+    fn config(&self, proxy: &Proxy) -> Result<RedisConfig> {
+        let config = RedisConfig::from_url(proxy.url())?;
+        Ok(if self.delivery == PubSub::Sharded { config.sharded() } else { config })
     }
 
     pub(super) fn both_or_listeners(&self, publishers_too: bool) -> impl Iterator<Item = &Proxy> {

@@ -41,19 +41,24 @@ impl Recorded {
 async fn what_python_publishes_on_each_of_the_five_buses_is_heard_typed() {
     let mut pair = Pair::start().await;
     pair.python_to_rust(&a_run()).await;
+    hear_all_from_python(&mut pair).await;
+}
+
+/// What the platform's own services wrote, written by this Python.
+pub(crate) async fn hear_all_from_python<S>(pair: &mut Pair<S>) {
     for recorded in &Recorded::all() {
         match recorded.event.as_str() {
-            "execution" => hear_from_python::<ExecutionEvent>(&mut pair, recorded).await,
-            "notification" => hear_from_python::<Notification>(&mut pair, recorded).await,
-            "webhook" => hear_from_python::<WebhookEvent>(&mut pair, recorded).await,
-            "creds_changed" => hear_from_python::<CredentialsChanged>(&mut pair, recorded).await,
-            "stream_disconnect" => hear_from_python::<StreamDisconnect>(&mut pair, recorded).await,
+            "execution" => hear_from_python::<ExecutionEvent, _>(pair, recorded).await,
+            "notification" => hear_from_python::<Notification, _>(pair, recorded).await,
+            "webhook" => hear_from_python::<WebhookEvent, _>(pair, recorded).await,
+            "creds_changed" => hear_from_python::<CredentialsChanged, _>(pair, recorded).await,
+            "stream_disconnect" => hear_from_python::<StreamDisconnect, _>(pair, recorded).await,
             other => panic!("{}: there is no event {other}", recorded.name),
         }
     }
 }
 
-async fn hear_from_python<E: Event + Serialize>(pair: &mut Pair, recorded: &Recorded)
+async fn hear_from_python<E: Event + Serialize, S>(pair: &mut Pair<S>, recorded: &Recorded)
 where
     Json: Codec<E>,
 {
@@ -78,19 +83,24 @@ where
 async fn what_rust_publishes_on_each_of_the_five_buses_validates_in_python() {
     let mut pair = Pair::start().await;
     pair.rust_to_python(&a_run()).await;
+    validate_all_in_python(&mut pair).await;
+}
+
+/// What the platform's own services wrote, written by Rust.
+pub(crate) async fn validate_all_in_python<S>(pair: &mut Pair<S>) {
     for recorded in &Recorded::all() {
         match recorded.event.as_str() {
-            "execution" => hear_from_rust::<ExecutionEvent>(&mut pair, recorded).await,
-            "notification" => hear_from_rust::<Notification>(&mut pair, recorded).await,
-            "webhook" => hear_from_rust::<WebhookEvent>(&mut pair, recorded).await,
-            "creds_changed" => hear_from_rust::<CredentialsChanged>(&mut pair, recorded).await,
-            "stream_disconnect" => hear_from_rust::<StreamDisconnect>(&mut pair, recorded).await,
+            "execution" => validate_in_python::<ExecutionEvent, _>(pair, recorded).await,
+            "notification" => validate_in_python::<Notification, _>(pair, recorded).await,
+            "webhook" => validate_in_python::<WebhookEvent, _>(pair, recorded).await,
+            "creds_changed" => validate_in_python::<CredentialsChanged, _>(pair, recorded).await,
+            "stream_disconnect" => validate_in_python::<StreamDisconnect, _>(pair, recorded).await,
             other => panic!("{}: there is no event {other}", recorded.name),
         }
     }
 }
 
-async fn hear_from_rust<E: Event + Serialize>(pair: &mut Pair, recorded: &Recorded)
+async fn validate_in_python<E: Event + Serialize, S>(pair: &mut Pair<S>, recorded: &Recorded)
 where
     Json: Codec<E>,
 {
@@ -169,6 +179,6 @@ fn a_run() -> Vec<ExecutionEvent> {
     run_events("user-1", "graph-1", "run-1", &["fetch", "sum up"], Some("sum up"))
 }
 
-fn first_event(graph: &str, run: &str) -> ExecutionEvent {
+pub(crate) fn first_event(graph: &str, run: &str) -> ExecutionEvent {
     run_events("user-1", graph, run, &[], None).swap_remove(0)
 }

@@ -1,17 +1,17 @@
-//! A Rust and a Python service on one server, and an event's way from each to the other.
+//! A Rust and a Python service on one server, or on one cluster, and an event's way from each to the other.
 
 use std::fmt::Debug;
 
 use event_bus_core::{Codec, Delivery, Event, EventBus, Json, Notice, Subscription};
-use event_bus_redis::RedisTransport;
+use event_bus_redis::{RedisConfig, RedisTransport};
 use event_bus_tests::python::{Heard, PythonListener, exact};
-use event_bus_tests::{PythonPeer, RedisServer, within};
+use event_bus_tests::{ClusterOptions, PATIENCE, PythonPeer, RedisCluster, RedisServer, within};
 use serde::Serialize;
 
-pub(crate) struct Pair {
+pub(crate) struct Pair<S = RedisServer> {
     pub(crate) python: PythonPeer,
     pub(crate) redis: RedisTransport,
-    pub(crate) server: RedisServer,
+    pub(crate) server: S,
 }
 
 impl Pair {
@@ -27,18 +27,38 @@ impl Pair {
         Self { python: PythonPeer::start_with_limit(&server, max_bytes), redis, server }
     }
 
-    pub(crate) fn bus<E: Event>(&self) -> EventBus<E>
-    where
-        Json: Codec<E>,
-    {
-        EventBus::new(self.redis.clone())
-    }
-
     /// Publishes bytes as they are, as any client may.
     pub(crate) fn publish_raw(&self, channel: &str, message: &str) {
         let receivers: u64 =
             redis::from_redis_value(self.server.command(&["PUBLISH", channel, message])).unwrap();
         assert!(receivers > 0, "nobody listens to {channel}");
+    }
+}
+
+impl Pair<RedisCluster> {
+    /// Both with sharded pub/sub, as the platform.
+    pub(crate) fn start_on_cluster(options: ClusterOptions) -> Self {
+        let server = RedisCluster::start_with(options);
+        let nodes = server.addresses().into_iter().map(|address| {
+            let (host, port) = address.rsplit_once(':').unwrap();
+            (host.to_owned(), port.parse().unwrap())
+        });
+        // An election takes longer than a publish and a listener wait for by default.
+        let config = RedisConfig::cluster(nodes).sharded().publish_timeout(PATIENCE).listen_timeout(PATIENCE);
+        Self {
+            python: PythonPeer::start_on_cluster(&server),
+            redis: RedisTransport::lazy(config).unwrap(),
+            server,
+        }
+    }
+}
+
+impl<S> Pair<S> {
+    pub(crate) fn bus<E: Event>(&self) -> EventBus<E>
+    where
+        Json: Codec<E>,
+    {
+        EventBus::new(self.redis.clone())
     }
 
     /// Python publishes `events`, which all go to the same channels; Rust hears on each what was published. Returns

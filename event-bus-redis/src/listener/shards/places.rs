@@ -436,8 +436,15 @@ impl Places {
         if std::mem::replace(&mut self.is_closed, true) {
             return Vec::new();
         }
-        let listening = self.end_all(closed);
-        self.after.gone.extend(self.nodes.drain().map(|(_, node)| node));
+        let mut listening = Vec::new();
+        for (_, node) in self.nodes.drain() {
+            // Not parted with: nobody is to be told of an interruption that was meant.
+            let (inboxes, later) = node.change_later(State::close);
+            listening.extend(inboxes);
+            self.after.nodes.push(later);
+            self.after.gone.push(node);
+        }
+        listening.extend(self.end_all(closed));
         listening
     }
 
@@ -447,7 +454,8 @@ impl Places {
         (self.unserved, self.cut_off) = (0, 0);
         for (name, place) in places {
             let displaced = match place {
-                Place::At(address) => self.part_with(&name, &address),
+                Place::At(address) if self.nodes.contains_key(&address) => self.part_with(&name, &address),
+                Place::At(_) => None,
                 Place::Nowhere(displaced) => Some(displaced),
             };
             if let Some(displaced) = displaced {

@@ -1,12 +1,23 @@
 //! The events that a listener got: each was published for it, as it is, once, in order.
 
 use std::collections::{HashMap, HashSet};
+use std::time::Duration;
 
 use super::What;
-use crate::torture::record::{EventId, Heard, Item, Ledger, Outcome, Stream};
+use crate::torture::record::{EventId, Heard, Item, Ledger, Outcome, Published, Stream};
 
-/// Returns how many different events were rightly delivered.
-pub(super) fn check(ledger: &Ledger, stream: &Stream, found: &mut impl FnMut(What, String)) -> usize {
+/// What was rightly delivered.
+#[derive(Debug, Default)]
+pub(super) struct Events {
+    /// How many different events.
+    pub(super) delivered: usize,
+    /// Of unknown outcome, and behind later ones: how many, and how long after they were given up at most.
+    pub(super) late: usize,
+    pub(super) latest: Duration,
+}
+
+pub(super) fn check(ledger: &Ledger, stream: &Stream, found: &mut impl FnMut(What, String)) -> Events {
+    let mut events = Events::default();
     let mut seen = HashSet::new();
     let mut newest: HashMap<(u32, u32), u64> = HashMap::new();
     for heard in &stream.items {
@@ -18,8 +29,8 @@ pub(super) fn check(ledger: &Ledger, stream: &Stream, found: &mut impl FnMut(Wha
             }
             _ => continue,
         };
-        let outcome = match origin(ledger, stream, heard, id) {
-            Ok(outcome) => outcome,
+        let event = match origin(ledger, stream, heard, id) {
+            Ok(event) => event,
             Err(why) => {
                 found(What::Phantom, format!("{id} at {:.3?} {why}", heard.at));
                 continue;
@@ -27,18 +38,29 @@ pub(super) fn check(ledger: &Ledger, stream: &Stream, found: &mut impl FnMut(Wha
         };
         if !seen.insert(id) {
             found(What::Duplicated, format!("{id} again at {:.3?}", heard.at));
-        } else if outcome == Outcome::Acked {
-            let newest = newest.entry((id.publisher, id.channel)).or_insert(id.number);
-            if id.number < *newest {
-                found(What::Reordered, format!("{id} at {:.3?} behind number {newest}", heard.at));
-            }
+            continue;
+        }
+        let newest = newest.entry((id.publisher, id.channel)).or_insert(id.number);
+        if id.number < *newest && event.outcome == Outcome::Acked {
+            found(What::Reordered, format!("{id} at {:.3?} behind number {newest}", heard.at));
+        } else if id.number < *newest {
+            events.late += 1;
+            events.latest = events.latest.max(heard.at.saturating_sub(event.done));
+        }
+        if event.outcome == Outcome::Acked {
             *newest = id.number.max(*newest);
         }
     }
-    seen.len()
+    events.delivered = seen.len();
+    events
 }
 
-fn origin(ledger: &Ledger, stream: &Stream, heard: &Heard, id: EventId) -> Result<Outcome, &'static str> {
+fn origin<'a>(
+    ledger: &'a Ledger,
+    stream: &Stream,
+    heard: &Heard,
+    id: EventId,
+) -> Result<&'a Published, &'static str> {
     let Some(event) = ledger.get(id) else { return Err("was never published") };
     if event.outcome == Outcome::NotSent {
         return Err("was surely not sent, said the publisher");
@@ -49,5 +71,5 @@ fn origin(ledger: &Ledger, stream: &Stream, heard: &Heard, id: EventId) -> Resul
     if heard.at < event.sent {
         return Err("came before it was sent");
     }
-    Ok(event.outcome)
+    Ok(event)
 }

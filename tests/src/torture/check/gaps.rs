@@ -81,7 +81,11 @@ pub(super) fn is_beyond_numbers(case: &Case<'_>, stream: &Stream, event: &Publis
     let numbers = || stream.items.iter().map(|heard| of_its_track(&heard.item));
     let behind = numbers().position(|number| number.is_some_and(|number| number > event.id.number));
     let until = &stream.items[..behind.unwrap_or(stream.items.len())];
-    let is_before = |heard: &Heard| of_its_track(&heard.item).is_some_and(|number| number < event.id.number);
+    // Whoever adds a channel to what he listens to is told nothing of what was missing by then.
+    let is_before = |heard: &Heard| {
+        heard.at >= stream.confirmed
+            && of_its_track(&heard.item).is_some_and(|number| number < event.id.number)
+    };
     let between = until.iter().rposition(is_before).map(|before| &until[before..]);
     let is_told_otherwise = |between: &[Heard]| {
         between.iter().any(|heard| heard.is_notice() && !matches!(heard.item, Item::Gap { .. }))
@@ -89,8 +93,12 @@ pub(super) fn is_beyond_numbers(case: &Case<'_>, stream: &Stream, event: &Publis
     vanished(case, event) && between.is_none_or(is_told_otherwise)
 }
 
-/// Whether it was on its way to the listeners while messages vanished there.
+/// Whether it was on its way to the listeners while messages vanished there, or was acknowledged by somebody who reaches
+/// nobody.
 fn vanished(case: &Case<'_>, event: &Published) -> bool {
+    if case.deposed(event).is_some() {
+        return true;
+    }
     case.faults.iter().filter(|fault| fault.kind == FaultKind::Lose).any(|fault| {
         event.sent <= fault.end + case.tolerance.slack && event.done >= case.on_its_way_since(fault.begin)
     })

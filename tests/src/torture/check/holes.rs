@@ -2,17 +2,25 @@
 //! number of events each.
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashSet};
+use std::collections::{BinaryHeap, HashMap, HashSet};
 use std::ops::Range;
 
-use crate::torture::record::{Ledger, Published, Stream, Time};
+use super::Case;
+use crate::torture::record::{Published, Stream, Time};
 
 /// The places of a stream that a missing event may have had: the notices at these indexes stand where it was lost.
 pub(super) type Hole = Range<usize>;
 
-/// Finds holes: the events of a stream by the times between which they were executed.
+/// Finds holes. Of several servers, what they executed has an order only on each channel.
 #[derive(Debug)]
-pub(super) struct Order {
+pub(super) enum Order {
+    Common(Sequence),
+    OfLines(HashMap<u32, Sequence>, usize),
+}
+
+/// The events of a stream by the times between which they were executed.
+#[derive(Debug)]
+pub(super) struct Sequence {
     /// By the latest time of execution: the last index of all up to here.
     executed_by: Vec<(Time, usize)>,
     /// By the earliest time of execution: the first index of all from here on.
@@ -21,13 +29,35 @@ pub(super) struct Order {
 }
 
 impl Order {
-    pub(super) fn of(ledger: &Ledger, stream: &Stream) -> Self {
+    pub(super) fn of(case: &Case<'_>, stream: &Stream) -> Self {
         let mut seen = HashSet::new();
         let events = stream.items.iter().enumerate().filter_map(|(index, heard)| {
             let id = heard.event()?;
-            seen.insert(id).then_some((index, ledger.get(id)?))
+            seen.insert(id).then_some((index, case.ledger.get(id)?))
         });
-        let events: Vec<(usize, &Published)> = events.collect();
+        let items = stream.items.len();
+        if !case.is_several {
+            return Self::Common(Sequence::of(&events.collect::<Vec<_>>(), items));
+        }
+        let mut by_line: HashMap<u32, Vec<(usize, &Published)>> = HashMap::new();
+        events.for_each(|(index, event)| by_line.entry(event.id.channel).or_default().push((index, event)));
+        let sequences = by_line.into_iter().map(|(line, events)| (line, Sequence::of(&events, items)));
+        Self::OfLines(sequences.collect(), items)
+    }
+
+    /// Behind the last event that was surely executed before `event`, up to the first that surely was after it.
+    pub(super) fn hole_of(&self, event: &Published) -> Hole {
+        match self {
+            Self::Common(sequence) => sequence.hole_of(event),
+            Self::OfLines(sequences, items) => {
+                sequences.get(&event.id.channel).map_or(0..*items, |sequence| sequence.hole_of(event))
+            }
+        }
+    }
+}
+
+impl Sequence {
+    fn of(events: &[(usize, &Published)], items: usize) -> Self {
         let mut executed_by: Vec<_> =
             events.iter().map(|(index, event)| (event.executed_by(), *index)).collect();
         executed_by.sort_unstable();
@@ -38,16 +68,15 @@ impl Order {
         }
         let mut sent: Vec<_> = events.iter().map(|(index, event)| (event.sent, *index)).collect();
         sent.sort_unstable();
-        let mut first = stream.items.len();
+        let mut first = items;
         for (_, index) in sent.iter_mut().rev() {
             first = first.min(*index);
             *index = first;
         }
-        Self { executed_by, sent, items: stream.items.len() }
+        Self { executed_by, sent, items }
     }
 
-    /// Behind the last event that was surely executed before `event`, up to the first that surely was after it.
-    pub(super) fn hole_of(&self, event: &Published) -> Hole {
+    fn hole_of(&self, event: &Published) -> Hole {
         let before = self.executed_by.partition_point(|(time, _)| *time <= event.sent);
         let start = if before == 0 { 0 } else { self.executed_by[before - 1].1 + 1 };
         let after = self.sent.partition_point(|(time, _)| *time < event.executed_by());

@@ -39,6 +39,14 @@
 //! lost message is told only to those who would have got it.) A black hole ends in a cut, so it counts as noticed only if that was
 //! by itself: within the time that the library [promises](Fault::within) for it. And each listener must have [`heard_again`].
 //!
+//! # Of several servers
+//! Each channel is served by one of them at a time, so events have an order only on each channel, and holes are looked for
+//! there. A fault may hit one server: then it explains outages of those alone who listen to what it [reaches](Reach), as many
+//! as it says; who listens to channels of others, too, goes on hearing those between `Interrupted` and `Resumed`. What a master
+//! acknowledged which was deposed or cut off, on its channels, until [`deposed`](Tolerance::deposed) after its successor was
+//! elected, is missing and not **silent** unless the bus is sequenced, where a `Gap` must tell it. What was told as unknown and came
+//! behind later events is counted as late.
+//!
 //! A listener that naps reads notices late: its nap is added to what it may take.
 
 mod events;
@@ -55,7 +63,10 @@ mod tests;
 use std::fmt;
 use std::time::Duration;
 
-use super::record::{Fault, Ledger, Stream, Time};
+#[cfg(doc)]
+use super::record::Reach;
+use super::record::{Fault, Ledger, Published, Stream, Time};
+pub(super) use losses::Deposition;
 pub(super) use outages::{Outage, outages, unnoticed};
 
 /// All that a stream is judged by. `faults` do not overlap and stand in their order.
@@ -64,6 +75,9 @@ pub(super) struct Case<'a> {
     pub(super) ledger: &'a Ledger,
     pub(super) faults: &'a [Fault],
     pub(super) tolerance: Tolerance,
+    /// Whether channels have servers of their own, so that only events of one channel have an order.
+    pub(super) is_several: bool,
+    pub(super) is_sequenced: bool,
 }
 
 impl<'a> Case<'a> {
@@ -80,6 +94,23 @@ impl<'a> Case<'a> {
         };
         let late = if self.faults.iter().any(is_behind) { slack } else { Duration::ZERO };
         (fault.end + notice).min(fault.begin + fault.within) + stream.nap + late
+    }
+
+    /// Until when `stream` may be told of an outage that begins because of `fault`.
+    fn explains_until(&self, fault: &Fault, stream: &Stream) -> Time {
+        let by = Fault { within: fault.reach.tells_until.saturating_sub(fault.begin), ..*fault };
+        self.noticed_by(&by, stream)
+    }
+
+    /// The fault because of which `event` may have been acknowledged and reached nobody.
+    pub(super) fn deposed(&self, event: &Published) -> Option<&'a Fault> {
+        self.faults.iter().find(|fault| {
+            fault.deposed.is_some_and(|deposed| {
+                deposed.lines.contain(event.id.channel)
+                    && event.done >= deposed.from
+                    && event.sent <= deposed.succeeded + self.tolerance.deposed
+            })
+        })
     }
 
     /// Since when what was acknowledged may have been on its way at `time`.
@@ -108,6 +139,9 @@ pub(super) struct Tolerance {
     pub(super) recovery: Duration,
     /// How long after the last fault a listener may hear nothing.
     pub(super) hear_again: Duration,
+    /// How long after somebody else had taken over events may still be published to the one before: the servers are asked
+    /// every second, and waited for half a second; and a busy machine.
+    pub(super) deposed: Duration,
 }
 
 impl Default for Tolerance {
@@ -118,6 +152,7 @@ impl Default for Tolerance {
             unnoticed: Duration::from_millis(3500),
             recovery: Duration::from_secs(4),
             hear_again: Duration::from_secs(15),
+            deposed: Duration::from_secs(2),
         }
     }
 }
@@ -148,6 +183,11 @@ pub(super) struct Verdict {
     pub(super) told_missing: usize,
     /// Of the acknowledged events that it did not get, those that vanished where no number can tell.
     pub(super) beyond_numbers: usize,
+    /// Those that a master acknowledged which was deposed or cut off, and that no outage tells.
+    pub(super) deposed: Deposition,
+    /// Events of unknown outcome that came behind later ones, and how long after they were given up the last of them did.
+    pub(super) late: usize,
+    pub(super) latest: Duration,
     pub(super) findings: Vec<Finding>,
 }
 
@@ -157,10 +197,12 @@ pub(super) fn check(case: &Case<'_>, stream: &Stream) -> Verdict {
     let mut found = |what, text| {
         verdict.findings.push(Finding { what, listener: stream.name.clone(), text });
     };
-    verdict.delivered = events::check(case.ledger, stream, &mut found);
+    let events = events::check(case.ledger, stream, &mut found);
     outages::check(case, stream, &mut found);
     let losses = losses::check(case, stream, &mut found);
+    (verdict.delivered, verdict.late, verdict.latest) = (events.delivered, events.late, events.latest);
     (verdict.told_missing, verdict.beyond_numbers) = (losses.told, losses.beyond_numbers);
+    verdict.deposed = losses.deposed;
     verdict
 }
 

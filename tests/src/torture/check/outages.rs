@@ -56,12 +56,23 @@ pub(in crate::torture) fn outages(case: &Case<'_>, stream: &Stream) -> Vec<Outag
         }
     }
     for outage in &mut outages {
-        let behind = case
-            .interrupting()
-            .find(|it| it.begin <= outage.until && case.noticed_by(it, stream) >= outage.from);
-        outage.cause = behind.map_or(outage.from, |fault| fault.begin);
+        let first = causes(case, stream, outage).next();
+        outage.cause = first.map_or(outage.from, |fault| fault.begin);
     }
     outages
+}
+
+/// The faults that may be behind `outage`, one after the other.
+pub(super) fn causes<'a>(
+    case: &Case<'a>,
+    stream: &Stream,
+    outage: &Outage,
+) -> impl Iterator<Item = &'a Fault> {
+    case.interrupting().filter(|fault| {
+        fault.begin <= outage.until
+            && case.explains_until(fault, stream) >= outage.from
+            && fault.reach.may_tell.contain_any(&stream.lines)
+    })
 }
 
 /// The faults that cut `stream` off, or should have been taken for that, and were not told. What one that naps was
@@ -74,6 +85,7 @@ pub(in crate::torture) fn unnoticed<'a>(case: &Case<'a>, stream: &Stream) -> imp
         FaultKind::Stop => is_prompt && fault.lasted() > case.tolerance.unnoticed,
         _ => is_prompt,
     });
+    let grave = grave.filter(|fault| fault.reach.must_tell.contain_any(&stream.lines));
     grave.filter(move |fault| {
         let notices =
             || stream.items.iter().filter(|it| matches!(it.item, Item::Interrupted | Item::Resumed { .. }));
@@ -87,7 +99,7 @@ pub(in crate::torture) fn unnoticed<'a>(case: &Case<'a>, stream: &Stream) -> imp
 
 pub(super) fn check(case: &Case<'_>, stream: &Stream, found: &mut impl FnMut(What, String)) {
     let mut spurious = |text| found(What::Spurious, text);
-    check_alternation(stream, &mut spurious);
+    check_alternation(case, stream, &mut spurious);
     let outages = outages(case, stream);
     check_causes(case, stream, &outages, &mut spurious);
     for outage in &outages {
@@ -95,7 +107,8 @@ pub(super) fn check(case: &Case<'_>, stream: &Stream, found: &mut impl FnMut(Wha
     }
 }
 
-fn check_alternation(stream: &Stream, spurious: &mut impl FnMut(String)) {
+fn check_alternation(case: &Case<'_>, stream: &Stream, spurious: &mut impl FnMut(String)) {
+    let is_cut_off_whole = !case.is_several || stream.lines.len() == 1; // or other channels are heard on
     let mut since: Option<Time> = None;
     let mut has_complained = false;
     for heard in &stream.items {
@@ -111,7 +124,7 @@ fn check_alternation(stream: &Stream, spurious: &mut impl FnMut(String)) {
                 spurious(format!("`Resumed` at {at:.3?} without an `Interrupted`"));
             }
             (Item::Resumed { .. }, Some(_)) => since = None,
-            (Item::Event(id), Some(since)) if !has_complained => {
+            (Item::Event(id), Some(since)) if is_cut_off_whole && !has_complained => {
                 spurious(format!(
                     "`Interrupted` at {since:.3?}, but {id} came at {at:.3?} without a `Resumed`"
                 ));
@@ -126,11 +139,15 @@ fn check_alternation(stream: &Stream, spurious: &mut impl FnMut(String)) {
     }
 }
 
-/// Each `Interrupted` takes the first fault that may be behind it and has not interrupted before.
-fn check_causes(case: &Case<'_>, stream: &Stream, outages: &[Outage], spurious: &mut impl FnMut(String)) {
-    let mut faults = case.interrupting().peekable();
+/// Each `Interrupted` takes the first fault that may be behind it and has not interrupted as often as it may.
+fn check_causes<'a>(case: &Case<'a>, stream: &Stream, outages: &[Outage], spurious: &mut impl FnMut(String)) {
+    let reaches = |fault: &&Fault| fault.reach.may_tell.contain_any(&stream.lines);
+    let often = |fault: &'a Fault| {
+        std::iter::repeat_n(fault, usize::try_from(fault.reach.outages).unwrap_or(usize::MAX))
+    };
+    let mut faults = case.interrupting().filter(reaches).flat_map(often).peekable();
     for outage in outages {
-        while faults.next_if(|fault| case.noticed_by(fault, stream) < outage.from).is_some() {}
+        while faults.next_if(|fault| case.explains_until(fault, stream) < outage.from).is_some() {}
         if faults.next_if(|fault| fault.begin <= outage.from).is_none() {
             spurious(format!("`Interrupted` at {:.3?} without a fault of its own", outage.from));
         }
@@ -143,7 +160,8 @@ fn check_length(case: &Case<'_>, stream: &Stream, outage: &Outage, spurious: &mu
         return; // has been found already
     }
     let mut explained = from;
-    for fault in case.interrupting().filter(|fault| fault.begin <= until) {
+    let reaches = |fault: &&Fault| fault.reach.may_tell.contain_any(&stream.lines);
+    for fault in case.interrupting().filter(reaches).filter(|fault| fault.begin <= until) {
         if fault.begin <= explained {
             explained = explained.max(fault.end + case.tolerance.recovery + stream.nap);
         }

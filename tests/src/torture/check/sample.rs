@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::{Case, Tolerance};
 use crate::torture::record::{
-    EventId, Fault, FaultKind, Heard, Item, Ledger, Outcome, Published, Stream, Time,
+    Deposed, EventId, Fault, FaultKind, Heard, Item, Ledger, Lines, Outcome, Published, Reach, Stream, Time,
 };
 
 pub(in crate::torture) struct Sample {
@@ -15,6 +15,8 @@ pub(in crate::torture) struct Sample {
     pub(in crate::torture) streams: Vec<Stream>,
     /// How many acknowledged events each listener lost and was told of.
     pub(super) lost: Vec<usize>,
+    /// How many acknowledged events it lost to somebody who was deposed.
+    pub(super) lost_to_deposed: Vec<usize>,
 }
 
 /// Events executed from `from` to `to` do not arrive.
@@ -33,18 +35,23 @@ enum Why {
     Lag,
     /// They vanish, and their numbers tell.
     Gap,
+    /// Somebody acknowledges them whom nobody hears.
+    Deposed,
 }
 
-const END: u64 = 26_000_000;
+const END: u64 = 33_000_000;
 const LINES: u32 = 3;
 /// All in microseconds: a stop of 1.5 s is not noticed, one of 3.6 s is.
-const FAULTS: [(FaultKind, u64, u64); 5] = [
+const FAULTS: [(FaultKind, u64, u64); 6] = [
     (FaultKind::Kill, 4_000_000, 4_003_000),
     (FaultKind::Restart, 8_000_000, 9_000_000),
     (FaultKind::Stop, 13_000_000, 14_500_000),
     (FaultKind::Stop, 18_000_000, 21_600_000),
     (FaultKind::Lose, 24_000_000, 24_200_000),
+    (FaultKind::Isolate, 27_000_000, 27_500_000),
 ];
+/// The channels of the one that is cut off.
+const CUT_OFF: [u32; 2] = [1, 2];
 
 impl Sample {
     pub(in crate::torture) fn of(seed: u64) -> Self {
@@ -56,23 +63,28 @@ impl Sample {
         }
         executions.sort_unstable();
         let ledger = Ledger::of(events);
-        let faults = FAULTS.map(|(kind, begin, end)| Fault {
-            kind,
-            begin: micros(begin),
-            end: micros(end),
-            within: micros(6_500_000),
+        let faults = FAULTS.map(|(kind, begin, end)| match kind {
+            FaultKind::Isolate => isolation(micros(begin), micros(end)),
+            _ => fault(kind, micros(begin), micros(end)),
         });
-        let (mut streams, mut lost) = (Vec::new(), Vec::new());
+        let (mut streams, mut lost, mut lost_to_deposed) = (Vec::new(), Vec::new(), Vec::new());
         for number in 0..3 {
-            let (stream, told) = listen(number, &ledger, &executions);
+            let (stream, told, deposed) = listen(number, &ledger, &executions);
             streams.push(stream);
             lost.push(told);
+            lost_to_deposed.push(deposed);
         }
-        Self { ledger, faults: faults.to_vec(), streams, lost }
+        Self { ledger, faults: faults.to_vec(), streams, lost, lost_to_deposed }
     }
 
     pub(in crate::torture) fn case(&self) -> Case<'_> {
-        Case { ledger: &self.ledger, faults: &self.faults, tolerance: Tolerance::default() }
+        Case {
+            ledger: &self.ledger,
+            faults: &self.faults,
+            tolerance: Tolerance::default(),
+            is_several: false,
+            is_sequenced: false,
+        }
     }
 }
 
@@ -91,7 +103,7 @@ fn publish(
         let id = EventId { publisher, channel, number: *number };
         *number += 1;
         let is_felt = |(kind, begin, end): &(FaultKind, u64, u64)| {
-            *kind != FaultKind::Lose && (*begin..*end).contains(&now)
+            !matches!(kind, FaultKind::Lose | FaultKind::Isolate) && (*begin..*end).contains(&now)
         };
         let fault = FAULTS.into_iter().find(is_felt);
         let execution = now.max(fault.map_or(0, |(_, _, end)| end)) + random.u64(100..1_500);
@@ -110,7 +122,7 @@ fn publish(
 }
 
 /// The last listener joins late and lags; the first hears one line only.
-fn listen(number: u32, ledger: &Ledger, executions: &[(u64, EventId)]) -> (Stream, usize) {
+fn listen(number: u32, ledger: &Ledger, executions: &[(u64, EventId)]) -> (Stream, usize, usize) {
     let lines = if number == 0 { vec![1] } else { (0..LINES).collect() };
     let confirmed = if number == 2 { 1_000_000 } else { 0 };
     let outage =
@@ -120,6 +132,7 @@ fn listen(number: u32, ledger: &Ledger, executions: &[(u64, EventId)]) -> (Strea
         outage(7_999_500, 9_300_000, 8_001_500, 9_300_100),
         outage(18_000_000, 21_650_000, 21_001_000, 21_650_100),
     ];
+    deaf.push(Deaf { from: 27_100_000, to: 28_000_000, why: Why::Deposed });
     if number > 0 {
         deaf.push(Deaf { from: 24_050_000, to: 24_120_000, why: Why::Gap });
     }
@@ -127,17 +140,23 @@ fn listen(number: u32, ledger: &Ledger, executions: &[(u64, EventId)]) -> (Strea
         deaf.push(Deaf { from: 11_000_000, to: 11_200_000, why: Why::Lag });
         deaf.push(Deaf { from: 3_900_000, to: 3_999_200, why: Why::Lag });
     }
-    let is_lost = |at: u64| deaf.iter().any(|deaf| (deaf.from..deaf.to).contains(&at));
+    let is_lost = |at: u64, id: EventId| {
+        deaf.iter().any(|deaf| {
+            let concerns = !matches!(deaf.why, Why::Deposed) || CUT_OFF.contains(&id.channel);
+            concerns && (deaf.from..deaf.to).contains(&at)
+        })
+    };
     let ours = executions
         .iter()
         .filter(|(at, id)| *at >= confirmed - confirmed / 2_000 && lines.contains(&id.channel));
-    let (lost, arrived): (Vec<_>, Vec<_>) = ours.copied().partition(|(at, _)| is_lost(*at));
+    let (lost, arrived): (Vec<_>, Vec<_>) = ours.copied().partition(|(at, id)| is_lost(*at, *id));
     let mut items: Vec<Heard> = Vec::new();
     items.extend(arrived.iter().map(|(at, id)| Heard { at: micros(at + 300), item: Item::Event(*id) }));
     for Deaf { from, to, why } in &deaf {
         let lost: Vec<_> = lost.iter().filter(|(at, _)| (*from..*to).contains(at)).collect();
         let missed = lost.len() as u64;
         match *why {
+            Why::Deposed => {}
             Why::Gap => items.extend(gaps(lost.iter().map(|(_, id)| *id), &items)),
             Why::Lag => items.push(Heard { at: micros(to + 200), item: Item::Lagged { missed } }),
             Why::Outage { interrupted, resumed } => {
@@ -151,9 +170,15 @@ fn listen(number: u32, ledger: &Ledger, executions: &[(u64, EventId)]) -> (Strea
     let is_due = |id: EventId| {
         ledger.get(id).is_some_and(|event| event.outcome == Outcome::Acked && event.sent >= micros(confirmed))
     };
-    let told = lost.iter().filter(|(_, id)| is_due(*id)).count();
+    let is_to_deposed = |at: u64| (27_100_000..28_000_000).contains(&at);
+    let due = lost.iter().filter(|(_, id)| is_due(*id));
+    let (deposed, told): (Vec<_>, Vec<_>) = due.copied().partition(|(at, _)| is_to_deposed(*at));
     let (name, confirmed) = (number.to_string(), micros(confirmed));
-    (Stream { name, lines, confirmed, nap: Duration::ZERO, items, is_complete: true }, told)
+    (
+        Stream { name, lines, confirmed, nap: Duration::ZERO, items, is_complete: true },
+        told.len(),
+        deposed.len(),
+    )
 }
 
 /// Each stands right before the first that was heard behind what is lost.
@@ -178,4 +203,19 @@ fn gaps(lost: impl Iterator<Item = EventId>, heard: &[Heard]) -> Vec<Heard> {
 
 fn micros(micros: u64) -> Time {
     Duration::from_micros(micros)
+}
+
+/// Nobody is told of it; the successor is known at its end.
+pub(super) fn isolation(begin: Time, end: Time) -> Fault {
+    let reach = Reach { may_tell: Lines::NONE, must_tell: Lines::NONE, outages: 0, tells_until: Time::MAX };
+    let deposed = Deposed { lines: CUT_OFF.into_iter().collect(), from: begin, succeeded: end };
+    let elected = Some(end);
+    Fault { reach, elected, deposed: Some(deposed), ..fault(FaultKind::Isolate, begin, end) }
+}
+
+/// As the only server can have it.
+pub(super) fn fault(kind: FaultKind, begin: Time, end: Time) -> Fault {
+    let within = micros(6_500_000);
+    let reach = Reach::of_all(begin + within);
+    Fault { kind, begin, end, within, reach, elected: None, deposed: None }
 }

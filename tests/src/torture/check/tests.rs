@@ -3,7 +3,7 @@ use std::time::Duration;
 use super::sample::Sample;
 use super::*;
 use crate::torture::plant::Plant;
-use crate::torture::record::{EventId, FaultKind, Heard, Item, Outcome, Published};
+use crate::torture::record::{EventId, FaultKind, Heard, Item, Outcome, Published, Reach};
 
 const SEEDS: std::ops::Range<u64> = 0..8;
 
@@ -15,11 +15,13 @@ fn count(verdict: &Verdict, what: What) -> usize {
 fn a_run_without_faults_of_the_library_passes_and_all_losses_are_counted() {
     for seed in SEEDS {
         let sample = Sample::of(seed);
-        for (stream, lost) in sample.streams.iter().zip(&sample.lost) {
+        let lost = sample.lost.iter().zip(&sample.lost_to_deposed);
+        for (stream, (lost, deposed)) in sample.streams.iter().zip(lost) {
             let verdict = check(&sample.case(), stream);
             assert!(verdict.findings.is_empty(), "seed {seed}: {}", verdict.findings[0]);
             assert!(unnoticed(&sample.case(), stream).next().is_none(), "seed {seed}");
-            assert_eq!(verdict.told_missing, *lost, "seed {seed}");
+            assert_eq!((verdict.told_missing, verdict.deposed.events), (*lost, *deposed), "seed {seed}");
+            assert!(*deposed > 20 && verdict.deposed.told == 0);
             assert!(verdict.delivered > 1_000 && *lost > 20, "the sample means something: {lost}");
         }
     }
@@ -37,7 +39,7 @@ fn each_plant_is_found_as_what_it_is_and_nothing_else() {
             let verdicts: Vec<Verdict> = streams.iter().map(|stream| check(&sample.case(), stream)).collect();
             let no_longer_told = told - verdicts.iter().map(|verdict| verdict.told_missing).sum::<usize>();
             let (what, expected) = match plant {
-                Plant::Lost => (What::Silent, 1),
+                Plant::Lost | Plant::Outlived => (What::Silent, 1),
                 Plant::Withheld | Plant::GapWithheld => (What::Silent, no_longer_told),
                 Plant::Swapped => (What::Reordered, 1),
                 Plant::Doubled => (What::Duplicated, 1),
@@ -72,10 +74,14 @@ fn a_lag_excuses_as_many_as_it_says_and_may_not_say_more_than_there_are() {
 
 /// One publisher on one line, a listener on it, a kill from 10 s to 10.1 s unless other faults are given. Times in
 /// milliseconds.
+#[derive(Clone)]
 struct Small {
     faults: Vec<Fault>,
     events: Vec<Published>,
     items: Vec<Heard>,
+    lines: Vec<u32>,
+    is_several: bool,
+    is_sequenced: bool,
 }
 
 fn ms(ms: u64) -> Time {
@@ -87,11 +93,18 @@ fn id(number: u64) -> EventId {
 }
 
 fn fault(kind: FaultKind, begin: u64, end: u64) -> Fault {
-    Fault { kind, begin: ms(begin), end: ms(end), within: ms(6_500) }
+    sample::fault(kind, ms(begin), ms(end))
 }
 
 fn small() -> Small {
-    Small { faults: vec![fault(FaultKind::Kill, 10_000, 10_100)], events: Vec::new(), items: Vec::new() }
+    Small {
+        faults: vec![fault(FaultKind::Kill, 10_000, 10_100)],
+        events: Vec::new(),
+        items: Vec::new(),
+        lines: vec![0],
+        is_several: false,
+        is_sequenced: false,
+    }
 }
 
 impl Small {
@@ -126,10 +139,16 @@ impl Small {
 
     fn verdict(self) -> Verdict {
         let ledger = Ledger::of(self.events);
-        let case = Case { ledger: &ledger, faults: &self.faults, tolerance: Tolerance::default() };
+        let case = Case {
+            ledger: &ledger,
+            faults: &self.faults,
+            tolerance: Tolerance::default(),
+            is_several: self.is_several,
+            is_sequenced: self.is_sequenced,
+        };
         let stream = Stream {
             name: "small".to_owned(),
-            lines: vec![0],
+            lines: self.lines,
             confirmed: ms(1),
             nap: Duration::ZERO,
             items: self.items,
@@ -273,12 +292,17 @@ fn what_vanishes_beside_another_loss_is_beyond_numbers_and_what_vanishes_elsewhe
 
 #[test]
 fn a_black_hole_is_noticed_within_the_bound_and_not_because_it_ends() {
-    let hole = |within| [Fault { within: ms(within), ..fault(FaultKind::BlackHole, 10_000, 19_000) }];
+    let hole = |within| {
+        let fault = fault(FaultKind::BlackHole, 10_000, 19_000);
+        let reach = Reach::of_all(fault.begin + ms(within));
+        [Fault { within: ms(within), reach, ..fault }]
+    };
     let unnoticed = |within, told_at| {
-        let Small { faults, events, items } =
+        let Small { faults, events, items, .. } =
             small().under(&hole(within)).both(0, 9_000).outage(told_at, told_at + 50);
         let ledger = Ledger::of(events);
-        let case = Case { ledger: &ledger, faults: &faults, tolerance: Tolerance::default() };
+        let sample = Sample::of(0);
+        let case = Case { ledger: &ledger, faults: &faults, ..sample.case() };
         unnoticed(&case, &Stream { items, ..Sample::of(0).streams.swap_remove(0) }).count()
     };
     assert_eq!([unnoticed(6_500, 15_100), unnoticed(6_500, 19_001), unnoticed(4_500, 15_100)], [0, 1, 1]);
@@ -352,4 +376,86 @@ fn a_listener_has_heard_again_with_the_first_event_published_after_the_faults() 
     let stream = Stream { items, ..sample.streams[0].clone() };
     assert_eq!(heard_again(&ledger, &stream, ms(10_100)), Some(ms(101)));
     assert_eq!(heard_again(&ledger, &stream, ms(11_000)), None);
+}
+
+/// One of channels 1 and 2 is cut off from 10 s to 12 s, when its successor is known. It acknowledges event 1.
+fn acknowledged_alone(sent: u64) -> Small {
+    let on_line_1 = |number| EventId { channel: 1, ..id(number) };
+    let small = small().under(&[sample::isolation(ms(10_000), ms(12_000))]).both(0, 9_000);
+    let mut small = Small { lines: vec![1], ..small };
+    small = small.published(1, sent, Outcome::Acked).both(2, 16_000);
+    small.events.iter_mut().for_each(|event| event.id = on_line_1(event.id.number));
+    for heard in &mut small.items {
+        heard.item = heard.event().map_or(heard.item.clone(), |id| Item::Event(on_line_1(id.number)));
+    }
+    small
+}
+
+#[test]
+fn what_a_deposed_master_acknowledges_is_counted_apart_until_everybody_should_have_left_it() {
+    let deposed = |sent| {
+        let verdict = acknowledged_alone(sent).verdict();
+        (verdict.deposed.events, verdict.deposed.longest, count(&verdict, What::Silent))
+    };
+    assert_eq!(deposed(11_000), (1, ms(0), 0));
+    assert_eq!(deposed(13_500), (1, ms(1_501), 0));
+    assert_eq!(deposed(14_100), (0, ms(0), 1), "long after it");
+    assert_eq!(deposed(9_900), (0, ms(0), 1), "before it");
+    let elsewhere = small().under(&[sample::isolation(ms(10_000), ms(12_000))]).both(0, 9_000);
+    elsewhere.published(1, 11_000, Outcome::Acked).both(2, 16_000).finds(What::Silent, 1);
+}
+
+#[test]
+fn on_a_sequenced_bus_what_a_deposed_master_acknowledges_is_told_by_its_number() {
+    let sequenced = |told: Option<u64>| {
+        let mut small = acknowledged_alone(11_000);
+        if let Some(missed) = told {
+            let gap = Heard { at: ms(16_000), item: Item::Gap { channel: 1, missed } };
+            small.items.insert(1, gap);
+        }
+        small.is_sequenced = true;
+        let verdict = small.verdict();
+        (count(&verdict, What::Silent), count(&verdict, What::Spurious), verdict.deposed.told)
+    };
+    assert_eq!(sequenced(None), (1, 0, 0));
+    assert_eq!(sequenced(Some(1)), (0, 0, 1));
+    assert_eq!(sequenced(Some(2)), (0, 1, 1));
+}
+
+#[test]
+fn what_comes_late_is_counted_and_how_late_it_is() {
+    let late = small().published(0, 3_000, Outcome::Unknown).both(1, 3_500).heard(0, 4_001).both(2, 5_000);
+    let verdict = late.verdict();
+    assert_eq!((verdict.late, verdict.latest, verdict.findings.len()), (1, ms(1_000), 0));
+}
+
+#[test]
+fn a_fault_explains_as_many_outages_of_those_whom_it_concerns_as_it_may_cause() {
+    let twice = |channels: &[u32], outages| {
+        let reach =
+            Reach { may_tell: channels.iter().copied().collect(), outages, ..Reach::of_all(Time::MAX) };
+        let faults = [Fault { reach, ..fault(FaultKind::Stop, 10_000, 12_000) }];
+        small().under(&faults).outage(10_001, 10_050).outage(10_200, 10_250)
+    };
+    twice(&[0, 3], 2).finds(What::Spurious, 0);
+    twice(&[0, 3], 1).finds(What::Spurious, 1);
+    twice(&[3], 2).finds(What::Spurious, 2);
+}
+
+#[test]
+fn events_of_different_channels_have_no_order_where_they_have_different_servers() {
+    let mut small = small().both(0, 9_000).published(1, 10_020, Outcome::Acked).outage(10_001, 10_050);
+    let elsewhere = |number| EventId { channel: 1, ..id(number) };
+    for (number, sent) in [(0, 9_500), (1, 10_040)] {
+        let (sent, done) = (ms(sent), ms(sent + 1));
+        small.events.push(Published { id: elsewhere(number), sent, done, outcome: Outcome::Acked });
+    }
+    // Heard before the outage though it was published after what is missing: over another connection.
+    small.items.insert(1, Heard { at: ms(9_501), item: Item::Event(elsewhere(0)) });
+    small.items.insert(2, Heard { at: ms(10_041), item: Item::Event(elsewhere(1)) });
+    let mut several = small.both(2, 11_000);
+    several.lines = vec![0, 1];
+    several.clone().finds(What::Silent, 1);
+    several.is_several = true;
+    several.finds(What::Silent, 0);
 }
