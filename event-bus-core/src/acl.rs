@@ -23,7 +23,6 @@ const PROBE: &str = "event-bus-probe/*";
 ///
 /// For rules that a bus of yours needs, whatever it is called: [`EventBus::acl`].
 #[derive(Clone, Debug)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a right of its own")]
 pub struct Acl {
     bus: BusName,
     kinds: Kinds,
