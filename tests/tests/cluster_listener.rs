@@ -33,7 +33,7 @@ fn publish(cluster: &RedisCluster, command: &str, key: &str, number: u64) {
 }
 
 fn key_of(cluster: &RedisCluster, node: usize) -> String {
-    (0..)
+    (0..10_000)
         .map(|n| format!("k{n}"))
         .find(|key| cluster.owner_of(&format!("numbered/{key}")) == Some(node))
         .unwrap()

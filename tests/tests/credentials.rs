@@ -29,7 +29,7 @@ impl Rotating {
     }
 
     fn rotate(&self, password: &str) {
-        *self.0.password.lock().unwrap() = password.to_owned();
+        password.clone_into(&mut self.0.password.lock().unwrap());
         self.0.changed.notify_one();
     }
 
@@ -166,7 +166,7 @@ async fn a_provider_that_fails_or_takes_too_long_is_told() {
     let server = server();
     let config = || RedisConfig::new("127.0.0.1", server.port()).connect_timeout(Duration::from_millis(300));
     let failing = config().credentials(async || Err("the vault is sealed".into()));
-    let hanging = config().credentials(|| std::future::pending::<Result<Credentials, CredentialsError>>());
+    let hanging = config().credentials(std::future::pending::<Result<Credentials, CredentialsError>>);
     for (config, words) in [(failing, "the vault is sealed"), (hanging, "gave none within 300ms")] {
         let config = config.listen_timeout(Duration::from_secs(1));
         let error = within("told", RedisTransport::connect(config.clone())).await.unwrap_err();
