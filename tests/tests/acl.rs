@@ -48,7 +48,10 @@ async fn work(server: &RedisServer, publisher: &NumberedBus, listener: &Numbered
         assert_eq!(within("heard", events.recv()).await.unwrap().unwrap().number, round);
         publisher.publish_to("other", &Numbered::new("s", round)).await.unwrap();
         assert_eq!(within("heard", others.recv()).await.unwrap().unwrap().number, round);
-        assert!(listener.wait("nothing", Duration::from_millis(300)).await.unwrap().is_none());
+        if round == 0 {
+            // Long enough for a busy server to answer that there was nothing.
+            assert!(listener.wait("nothing", Duration::from_secs(3)).await.unwrap().is_none());
+        }
         if has_patterns {
             let mut all = listener.listen_events("user-1/*").await.unwrap();
             publisher.publish_to("user-1/x", &Numbered::new("s", round)).await.unwrap();
