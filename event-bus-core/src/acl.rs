@@ -23,15 +23,20 @@ const PROBE: &str = "event-bus-probe/*";
 ///
 /// For rules that a bus of yours needs, whatever it is called: [`EventBus::acl`].
 #[derive(Clone, Debug)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a right of its own")]
 pub struct Acl {
     bus: BusName,
-    classic: bool,
-    sharded: bool,
+    kinds: Kinds,
     patterns: Vec<KeyPattern>,
     cluster: bool,
     database: bool,
     probe: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kinds {
+    Classic,
+    Sharded,
+    Both,
 }
 
 /// The rules of a role. Displayed, they are arguments of `ACL SETUSER`, and replace whatever rights the user had.
@@ -64,8 +69,7 @@ impl Acl {
     pub fn new(bus: BusName) -> Self {
         Self {
             bus,
-            classic: true,
-            sharded: false,
+            kinds: Kinds::Classic,
             patterns: Vec::new(),
             cluster: false,
             database: false,
@@ -76,14 +80,14 @@ impl Acl {
     /// With sharded pub/sub, and not with the classic one.
     #[must_use]
     pub fn sharded(mut self) -> Self {
-        (self.classic, self.sharded) = (false, true);
+        self.kinds = Kinds::Sharded;
         self
     }
 
     /// With both kinds of pub/sub, for a move from one to the other.
     #[must_use]
     pub fn both_kinds(mut self) -> Self {
-        (self.classic, self.sharded) = (true, true);
+        self.kinds = Kinds::Both;
         self
     }
 
@@ -195,7 +199,8 @@ impl Acl {
     }
 
     fn kinds(&self, classic: &'static str, sharded: &'static str) -> impl Iterator<Item = &'static str> {
-        self.classic.then_some(classic).into_iter().chain(self.sharded.then_some(sharded))
+        let classic = (self.kinds != Kinds::Sharded).then_some(classic);
+        classic.into_iter().chain((self.kinds != Kinds::Classic).then_some(sharded))
     }
 }
 

@@ -11,7 +11,7 @@ use redis::aio::{ConnectionLike, MultiplexedConnection};
 use redis::{RedisError, Value};
 
 use crate::config::RedisConfig;
-use crate::error::{Failure, harmless, of_a_cluster};
+use crate::error::{Failure, connect_error, harmless, of_a_cluster};
 use crate::rights;
 
 pub(crate) use shares::{Outcomes, Share, again};
@@ -114,6 +114,9 @@ impl Batch {
                     return None;
                 }
                 Failure::Elsewhere => (ErrorKind::Refused, of_a_cluster(&config.server())),
+                Failure::Denied if error.code() == Some("NOAUTH") => {
+                    (ErrorKind::Denied, connect_error(config, &error).to_string())
+                }
                 Failure::Denied => {
                     (ErrorKind::Denied, rights::to_publish(&config.user(), command.name(), channel.as_str()))
                 }

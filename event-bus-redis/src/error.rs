@@ -80,7 +80,7 @@ pub(crate) fn harmless(error: &RedisError) -> String {
 }
 
 /// What to do about a failure to connect, where that is known.
-pub(crate) fn advice(config: &RedisConfig, error: &RedisError) -> Option<String> {
+fn advice(config: &RedisConfig, error: &RedisError) -> Option<String> {
     let server = config.server();
     #[cfg(feature = "tls")]
     if let Some(text) = tls::advice(&server, error) {

@@ -52,22 +52,21 @@ impl RedisConfig {
             Kind::Cluster => Self::of_cluster(&url, &login)?,
             Kind::Sentinel => Self::of_sentinels(&url, &login)?,
         };
-        let config = if scheme.is_tls { config.tls_of_url()? } else { config };
+        let config = if scheme.is_tls { with_tls(config)? } else { config };
         config.check()?;
         Ok(config)
     }
+}
 
-    #[cfg(feature = "tls")]
-    #[expect(clippy::unnecessary_wraps, reason = "as without TLS")]
-    fn tls_of_url(self) -> Result<Self> {
-        Ok(self.tls())
-    }
+#[cfg(feature = "tls")]
+#[expect(clippy::unnecessary_wraps, reason = "as without TLS")]
+fn with_tls(config: RedisConfig) -> Result<RedisConfig> {
+    Ok(config.tls())
+}
 
-    #[cfg(not(feature = "tls"))]
-    #[cfg_attr(not(feature = "tls"), expect(clippy::unused_self, reason = "there is no tls to turn on"))]
-    fn tls_of_url(self) -> Result<Self> {
-        Err(no_tls())
-    }
+#[cfg(not(feature = "tls"))]
+fn with_tls(_: RedisConfig) -> Result<RedisConfig> {
+    Err(no_tls())
 }
 
 #[cfg(not(feature = "tls"))]
@@ -302,14 +301,13 @@ mod tests {
             "rediss-cluster://host",
             "rediss-sentinel://h?sentinelServiceName=m",
         ] {
-            match RedisConfig::from_url(url) {
-                Ok(config) => assert!(cfg!(feature = "tls") && config.has_tls()),
-                Err(error) => {
-                    let is_without_tls = !cfg!(feature = "tls");
-                    assert!(is_without_tls, "{error}");
-                    assert_eq!(error.kind(), ErrorKind::Unsupported);
-                    assert!(error.to_string().contains("feature `tls`"), "{error}");
-                }
+            let outcome = RedisConfig::from_url(url);
+            if cfg!(feature = "tls") {
+                assert!(outcome.unwrap().has_tls(), "{url}");
+            } else {
+                let error = outcome.unwrap_err();
+                assert_eq!(error.kind(), ErrorKind::Unsupported);
+                assert!(error.to_string().contains("feature `tls`"), "{error}");
             }
         }
     }

@@ -15,7 +15,7 @@ use super::screen::Screen;
 use super::state::{AfterState, Cause, Epoch, Push, State};
 use super::way::Way;
 use crate::config::RedisConfig;
-use crate::error::{Failure, advice, connect_error, harmless};
+use crate::error::{Failure, connect_error, harmless};
 
 /// A plain mutex, so that dropping a subscription is one synchronous step that works anywhere; nothing is awaited
 /// under it, and nothing foreign runs.
@@ -124,11 +124,7 @@ impl Shared {
     pub(super) fn cause(&self, error: &RedisError) -> Cause {
         let denied = (Failure::of(error) == Failure::Denied)
             .then(|| connect_error(&self.config, error).to_string().into());
-        let text = match advice(&self.config, error) {
-            Some(advice) => format!("{advice}: {}", harmless(error)),
-            None => harmless(error),
-        };
-        Cause::new(text).with_denial(denied)
+        Cause::new(harmless(error)).with_denial(denied)
     }
 }
 

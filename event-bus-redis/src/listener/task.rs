@@ -12,7 +12,7 @@ use super::link::{Ear, Link};
 use super::shared::Shared;
 use super::state::{Cause, Epoch, RUNTIME_ENDED, Step, TaskId};
 use super::way::Lookout;
-use crate::error::{Failure, harmless};
+use crate::error::{Failure, connect_error, harmless};
 use crate::rights;
 
 /// So many answers in a row may be others' until the connection is given up.
@@ -104,7 +104,7 @@ async fn open(shared: &Arc<Shared>, epoch: Epoch) -> Result<Link, Cause> {
     let config = shared.way.find(&shared.config).await.map_err(|error| Cause::of(&error))?;
     let ear: Arc<dyn Ear> = Arc::clone(shared) as _;
     tokio::select! {
-        link = Link::open(&config, epoch, ear) => link.map_err(|error| shared.cause(&error)),
+        link = Link::open(&config, epoch, ear) => link.map_err(|error| Cause::of(&connect_error(&config, &error))),
         () = shared.way.is_wrong() => Err(Cause::elsewhere("another server is the right one now")),
     }
 }
