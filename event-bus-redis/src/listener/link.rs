@@ -17,7 +17,7 @@ use super::socket;
 use super::state::{Epoch, Push, scope};
 use crate::config::RedisConfig;
 use crate::credentials::Half;
-use crate::error::no_master;
+use crate::error::{is_of_no_master, no_master};
 use crate::keeper::{Keeper, Keeping};
 use crate::role::is_master;
 
@@ -114,6 +114,8 @@ impl Link {
             let is_its_own = matches!(answer, Value::BulkString(bytes) if bytes == nonce.as_bytes());
             match role.await {
                 Err(error) if error.kind() == redis::ErrorKind::Parse => Ok(false),
+                // Not a server's answer, which would show that all is well.
+                Err(error) if is_of_no_master(&error) => Err(io::Error::other(error.to_string()).into()),
                 role => role.map(|()| is_its_own),
             }
         }

@@ -109,7 +109,7 @@ impl Listener {
 
     /// The connection that delivers now, or the next one.
     pub(crate) fn connection(&self) -> Connection {
-        Connection(self.0.0.change(|state| state.epoch()))
+        Connection(self.0.0.peek(State::epoch))
     }
 
     /// `connection` does not deliver: it is made anew, if it is still the one.
@@ -135,6 +135,10 @@ impl Listener {
         self.0.0.peek(State::wanted_and_confirmed)
     }
 
+    fn has_task(&self) -> bool {
+        self.0.0.peek(State::has_task)
+    }
+
     fn obstacle(&self) -> Option<Arc<str>> {
         self.0.0.peek(State::obstacle)
     }
@@ -146,7 +150,7 @@ impl Listener {
     }
 
     pub(crate) fn report(&self, health: &mut Health) {
-        self.0.0.change(|state| state.report(health, Instant::now()));
+        self.0.0.peek(|state| state.report(health, Instant::now()));
     }
 }
 

@@ -18,7 +18,7 @@ use super::state::RUNTIME_ENDED;
 use super::way::POLL;
 use super::{Connection, Listener, topic};
 use crate::config::RedisConfig;
-use crate::topology::Topology;
+use crate::topology::{Map, Topology};
 use places::Places;
 
 /// Between two times that the servers are asked, while somebody is not served: the first follow quickly, since most
@@ -56,7 +56,9 @@ impl Shards {
         ensure_guided(shared, &runtime);
         let (lease, confirmation) = self.0.want(&name, inbox);
         ensure_guided(shared, &runtime); // again: the one that ran may have ended in between
-        shared.topology.hurry();
+        if shared.lock(|places| places.needs_guide(&name)) {
+            shared.topology.hurry();
+        }
         match timeout(shared.config.listen_timeout, confirmation).await {
             Ok(Ok(confirmed)) => confirmed.map(|()| lease),
             Ok(Err(_)) => Err(Error::new(ErrorKind::NotSubscribed, RUNTIME_ENDED)),
@@ -64,22 +66,20 @@ impl Shards {
         }
     }
 
-    /// Every connection that serves somebody answers.
+    /// Every connection that serves somebody answers. Who is served by none has been told.
     pub(crate) async fn fence(&self) -> Result<()> {
-        let (nodes, all_are_served) = self.0.0.lock(|places| (places.nodes(), places.all_are_served()));
-        if !all_are_served {
-            return Err(Error::new(ErrorKind::NotConnected, "not every channel has a node that serves it"));
-        }
-        let fences = nodes.iter().map(Listener::fence);
-        try_join_all(fences).await.map(drop)
+        let nodes = self.0.0.lock(|places| places.serving());
+        try_join_all(nodes.iter().map(Listener::fence)).await.map(drop)
     }
 
     pub(crate) fn connection(&self, channel: &str) -> Option<Connection> {
-        self.0.0.lock(|places| places.connection(channel))
+        self.0.0.node_of(channel).as_ref().map(Listener::connection)
     }
 
     pub(crate) fn distrust(&self, channel: &str, connection: Connection, why: &'static str) {
-        self.0.0.lock(|places| places.distrust(channel, connection, why));
+        if let Some(node) = self.0.0.node_of(channel) {
+            node.distrust(connection, why); // not under the lock: it wakes whoever listens
+        }
     }
 
     pub(crate) fn close(&self) {
@@ -121,6 +121,11 @@ impl Shared {
         }
         drop(aftermath);
         result
+    }
+
+    /// The listener of the node that serves `channel`.
+    fn node_of(&self, channel: &str) -> Option<Listener> {
+        self.lock(|places| places.node_of(channel).cloned())
     }
 
     fn places(&self) -> MutexGuard<'_, Places> {
@@ -181,15 +186,24 @@ impl Guide {
                 continue;
             }
             match topology.newer_than(Instant::now()).await {
-                Ok(map) => self.shared.lock(|places| places.settle(&map, &runtime)),
+                Ok(map) => self.settle(&map, &runtime),
                 Err(error) => self.shared.lock(|places| places.note_failure(&error)),
             }
             if self.shared.lock(|places| places.all_are_served()) {
                 backoff.reset();
+                sleep(FIRST_PAUSE).await; // in whatever hurry others are
                 topology.news_within(POLL).await;
             } else {
                 sleep(FIRST_PAUSE.max(backoff.delay())).await;
             }
         }
+    }
+
+    fn settle(&self, map: &Arc<Map>, runtime: &Handle) {
+        let nodes = self.shared.lock(|places| {
+            places.settle(map);
+            places.nodes()
+        });
+        nodes.iter().for_each(|node| node.ensure_running(runtime));
     }
 }

@@ -379,9 +379,14 @@ impl State {
         self.epoch
     }
 
+    pub(super) fn has_task(&self) -> bool {
+        self.task.is_some()
+    }
+
     /// There is a connection, or should be.
     pub(super) fn is_needed(&self) -> bool {
-        matches!(self.phase, Phase::Live | Phase::Connecting | Phase::Waiting { .. })
+        self.registry.wanted() > 0
+            && matches!(self.phase, Phase::Live | Phase::Connecting | Phase::Waiting { .. })
     }
 
     /// The next attempt need not wait any longer: it goes to another server than the one that failed. Unless there was one

@@ -114,8 +114,8 @@ async fn ask(shared: &Shared, link: &Link, epoch: Epoch, request: Request) {
         Some(Ok(())) => {
             // Truth is the push that names a channel. A good answer without it is somebody else's.
             let is_confirmed = || shared.change(|state| state.answered(epoch, &request, Instant::now()));
-            let is_in_step = is_confirmed() || (fence(shared, link).await.is_ok() && is_confirmed());
-            if !is_in_step {
+            let is_told = is_confirmed() || (fence(shared, link).await.is_ok() && is_confirmed());
+            if !is_told {
                 shared.lost(epoch, &Cause::new("a confirmation is missing"));
             }
             return;

@@ -104,9 +104,7 @@ impl Aim {
     fn fault_of(self, map: &Map, address: &Address) -> Option<&'static str> {
         match self {
             Self::Master if !map.is_owner(address) => Some("another server is the master now"),
-            Self::Member if !map.members().contains(address) => {
-                Some("the node is out of touch with its cluster, or does not answer")
-            }
+            Self::Member if map.is_outcast(address) => Some("the node is out of touch with its cluster"),
             _ => None,
         }
     }
@@ -124,6 +122,7 @@ impl Found {
             Error::new(ErrorKind::NotConnected, text)
         })?;
         *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(address.clone());
+        self.topology.keep_asking(address.clone());
         Ok(config.at_master(address, self.aim == Aim::Master))
     }
 

@@ -26,7 +26,10 @@ const PATIENCE: Duration = Duration::from_millis(500);
 /// A node that was waited for in vain is not waited for again so soon: the others know what became of it.
 const LEFT_ALONE: Duration = Duration::from_secs(2);
 
-/// Of a large cluster, so many nodes are asked at a time: every one knows them all.
+/// How long a word of sentinels stands against older ones.
+const REMEMBERED: Duration = Duration::from_secs(10);
+
+/// Of a large cluster, so many nodes are asked at a time besides its masters: every one knows them all.
 const MOST_ASKED: usize = 16;
 
 /// Where a sentinel tells that it has a new master.
@@ -37,6 +40,11 @@ pub(super) struct Desk {
     connections: HashMap<Address, MultiplexedConnection>,
     /// Nodes of the cluster, as far as they are known.
     known: Vec<Address>,
+    /// Those of them that serve something, and whether that is everything.
+    owners: Vec<Address>,
+    is_whole: bool,
+    /// The newest word of sentinels, and when it was heard last.
+    newest: Option<(u64, Instant)>,
     /// Since when each has been known not to answer.
     silent: HashMap<Address, Instant>,
     hurry: Arc<Notify>,
@@ -44,39 +52,65 @@ pub(super) struct Desk {
 
 impl Desk {
     pub(super) fn new(config: Arc<RedisConfig>, hurry: Arc<Notify>) -> Self {
-        Self { config, connections: HashMap::new(), known: Vec::new(), silent: HashMap::new(), hurry }
+        Self {
+            config,
+            connections: HashMap::new(),
+            known: Vec::new(),
+            owners: Vec::new(),
+            is_whole: false,
+            newest: None,
+            silent: HashMap::new(),
+            hurry,
+        }
     }
 
-    pub(super) async fn map(&mut self, began: Instant) -> Result<Map> {
+    pub(super) async fn map(&mut self, began: Instant, always: Option<&Address>) -> Result<Map> {
         match self.config.servers().clone() {
             Servers::One(address) => Ok(Map::of_one(began, address)),
-            Servers::Cluster(seeds) => self.map_of_cluster(&seeds, began).await,
+            Servers::Cluster(seeds) => self.map_of_cluster(&seeds, always, began).await,
             Servers::Sentinel(name, sentinels) => self.map_of_sentinels(&name, &sentinels, began).await,
         }
     }
 
-    async fn map_of_cluster(&mut self, seeds: &[Address], began: Instant) -> Result<Map> {
-        let nodes = self.nodes_to_ask(seeds, began);
+    async fn map_of_cluster(
+        &mut self,
+        seeds: &[Address],
+        always: Option<&Address>,
+        began: Instant,
+    ) -> Result<Map> {
+        let nodes = self.nodes_to_ask(seeds, always, began);
         let mut views = self.views(nodes).await;
         if views.iter().all(Result::is_err) {
             views = self.views(seeds.to_vec()).await; // perhaps all of them have moved
         }
         let (views, errors) = apart(views);
         if views.is_empty() {
-            return Err(unreachable(&self.config, errors.into_iter().next()));
+            return Err(unreachable(&self.config, errors));
         }
         self.known = nodes::addresses(&views);
         let known = &self.known;
         self.connections.retain(|address, _| known.contains(address) || seeds.contains(address));
-        Ok(nodes::map(&views, began))
+        let map = nodes::map(&views, began);
+        self.owners = map.owners().into_iter().cloned().collect();
+        self.is_whole = map.is_whole();
+        Ok(map)
     }
 
-    fn nodes_to_ask(&mut self, seeds: &[Address], now: Instant) -> Vec<Address> {
+    /// Those that serve something, since each knows best whether it is out of touch; and of the others some. Where nobody
+    /// serves a slot, those that were named at first know of others, perhaps.
+    fn nodes_to_ask(&mut self, seeds: &[Address], always: Option<&Address>, now: Instant) -> Vec<Address> {
         self.silent.retain(|_, since| now.saturating_duration_since(*since) < LEFT_ALONE);
-        let mut nodes = if self.known.is_empty() { seeds.to_vec() } else { self.known.clone() };
+        let mut others = self.known.clone();
+        fastrand::shuffle(&mut others);
+        let mut nodes: Vec<Address> = always.into_iter().chain(&self.owners).cloned().collect();
+        if self.known.is_empty() || !self.is_whole {
+            nodes.extend_from_slice(seeds);
+        }
+        let room = MOST_ASKED.saturating_sub(nodes.len());
+        nodes.extend(others.into_iter().take(room.max(1)));
+        nodes.sort();
+        nodes.dedup();
         nodes.retain(|node| !self.silent.contains_key(node));
-        fastrand::shuffle(&mut nodes);
-        nodes.truncate(MOST_ASKED);
         nodes
     }
 
@@ -105,10 +139,25 @@ impl Desk {
         });
         let (words, errors) = apart(words.await);
         let words: Vec<Word> = words.into_iter().flatten().collect();
-        match sentinels::master(&words) {
-            Some(master) => Ok(Map::of_one(began, master.clone())),
-            None => Err(unreachable(&self.config, errors.into_iter().next())),
+        match sentinels::newest(&words) {
+            Some(word) if self.is_behind(word.epoch, began) => {
+                let text = "only sentinels answer that are behind what others said a moment ago";
+                Err(Error::new(ErrorKind::NotConnected, text))
+            }
+            Some(word) => {
+                self.newest = Some((word.epoch, began));
+                Ok(Map::of_one(began, word.master.clone()))
+            }
+            None => Err(unreachable(&self.config, errors)),
         }
+    }
+
+    /// Whether a newer word was heard not long ago: the majority that said it may just be slow. Later, it may be that all
+    /// sentinels were made anew.
+    fn is_behind(&self, epoch: u64, now: Instant) -> bool {
+        self.newest.is_some_and(|(newest, heard)| {
+            epoch < newest && now.saturating_duration_since(heard) < REMEMBERED
+        })
     }
 
     /// Asks all of them at once, each over the connection that there is or a new one. A connection on which it failed is

@@ -15,6 +15,8 @@ pub(crate) struct Map {
     pub(super) shards: Vec<(RangeInclusive<u16>, Address)>,
     /// Servers that are in touch with the others.
     members: Vec<Address>,
+    /// Servers that surely are not, though they answer.
+    outcasts: Vec<Address>,
 }
 
 impl Map {
@@ -22,13 +24,19 @@ impl Map {
         began: Instant,
         shards: Vec<(RangeInclusive<u16>, Address)>,
         members: Vec<Address>,
+        outcasts: Vec<Address>,
     ) -> Self {
-        Self { began, shards, members }
+        Self { began, shards, members, outcasts }
     }
 
     /// One server for everything.
     pub(crate) fn of_one(began: Instant, master: Address) -> Self {
-        Self { began, shards: vec![(0..=SLOTS - 1, master.clone())], members: vec![master] }
+        Self {
+            began,
+            shards: vec![(0..=SLOTS - 1, master.clone())],
+            members: vec![master],
+            outcasts: Vec::new(),
+        }
     }
 
     pub(crate) fn began(&self) -> Instant {
@@ -57,6 +65,16 @@ impl Map {
     /// Whether both send everybody to the same servers.
     pub(crate) fn is_alike(&self, other: &Self) -> bool {
         self.shards == other.shards
+    }
+
+    /// Whether the server at `address` is known to be out of touch. That it was not asked, or did not answer, is no proof.
+    pub(crate) fn is_outcast(&self, address: &Address) -> bool {
+        self.outcasts.contains(address)
+    }
+
+    /// Whether every slot has an owner.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.shards.iter().map(|(slots, _)| slots.len()).sum::<usize>() == usize::from(SLOTS)
     }
 
     /// Servers that what is published anywhere reaches, for all that can be known.

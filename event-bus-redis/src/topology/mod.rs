@@ -7,14 +7,14 @@ mod nodes;
 mod sentinels;
 mod slot;
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use event_bus_core::{Error, ErrorKind, Result};
 use tokio::sync::{Mutex, Notify, watch};
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
-use crate::config::{RedisConfig, Servers};
+use crate::config::{Address, RedisConfig, Servers};
 use crate::error::{Failed, with_source};
 use ask::Desk;
 pub(crate) use map::Map;
@@ -22,7 +22,11 @@ pub(crate) use slot::hash_tag;
 
 /// Shared by all who publish and listen through one transport.
 pub(crate) struct Topology {
-    desk: Mutex<Answers>,
+    config: Arc<RedisConfig>,
+    /// Exchanged if whoever asks stands still, with its runtime.
+    desk: std::sync::Mutex<Arc<Mutex<Answers>>>,
+    /// The server that is asked every time.
+    always: std::sync::Mutex<Option<Address>>,
     latest: watch::Sender<Option<Arc<Map>>>,
     hurry: Arc<Notify>,
 }
@@ -33,11 +37,26 @@ struct Answers {
     failed: Option<(Instant, Failed)>,
 }
 
+/// Longer than any question takes.
+const LONGEST_QUESTION: Duration = Duration::from_secs(2);
+
+impl Answers {
+    fn of(config: &Arc<RedisConfig>, hurry: &Arc<Notify>) -> Arc<Mutex<Self>> {
+        Arc::new(Mutex::new(Self { desk: Desk::new(Arc::clone(config), Arc::clone(hurry)), failed: None }))
+    }
+}
+
 impl Topology {
     pub(crate) fn new(config: Arc<RedisConfig>) -> Arc<Self> {
         let hurry = Arc::new(Notify::new());
-        let desk = Mutex::new(Answers { desk: Desk::new(config, Arc::clone(&hurry)), failed: None });
-        Arc::new(Self { desk, latest: watch::Sender::new(None), hurry })
+        let desk = std::sync::Mutex::new(Answers::of(&config, &hurry));
+        let (always, latest) = (std::sync::Mutex::default(), watch::Sender::new(None));
+        Arc::new(Self { config, desk, always, latest, hurry })
+    }
+
+    /// From now on `address` is among those that are asked, however many there are.
+    pub(crate) fn keep_asking(&self, address: Address) {
+        *self.always.lock().unwrap_or_else(PoisonError::into_inner) = Some(address);
     }
 
     /// The map as it was last found out.
@@ -64,7 +83,10 @@ impl Topology {
     }
 
     async fn ask(&self, since: Instant) -> Result<Arc<Map>> {
-        let mut answers = self.desk.lock().await;
+        let desk = self.desk();
+        let Ok(mut answers) = timeout(LONGEST_QUESTION, desk.lock()).await else {
+            return Box::pin(self.ask_at_another_desk(&desk, since)).await;
+        };
         if let Some(map) = self.latest_since(since) {
             return Ok(map); // another one has just asked
         }
@@ -74,7 +96,8 @@ impl Topology {
             return Err(failed.clone().into());
         }
         let began = Instant::now();
-        match answers.desk.map(began).await {
+        let always = self.always.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        match answers.desk.map(began, always.as_ref()).await {
             Ok(map) => {
                 let map = Arc::new(map);
                 self.latest.send_replace(Some(Arc::clone(&map)));
@@ -85,6 +108,21 @@ impl Topology {
                 Err(error)
             }
         }
+    }
+
+    fn desk(&self) -> Arc<Mutex<Answers>> {
+        Arc::clone(&self.desk.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Whoever asks at `silent` is on a runtime that nobody drives.
+    async fn ask_at_another_desk(&self, silent: &Arc<Mutex<Answers>>, since: Instant) -> Result<Arc<Map>> {
+        {
+            let mut desk = self.desk.lock().unwrap_or_else(PoisonError::into_inner);
+            if Arc::ptr_eq(&desk, silent) {
+                *desk = Answers::of(&self.config, &self.hurry);
+            }
+        }
+        self.ask(since).await
     }
 
     /// Something is not as the last map says: whoever [waits](Self::news_within) to ask again should not wait longer.
@@ -109,7 +147,9 @@ impl Topology {
 }
 
 /// None of the servers that are known has an answer.
-fn unreachable(config: &RedisConfig, first: Option<Error>) -> Error {
+fn unreachable(config: &RedisConfig, errors: Vec<Error>) -> Error {
+    let gravest = errors.iter().position(|error| error.kind() == ErrorKind::Denied).unwrap_or(0);
+    let first = errors.into_iter().nth(gravest);
     let kind = first.as_ref().map_or(ErrorKind::NotConnected, |error| match error.kind() {
         kind @ (ErrorKind::Denied | ErrorKind::Unsupported) => kind,
         _ => ErrorKind::NotConnected,

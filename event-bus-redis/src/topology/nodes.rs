@@ -46,7 +46,7 @@ impl View {
             if flags.split(',').any(|flag| flag == "myself") {
                 me = Some(nodes.len());
                 node.is_reachable = true;
-                node.address = Some(asked.clone()); // there it was reached
+                node.address.get_or_insert_with(|| asked.clone()); // one that knows no address of its own
             }
             nodes.push(node);
         }
@@ -108,25 +108,28 @@ pub(super) fn addresses(views: &[View]) -> Vec<Address> {
 /// Nodes don't agree while a slot moves or a master is replaced: then the highest epoch is right. `CLUSTER SLOTS` and
 /// `CLUSTER SHARDS` don't tell it, so that a master that was cut off could not be outvoted.
 pub(super) fn map(views: &[View], began: Instant) -> Map {
-    let claims = claims(views);
-    let masters: Vec<&str> = {
-        let mut masters: Vec<&str> = claims.iter().flatten().map(|claim| claim.id).collect();
-        masters.sort_unstable();
-        masters.dedup();
-        masters
-    };
-    let isolated: Vec<&str> = views
+    let ours: Vec<&View> = views.iter().filter(|view| !is_foreign(view, views)).collect();
+    let masters = masters(&claims(ours.iter().copied()));
+    let (isolated, in_touch): (Vec<&View>, Vec<&View>) =
+        ours.iter().partition(|view| is_isolated(view, &masters));
+    let believed = if in_touch.is_empty() { &ours } else { &in_touch };
+    let outcasts: Vec<&Node> = isolated
         .iter()
-        .filter(|view| is_isolated(view, &masters, views))
-        .map(|view| view.me().id.as_str())
+        .copied()
+        .chain(views.iter().filter(|view| is_foreign(view, views)))
+        .map(View::me)
         .collect();
-    let known = known_addresses(views);
+    let is_outcast = |id: &str| outcasts.iter().any(|node| node.id == id);
+    let known = known_addresses(&ours);
     let owner = |claim: &Claim<'_>| {
-        known.get(claim.id).filter(|_| !isolated.contains(&claim.id)).map(|address| (*address).clone())
+        known.get(claim.id).filter(|_| !is_outcast(claim.id)).map(|address| (*address).clone())
     };
+    let claims = claims(believed.iter().copied());
     let shards = ranges(claims.iter().map(|claim| claim.as_ref().and_then(owner)));
-    let members = views.iter().map(View::me).filter(|node| !isolated.contains(&node.id.as_str()));
-    Map::new(began, shards, members.filter_map(|node| node.address.clone()).collect())
+    let addresses =
+        |nodes: &mut dyn Iterator<Item = &Node>| nodes.filter_map(|node| node.address.clone()).collect();
+    let members = addresses(&mut in_touch.iter().map(|view| view.me()));
+    Map::new(began, shards, members, addresses(&mut outcasts.iter().copied()))
 }
 
 #[derive(Clone, Copy)]
@@ -136,9 +139,9 @@ struct Claim<'a> {
 }
 
 /// The best claim to each slot.
-fn claims(views: &[View]) -> Vec<Option<Claim<'_>>> {
+fn claims<'a>(views: impl Iterator<Item = &'a View>) -> Vec<Option<Claim<'a>>> {
     let mut claims: Vec<Option<Claim<'_>>> = vec![None; usize::from(SLOTS)];
-    for node in views.iter().flat_map(|view| &view.nodes).filter(|node| node.is_master) {
+    for node in views.flat_map(|view| &view.nodes).filter(|node| node.is_master) {
         let claim = Claim { epoch: node.epoch, id: &node.id };
         for slot in node.slots.iter().cloned().flatten() {
             let best = &mut claims[usize::from(slot)];
@@ -150,26 +153,38 @@ fn claims(views: &[View]) -> Vec<Option<Claim<'_>>> {
     claims
 }
 
-/// Where each node is: as it was reached, else as others say.
-fn known_addresses(views: &[View]) -> HashMap<&str, &Address> {
-    let said = views.iter().flat_map(|view| &view.nodes);
-    let reached = views.iter().map(View::me);
-    let both = said.chain(reached);
-    both.filter_map(|node| Some((node.id.as_str(), node.address.as_ref()?))).collect()
+fn masters<'a>(claims: &[Option<Claim<'a>>]) -> Vec<&'a str> {
+    let mut masters: Vec<&str> = claims.iter().flatten().map(|claim| claim.id).collect();
+    masters.sort_unstable();
+    masters.dedup();
+    masters
 }
 
-/// Whether the node that says this is out of touch with most masters, or was forgotten by the others. It still answers, and
-/// what it does not know by now never reaches it.
-fn is_isolated(view: &View, masters: &[&str], views: &[View]) -> bool {
-    let is_reachable = |id: &&&str| view.nodes.iter().any(|node| node.id == **id && node.is_reachable);
-    let reachable = masters.iter().filter(is_reachable).count();
-    if reachable * 2 <= masters.len() {
-        return true;
+/// Where each node is: one address, whoever says it and by whatever name it was reached, or its channels would move for
+/// nothing.
+fn known_addresses<'a>(views: &[&'a View]) -> HashMap<&'a str, &'a Address> {
+    let mut known: HashMap<&str, &Address> = HashMap::new();
+    for node in views.iter().flat_map(|view| &view.nodes) {
+        let Some(address) = &node.address else { continue };
+        known.entry(&node.id).and_modify(|known| *known = (*known).min(address)).or_insert(address);
     }
+    known
+}
+
+/// Whether the others know nothing of the node that says this: it was forgotten, or made anew, or is of another cluster.
+fn is_foreign(view: &View, views: &[View]) -> bool {
     let me = &view.me().id;
     let mut others = views.iter().filter(|other| other.me().id != *me).peekable();
     let is_known = |other: &View| other.nodes.iter().any(|node| node.id == *me);
     others.peek().is_some() && !others.any(is_known)
+}
+
+/// Whether the node that says this is out of touch with most masters. It still answers, and what it does not know by now
+/// never reaches it.
+fn is_isolated(view: &View, masters: &[&str]) -> bool {
+    let is_reachable = |id: &&&str| view.nodes.iter().any(|node| node.id == **id && node.is_reachable);
+    let reachable = masters.iter().filter(is_reachable).count();
+    reachable * 2 <= masters.len()
 }
 
 /// Neighbouring slots of one owner together.
@@ -259,6 +274,27 @@ mod tests {
         let others = [view(1, &[A, B, C]), view(2, &[A, B, C])];
         let [one, two] = others;
         assert_eq!(found(&[forgotten, one, two]).1, [1, 2]);
+    }
+
+    #[test]
+    fn a_node_is_at_one_place_by_whatever_name_it_was_reached() {
+        let text = "1 10.0.0.1:1@2 myself,master - 0 0 1 connected 0-16383\n";
+        let by_name = View::read(text, &Address::Tcp("localhost".into(), 1), PLAIN).unwrap();
+        assert_eq!(found(&[by_name]), ([Some(1); 3], vec![1]));
+        let nameless = View::read(&text.replace("10.0.0.1", ""), &at(7), PLAIN).unwrap();
+        assert_eq!(found(&[nameless]), ([Some(7); 3], vec![7]));
+    }
+
+    #[test]
+    fn a_node_of_another_cluster_takes_nothing_over() {
+        let failed = (4, "slave,fail", 1, "disconnected", "");
+        let ours = [view(1, &[A, B, C, failed]), view(2, &[A, B, C, failed])];
+        // At the address that a dead node of ours had.
+        let text = "44 10.0.0.1:4@14 myself,master - 0 0 99 connected 0-8000\n\
+                    45 10.0.0.1:5@15 master - 0 0 98 connected 8001-16383\n";
+        let foreign = View::read(text, &at(4), PLAIN).unwrap();
+        let [one, two] = ours;
+        assert_eq!(found(&[one, two, foreign]), ([Some(1), Some(2), Some(3)], vec![1, 2]));
     }
 
     #[test]

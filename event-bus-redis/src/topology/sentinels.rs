@@ -8,8 +8,8 @@ use crate::config::Address;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Word {
     /// Grows with every master that the sentinels agree on.
-    epoch: u64,
-    master: Address,
+    pub(super) epoch: u64,
+    pub(super) master: Address,
 }
 
 impl Word {
@@ -29,8 +29,8 @@ impl Word {
 }
 
 /// The newest word counts: a sentinel that was cut off may still name the old master.
-pub(super) fn master(words: &[Word]) -> Option<&Address> {
-    words.iter().max_by_key(|word| word.epoch).map(|word| &word.master)
+pub(super) fn newest(words: &[Word]) -> Option<&Word> {
+    words.iter().max_by_key(|word| word.epoch)
 }
 
 #[cfg(test)]
@@ -44,8 +44,8 @@ mod tests {
     #[test]
     fn the_newest_word_counts() {
         let words = [word(3, 1), word(4, 2), word(3, 1)];
-        assert_eq!(master(&words), Some(&Address::Tcp("10.0.0.1".into(), 2)));
-        assert_eq!(master(&[]), None);
+        assert_eq!(newest(&words), Some(&word(4, 2)));
+        assert_eq!(newest(&[]), None);
     }
 
     #[test]

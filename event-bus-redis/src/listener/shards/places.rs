@@ -6,17 +6,16 @@ use std::time::Duration;
 
 use event_bus_core::transport::{Aftermath, Health, Inbox, InboxId, LinkState, Topic, TopicKind};
 use event_bus_core::{Error, ErrorKind, Result};
-use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
+use super::super::Listener;
 use super::super::displaced::Displaced;
 use super::super::screen::{Link, Screen, Whole};
 use super::super::shared::Later;
 use super::super::state::{RUNTIME_ENDED, State, scope};
 use super::super::waiters::Answer;
 use super::super::way::Exile;
-use super::super::{Connection, Listener};
 use crate::config::{Address, RedisConfig};
 use crate::error::closed;
 use crate::topology::{Map, Topology};
@@ -41,8 +40,8 @@ pub(super) struct Places {
     told: Link,
     guide: Option<u64>,
     guides: u64,
-    /// The guide has to come again by then.
-    guide_due: Instant,
+    /// The guide has to come again by then; never, while nobody wants anything.
+    guide_due: Option<Instant>,
     is_closed: bool,
     after: AfterUnlocking,
 }
@@ -100,7 +99,7 @@ impl Places {
             told: (LinkState::Idle, None),
             guide: None,
             guides: 0,
-            guide_due: Instant::now(),
+            guide_due: None,
             is_closed: false,
             after: AfterUnlocking::default(),
         }
@@ -113,6 +112,9 @@ impl Places {
             self.after.answers.push(Answer::new(waiter, Err(closed())));
             return confirmation;
         }
+        let now = Instant::now();
+        let (patience, timeout) = (self.config.patience(), self.config.connect_timeout);
+        self.guide_due.get_or_insert(now + 2 * patience + timeout);
         match self.channels.get_mut(name) {
             Some(Place::At(address)) => {
                 let address = address.clone();
@@ -227,7 +229,7 @@ impl Places {
     }
 
     /// Everybody goes where his channel is served, by what was found out.
-    pub(super) fn settle(&mut self, map: &Arc<Map>, runtime: &Handle) {
+    pub(super) fn settle(&mut self, map: &Arc<Map>) {
         if self.is_closed {
             return;
         }
@@ -248,9 +250,11 @@ impl Places {
         }
         self.settled = Some(Arc::clone(map));
         self.let_idle_nodes_go(map);
-        for node in self.nodes.values() {
-            node.ensure_running(runtime);
-        }
+    }
+
+    /// Whether the guide is needed for the channel: nobody serves it, or nobody carries out what its node decides.
+    pub(super) fn needs_guide(&self, name: &str) -> bool {
+        self.node_of(name).is_none_or(|node| !node.has_task())
     }
 
     /// Who is not where he should be, and where that is if anywhere.
@@ -303,8 +307,13 @@ impl Places {
         result
     }
 
+    /// Those that serve somebody.
+    pub(super) fn serving(&self) -> Vec<Listener> {
+        self.nodes.values().filter(|node| node.wanted_and_confirmed().1 > 0).cloned().collect()
+    }
+
     pub(super) fn nodes(&self) -> Vec<Listener> {
-        self.nodes.values().filter(|node| node.wanted_and_confirmed().0 > 0).cloned().collect()
+        self.nodes.values().cloned().collect()
     }
 
     /// Every channel has a node that has confirmed it.
@@ -316,17 +325,7 @@ impl Places {
         self.unserved == 0 && self.nodes.values().all(is_done)
     }
 
-    pub(super) fn connection(&self, channel: &str) -> Option<Connection> {
-        self.node_of(channel).map(Listener::connection)
-    }
-
-    pub(super) fn distrust(&self, channel: &str, connection: Connection, why: &'static str) {
-        if let Some(node) = self.node_of(channel) {
-            node.distrust(connection, why);
-        }
-    }
-
-    fn node_of(&self, channel: &str) -> Option<&Listener> {
+    pub(super) fn node_of(&self, channel: &str) -> Option<&Listener> {
         match self.channels.get(channel)? {
             Place::At(address) => self.nodes.get(address),
             Place::Nowhere(_) => None,
@@ -399,7 +398,7 @@ impl Places {
 
     /// A number for a new guide, if one is needed: there is none, or it stands still.
     pub(super) fn need_guide(&mut self, now: Instant) -> Option<u64> {
-        if self.is_closed || (self.guide.is_some() && (now <= self.guide_due || self.is_idle())) {
+        if self.is_closed || (self.guide.is_some() && self.guide_due.is_none_or(|due| now <= due)) {
             return None;
         }
         self.guides += 1;
@@ -419,7 +418,8 @@ impl Places {
     }
 
     fn expect_guide(&mut self, now: Instant) {
-        self.guide_due = now + 2 * self.config.patience() + self.config.connect_timeout;
+        let due = now + 2 * self.config.patience() + self.config.connect_timeout;
+        self.guide_due = (!self.is_idle()).then_some(due);
     }
 
     /// Its runtime has ended. If it was the one, nobody is served any more: those who listened are returned.
@@ -428,6 +428,7 @@ impl Places {
             return Vec::new();
         }
         self.guide = None;
+        self.take_in();
         self.end_all(|| Error::new(ErrorKind::NotSubscribed, RUNTIME_ENDED))
     }
 
@@ -444,6 +445,7 @@ impl Places {
             self.after.nodes.push(later);
             self.after.gone.push(node);
         }
+        self.take_in(); // a node may have given up something until it was closed
         listening.extend(self.end_all(closed));
         listening
     }

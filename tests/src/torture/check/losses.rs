@@ -87,11 +87,15 @@ impl Deposition {
     }
 }
 
-/// Events that did not come, each with the hole in which it would stand.
-type Missing<'a> = Vec<(&'a Published, Hole)>;
+/// An event that was not heard, and where it would stand.
+type Missing<'a> = (&'a Published, Hole);
 
 /// What of `due` gaps tell, and the rest.
-fn by_numbers<'a>(due: Missing<'a>, case: &Case<'_>, mut gaps: Vec<Gap>) -> (Missing<'a>, Missing<'a>) {
+fn by_numbers<'a>(
+    due: Vec<Missing<'a>>,
+    case: &Case<'_>,
+    mut gaps: Vec<Gap>,
+) -> (Vec<Missing<'a>>, Vec<Missing<'a>>) {
     due.into_iter().partition(|(event, _)| {
         let gap = gaps.iter_mut().find(|gap| gap.missed > 0 && gap.tells(case, event));
         gap.map(|gap| gap.missed -= 1).is_some()
