@@ -116,7 +116,7 @@ impl Desk {
 
     async fn views(&mut self, nodes: Vec<Address>) -> Vec<Result<View>> {
         let config = Arc::clone(&self.config);
-        let reading = Reading { host: config.host_of_all_nodes(), prefers_names: false };
+        let reading = Reading { host: config.host_of_all_nodes(), prefers_names: config.has_tls() };
         self.ask_all(nodes, RedisConfig::at, async |address, mut connection| {
             let text: String = redis::cmd("CLUSTER").arg("NODES").query_async(&mut connection).await?;
             View::read(&text, &address, reading)
