@@ -192,3 +192,61 @@ async fn classic_listening_leaves_a_node_that_dies_or_is_cut_off() {
         assert_eq!((item(&mut exact).await.unwrap(), item(&mut pattern).await.unwrap()), (round, round));
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cluster_that_is_named_otherwise_than_it_announces_itself_is_listened_to_in_peace() {
+    let cluster = RedisCluster::start_with(ClusterOptions::default().replicas(0));
+    let ports =
+        cluster.addresses().into_iter().map(|address| address.rsplit_once(':').unwrap().1.parse().unwrap());
+    let bus = bus(RedisConfig::cluster(ports.map(|port: u16| ("localhost", port))).sharded());
+    let mut all = Vec::new();
+    for n in 0..6 {
+        all.push(bus.listen(&*format!("k{n}")).await.unwrap());
+    }
+    tokio::time::sleep(Duration::from_secs(3)).await; // asked about three times
+    for (n, events) in (0..).zip(&mut all) {
+        publish(&cluster, "SPUBLISH", &format!("k{n}"), n);
+        assert_eq!(item(events).await.unwrap(), n, "and nothing else was told");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn waits_end_with_nothing_while_others_begin_to_listen() {
+    let cluster = RedisCluster::start_with(ClusterOptions::default().replicas(0));
+    let bus = bus(config(&cluster).sharded().response_timeout(Duration::from_secs(2)));
+    let mut quiet = bus.listen("quiet").await.unwrap();
+    let others = async {
+        for n in 0.. {
+            drop(bus.listen(&*format!("x{n}")).await.unwrap());
+        }
+    };
+    let waits = async {
+        for _ in 0..10 {
+            let waited = quiet.wait(Duration::from_secs(1)).await;
+            assert!(waited.expect("nothing can have been missed").is_none());
+        }
+    };
+    tokio::select! {
+        () = others => {}
+        () = waits => {}
+    }
+}
+
+#[test]
+fn a_runtime_that_nobody_drives_keeps_nobody_else_from_finding_the_nodes() {
+    let cluster = RedisCluster::start_with(ClusterOptions::default().replicas(0));
+    let bus = bus(config(&cluster).sharded());
+    let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let idle = runtime();
+    let cut_short = async {
+        let event = Numbered::new("s", 0);
+        let publishing = bus.publish_to("k", &event);
+        let _ = tokio::time::timeout(Duration::from_micros(300), publishing).await;
+    };
+    idle.block_on(cut_short); // leaves the question under way
+    runtime().block_on(async {
+        bus.listen("k").await.unwrap();
+        bus.publish_to("k", &Numbered::new("s", 1)).await.unwrap();
+    });
+    drop(idle);
+}

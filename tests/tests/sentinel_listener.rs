@@ -109,3 +109,17 @@ async fn a_master_that_no_sentinel_knows_is_told_by_its_name() {
     let text = format!("{error}: {}", std::error::Error::source(&error).unwrap());
     assert!(text.contains("no sentinel names a master called \"nobody\""), "{text}");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_master_that_is_made_a_replica_is_left_also_if_no_sentinel_says_so() {
+    let sentinels = RedisSentinels::start();
+    let bus = bus(config(&sentinels, sentinels.master_name()));
+    let mut events = bus.listen("k").await.unwrap();
+    (0..3).for_each(|number| sentinels.sentinel(number).pause());
+    let master = (0..3).find(|node| sentinels.is_master(*node)).unwrap();
+    let port = sentinels.address((master + 1) % 3).rsplit_once(':').unwrap().1.to_owned();
+    let _ = sentinels.command(master, &["REPLICAOF", "127.0.0.1", &port]);
+    let first = item(&mut events).await;
+    assert!(matches!(first, Err(Notice::Interrupted)), "{first:?}");
+    (0..3).for_each(|number| sentinels.sentinel(number).resume());
+}

@@ -277,6 +277,22 @@ mod tests {
     }
 
     #[test]
+    fn a_node_that_did_not_answer_is_no_member_and_no_outcast() {
+        let map = map(&[view(1, &[A, B, C])], Instant::now());
+        assert!(!map.members().contains(&at(2)) && !map.is_outcast(&at(2)));
+        let lonely = view(
+            2,
+            &[
+                (1, "master,fail?", 1, "connected", "0-5460"),
+                B,
+                (3, "master", 3, "disconnected", "10923-16383"),
+            ],
+        );
+        let map = super::map(&[view(1, &[A, B, C]), lonely], Instant::now());
+        assert!(map.is_outcast(&at(2)));
+    }
+
+    #[test]
     fn a_node_is_at_one_place_by_whatever_name_it_was_reached() {
         let text = "1 10.0.0.1:1@2 myself,master - 0 0 1 connected 0-16383\n";
         let by_name = View::read(text, &Address::Tcp("localhost".into(), 1), PLAIN).unwrap();
