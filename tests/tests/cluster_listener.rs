@@ -245,7 +245,7 @@ fn a_runtime_that_nobody_drives_keeps_nobody_else_from_finding_the_nodes() {
     };
     idle.block_on(cut_short); // leaves the question under way
     runtime().block_on(async {
-        bus.listen("k").await.unwrap();
+        let _events = bus.listen("k").await.unwrap();
         bus.publish_to("k", &Numbered::new("s", 1)).await.unwrap();
     });
     drop(idle);
