@@ -29,7 +29,6 @@ async fn a_wrong_url_says_what_is_expected() {
         assert_eq!(error.kind(), ErrorKind::InvalidConfig);
         assert!(error.to_string().contains("expected redis://"), "{error}");
     }
-    assert_eq!(connect_error("rediss://:s3cret@localhost").await.kind(), ErrorKind::Unsupported);
 }
 
 #[tokio::test]
@@ -67,10 +66,11 @@ async fn a_server_that_is_no_redis_is_refused() {
 #[tokio::test]
 async fn a_wrong_or_missing_password_is_denied_without_being_shown() {
     let server = RedisServer::start_with(&["--requirepass", "right-s3cret"]);
-    for login in ["", ":wrong-s3cret@", "nobody:s3cret@"] {
+    let (demands, refuses) = ("demands a login", "refuses the login");
+    for (login, text) in [("", demands), (":wrong-s3cret@", refuses), ("nobody:s3cret@", refuses)] {
         let error = connect_error(&format!("redis://{login}127.0.0.1:{}", server.port())).await;
         assert_eq!(error.kind(), ErrorKind::Denied, "{login}: {error:?}");
-        assert!(error.to_string().contains("refuses the login"), "{error}");
+        assert!(error.to_string().contains(text), "{error}");
     }
     let url = format!("redis://:right-s3cret@127.0.0.1:{}", server.port());
     let transport = RedisTransport::connect(&url).await.unwrap();
