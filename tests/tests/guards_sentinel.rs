@@ -6,7 +6,7 @@
 use std::path::Path;
 use std::time::Instant;
 
-use event_bus_tests::{RedisSentinels, SentinelOptions, ServerProcess};
+use event_bus_tests::{RedisSentinels, SentinelOptions, ServerProcess, eventually};
 
 fn started(options: SentinelOptions) -> RedisSentinels {
     let begin = Instant::now();
@@ -39,7 +39,7 @@ async fn a_master_that_is_killed_is_replaced_and_comes_back_as_a_replica() {
     assert_eq!(switch.owner, 1);
     servers.restart(0);
     servers.settled().await;
-    assert!(!servers.is_master(0));
+    eventually("the old one is a replica", || !servers.is_master(0)).await;
 }
 
 #[tokio::test]
@@ -47,10 +47,12 @@ async fn a_master_that_is_stopped_is_replaced_by_two_sentinels_of_three() {
     let servers = started(SentinelOptions::default());
     servers.sentinel(2).kill();
     servers.pause(0);
-    let switch = servers.switched(0).await;
+    servers.switched(0).await;
     servers.resume(0);
     servers.settled().await;
-    assert!(!servers.is_master(0) && servers.is_master(switch.owner));
+    // On a busy machine they may replace the new one, too, before all is quiet.
+    let is_settled = || servers.master().is_some_and(|master| servers.is_master(master));
+    eventually("one is the master, and the others know it", is_settled).await;
     servers.sentinel(2).restart();
     servers.settled().await;
 }
