@@ -127,15 +127,16 @@ impl Desk {
 
     async fn map_of_sentinels(&mut self, name: &str, sentinels: &[Address], began: Instant) -> Result<Map> {
         let words = self.ask_all(sentinels.to_vec(), RedisConfig::of_sentinel, async |_, mut connection| {
+            // In this order: an address must not be older than the epoch that it is told with.
+            let mut question = redis::cmd("SENTINEL");
+            let master = question.arg("MASTER").arg(name).query_async(&mut connection).await;
             let mut question = redis::cmd("SENTINEL");
             let address =
                 question.arg("GET-MASTER-ADDR-BY-NAME").arg(name).query_async(&mut connection).await?;
             if address == Value::Nil {
                 return Ok(None);
             }
-            let mut question = redis::cmd("SENTINEL");
-            let master = question.arg("MASTER").arg(name).query_async(&mut connection).await?;
-            Word::read(&master, &address).map(Some)
+            Word::read(&master?, &address).map(Some)
         });
         let (words, errors) = apart(words.await);
         let words: Vec<Word> = words.into_iter().flatten().collect();
