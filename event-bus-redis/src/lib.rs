@@ -44,6 +44,7 @@ mod keeper;
 mod lane;
 mod listener;
 mod pace;
+mod permits;
 mod probe;
 mod publisher;
 mod rights;

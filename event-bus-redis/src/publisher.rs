@@ -6,18 +6,19 @@ mod once;
 use std::sync::Arc;
 
 use event_bus_core::transport::{LinkHealth, StateBoard};
-use event_bus_core::{Error, ErrorKind, Message, Receipt, Result};
+use event_bus_core::{Message, Receipt, Result};
 use futures_util::future::join_all;
 use redis::{RedisError, Value};
-use tokio::sync::{Semaphore, SemaphorePermit};
-use tokio::time::{Instant, sleep_until, timeout_at};
+use tokio::sync::SemaphorePermit;
+use tokio::time::{Instant, sleep_until};
 
 use crate::batch::{Batch, Command, again, receipt};
 use crate::both_kinds::merge;
 use crate::config::{Publishing, RedisConfig};
-use crate::error::{Failure, closed, connect_error, harmless};
+use crate::error::{Failure, connect_error, harmless};
 use crate::lane::{Lane, Open, Source};
 use crate::pace::{Next, Pace};
+use crate::permits::Permits;
 use crate::status::Status;
 use crate::topology::hash_tag;
 
@@ -25,7 +26,7 @@ pub(crate) struct Publisher {
     config: Arc<RedisConfig>,
     source: Arc<Source>,
     lanes: Box<[Lane]>,
-    permits: Semaphore,
+    permits: Permits,
     status: Arc<Status>,
 }
 
@@ -38,7 +39,7 @@ impl Publisher {
     pub(crate) fn told_by(config: Arc<RedisConfig>, status: Arc<Status>) -> Self {
         let source = Source::new(Arc::clone(&config), Arc::clone(&status));
         let lanes = (0..config.lanes).map(|_| Lane::new(Arc::clone(&config), Arc::clone(&source))).collect();
-        let permits = Semaphore::new(config.max_in_flight.min(Semaphore::MAX_PERMITS));
+        let permits = Permits::new(config.max_in_flight);
         Self { config, source, lanes, permits, status }
     }
 
@@ -78,7 +79,7 @@ impl Publisher {
         let deadline = Instant::now() + self.config.publish_timeout;
         // The ways that are seldom taken stand in boxes: every publish allocates its future, which has room for all others.
         match (&*self.lanes, messages.len()) {
-            ([lane], 1) => match self.permits.try_acquire().ok().zip(lane.current()) {
+            ([lane], 1) => match self.permits.at_once().zip(lane.current()) {
                 Some((permit, open)) => {
                     self.publish_at_once(lane, open, permit, command, messages, deadline).await
                 }
@@ -171,7 +172,7 @@ impl Publisher {
     }
 
     async fn attempt(&self, lane: &Lane, batch: &mut Batch, deadline: Instant) {
-        let _permits = match self.permits(batch.left(), deadline).await {
+        let _permits = match self.permits.take(batch.left(), deadline).await {
             Ok(permits) => permits,
             Err(error) => return batch.note_unsent(error),
         };
@@ -206,21 +207,6 @@ impl Publisher {
                     self.status.interrupted(&harmless(&error));
                 }
                 batch.note_unknown(&error, &self.config);
-            }
-        }
-    }
-
-    async fn permits(&self, messages: usize, deadline: Instant) -> Result<SemaphorePermit<'_>> {
-        let wanted = u32::try_from(messages.min(self.config.max_in_flight)).unwrap_or(u32::MAX);
-        if let Ok(permits) = self.permits.try_acquire_many(wanted) {
-            return Ok(permits);
-        }
-        match Box::pin(timeout_at(deadline, self.permits.acquire_many(wanted))).await {
-            Ok(Ok(permits)) => Ok(permits),
-            Ok(Err(_)) => Err(closed()),
-            Err(_) => {
-                let text = format!("{} publishes are waiting for redis already", self.config.max_in_flight);
-                Err(Error::new(ErrorKind::NotSent, text))
             }
         }
     }

@@ -23,8 +23,16 @@ pub(super) struct Displaced {
 }
 
 impl Displaced {
-    pub(super) fn new(name: Arc<str>, since: Option<Instant>) -> Self {
-        Self { name, audience: Audience::default(), waiters: Vec::new(), since, why: None, is_cut_off: false }
+    /// Nobody wants it yet.
+    pub(super) fn new(name: Arc<str>) -> Self {
+        Self {
+            name,
+            audience: Audience::default(),
+            waiters: Vec::new(),
+            since: None,
+            why: None,
+            is_cut_off: false,
+        }
     }
 
     /// One more wants the channel. Resolved when a server has confirmed it.

@@ -10,14 +10,13 @@ use std::sync::Arc;
 use event_bus_core::transport::{LinkHealth, StateBoard};
 use event_bus_core::{Channel, Error, ErrorKind, Message, Receipt, Result};
 use futures_util::future::{join_all, select_ok};
-use tokio::sync::{Semaphore, SemaphorePermit};
-use tokio::time::{Instant, sleep_until, timeout_at};
+use tokio::time::{Instant, sleep_until};
 
 use crate::batch::{Batch, Command, Outcomes, Share, again};
 use crate::both_kinds::merge;
 use crate::config::{Address, Publishing, RedisConfig};
-use crate::error::closed;
 use crate::pace::{Next, Pace};
+use crate::permits::Permits;
 use crate::topology::{Map, Topology};
 use nodes::Nodes;
 use way::Way;
@@ -30,14 +29,14 @@ pub(crate) struct Routes {
     way: Way,
     nodes: Arc<Nodes>,
     /// Of all servers together.
-    permits: Semaphore,
+    permits: Permits,
 }
 
 impl Routes {
     pub(crate) fn new(config: Arc<RedisConfig>, topology: Arc<Topology>, board: StateBoard) -> Self {
         let nodes = Arc::new(Nodes::new(Arc::clone(&config), board));
         let way = Way::new(topology, Arc::clone(&nodes));
-        let permits = Semaphore::new(config.max_in_flight.min(Semaphore::MAX_PERMITS));
+        let permits = Permits::new(config.max_in_flight);
         Self { config, way, nodes, permits }
     }
 
@@ -142,7 +141,7 @@ impl Routes {
         deadline: Instant,
     ) -> Result<()> {
         // Before the map: who waits here for long would go by an old one.
-        let _permits = self.permits(batch.left(), deadline).await?;
+        let _permits = self.permits.take(batch.left(), deadline).await?;
         let map = match failed_at {
             None => self.way.fresh(deadline).await,
             Some(failed_at) => self.way.newer_than(failed_at, deadline).await,
@@ -220,21 +219,6 @@ impl Routes {
             results.iter_mut().flatten().for_each(|receipt| receipt.receivers = None);
         }
         results
-    }
-
-    async fn permits(&self, messages: usize, deadline: Instant) -> Result<SemaphorePermit<'_>> {
-        let wanted = u32::try_from(messages.min(self.config.max_in_flight)).unwrap_or(u32::MAX);
-        if let Ok(permits) = self.permits.try_acquire_many(wanted) {
-            return Ok(permits);
-        }
-        match Box::pin(timeout_at(deadline, self.permits.acquire_many(wanted))).await {
-            Ok(Ok(permits)) => Ok(permits),
-            Ok(Err(_)) => Err(closed()),
-            Err(_) => {
-                let text = format!("{} publishes are waiting for redis already", self.config.max_in_flight);
-                Err(Error::new(ErrorKind::NotSent, text))
-            }
-        }
     }
 
     pub(crate) fn close(&self) {

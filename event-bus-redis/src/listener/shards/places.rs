@@ -112,9 +112,8 @@ impl Places {
             self.after.answers.push(Answer::new(waiter, Err(closed())));
             return confirmation;
         }
-        let now = Instant::now();
-        let (patience, timeout) = (self.config.patience(), self.config.connect_timeout);
-        self.guide_due.get_or_insert(now + 2 * patience + timeout);
+        let due = self.due_of_guide(Instant::now());
+        self.guide_due.get_or_insert(due);
         match self.channels.get_mut(name) {
             Some(Place::At(address)) => {
                 let address = address.clone();
@@ -122,7 +121,7 @@ impl Places {
             }
             Some(Place::Nowhere(displaced)) => displaced.want(inbox),
             None => {
-                let mut displaced = Displaced::new(Arc::clone(name), None);
+                let mut displaced = Displaced::new(Arc::clone(name));
                 let confirmation = displaced.want(inbox);
                 self.put_nowhere(displaced);
                 if let Some(map) = self.settled.clone()
@@ -178,10 +177,15 @@ impl Places {
             None => return,
         }
         if let Some(Place::Nowhere(displaced)) = self.remove(name) {
-            let (answers, _) =
-                displaced.give_up(|| Error::new(ErrorKind::NotSubscribed, "nobody listens any more"));
-            self.after.answers.extend(answers);
+            self.forget(displaced);
         }
+    }
+
+    /// All who listened have left; whoever waits has given up.
+    fn forget(&mut self, displaced: Displaced) {
+        let (answers, _) =
+            displaced.give_up(|| Error::new(ErrorKind::NotSubscribed, "nobody listens any more"));
+        self.after.answers.extend(answers);
     }
 
     /// What nodes have given up is nowhere.
@@ -208,9 +212,7 @@ impl Places {
             None => {}
         }
         if displaced.audience.is_empty() {
-            let (answers, _) =
-                displaced.give_up(|| Error::new(ErrorKind::NotSubscribed, "nobody listens any more"));
-            return self.after.answers.extend(answers);
+            return self.forget(displaced);
         }
         self.last_error = displaced.why.clone().or(self.last_error.take());
         displaced.is_cut_off = displaced.audience.is_cut_off();
@@ -418,8 +420,11 @@ impl Places {
     }
 
     fn expect_guide(&mut self, now: Instant) {
-        let due = now + 2 * self.config.patience() + self.config.connect_timeout;
-        self.guide_due = (!self.is_idle()).then_some(due);
+        self.guide_due = (!self.is_idle()).then_some(self.due_of_guide(now));
+    }
+
+    fn due_of_guide(&self, now: Instant) -> Instant {
+        now + 2 * self.config.patience() + self.config.connect_timeout
     }
 
     /// Its runtime has ended. If it was the one, nobody is served any more: those who listened are returned.
