@@ -6,13 +6,12 @@ mod once;
 use std::sync::Arc;
 
 use event_bus_core::transport::{LinkHealth, StateBoard};
-use event_bus_core::{Message, Receipt, Result};
-use futures_util::future::join_all;
+use event_bus_core::{Channel, Message, Receipt, Result};
 use redis::{RedisError, Value};
 use tokio::sync::SemaphorePermit;
 use tokio::time::{Instant, sleep_until};
 
-use crate::batch::{Batch, Command, again, receipt};
+use crate::batch::{Batch, Command, Share, again, receipt};
 use crate::both_kinds::merge;
 use crate::config::{Publishing, RedisConfig};
 use crate::error::{Failure, connect_error, harmless};
@@ -120,19 +119,9 @@ impl Publisher {
         messages: Vec<Message>,
         deadline: Instant,
     ) -> Vec<Result<Receipt>> {
-        let mut shares: Vec<(Vec<usize>, Vec<Message>)> = lanes.iter().map(|_| Default::default()).collect();
-        for (place, message) in messages.into_iter().enumerate() {
-            let (places, share) = &mut shares[lane_number(message.channel().as_str(), lanes.len())];
-            places.push(place);
-            share.push(message);
-        }
-        let publishes = lanes.iter().zip(shares).map(|(lane, (places, share))| async move {
-            places.into_iter().zip(self.publish_on(lane, command, share, deadline).await)
-        });
-        let mut results: Vec<(usize, Result<Receipt>)> =
-            join_all(publishes).await.into_iter().flatten().collect();
-        results.sort_by_key(|(place, _)| *place);
-        results.into_iter().map(|(_, result)| result).collect()
+        let lane_of = |channel: &Channel| lane_number(channel.as_str(), lanes.len());
+        let shares = Share::of(messages.into_iter().enumerate(), lane_of);
+        Share::each(shares, |lane, messages| self.publish_on(&lanes[lane], command, messages, deadline)).await
     }
 
     async fn publish_on(

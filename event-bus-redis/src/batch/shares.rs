@@ -1,6 +1,9 @@
 //! A batch of which each part goes to the server that serves it: what is left, by server, and what became of it there.
 
+use std::future::Future;
+
 use event_bus_core::{Channel, Error, Message, Receipt, Result};
+use futures_util::future::join_all;
 
 use super::Batch;
 
@@ -35,6 +38,24 @@ impl<K: Copy + PartialEq> Share<K> {
             shares[at].messages.push(message);
         }
         shares
+    }
+
+    /// Publishes all of them at once; a result for each message, where it stood.
+    pub(crate) async fn each<F>(
+        shares: Vec<Self>,
+        publish: impl Fn(K, Vec<Message>) -> F,
+    ) -> Vec<Result<Receipt>>
+    where
+        F: Future<Output = Vec<Result<Receipt>>>,
+    {
+        let publishes = shares.into_iter().map(|Self { to, places, messages }| {
+            let results = publish(to, messages);
+            async move { places.into_iter().zip(results.await) }
+        });
+        let mut results: Vec<(usize, Result<Receipt>)> =
+            join_all(publishes).await.into_iter().flatten().collect();
+        results.sort_by_key(|(place, _)| *place);
+        results.into_iter().map(|(_, result)| result).collect()
     }
 }
 

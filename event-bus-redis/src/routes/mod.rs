@@ -82,13 +82,7 @@ impl Routes {
         };
         let Some(map) = map else { return self.deliver(command, messages, begin).await };
         let shares = Share::of(messages.into_iter().enumerate(), |channel| map.owner(channel.as_str()));
-        let deliveries = shares.into_iter().map(|Share { places, messages, .. }| async move {
-            places.into_iter().zip(self.deliver(command, messages, begin).await)
-        });
-        let mut results: Vec<(usize, Result<Receipt>)> =
-            join_all(deliveries).await.into_iter().flatten().collect();
-        results.sort_by_key(|(place, _)| *place);
-        results.into_iter().map(|(_, result)| result).collect()
+        Share::each(shares, |_, messages| self.deliver(command, messages, begin)).await
     }
 
     /// Tries again what surely did not run, wherever it is served by then.

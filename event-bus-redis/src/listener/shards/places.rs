@@ -275,20 +275,10 @@ impl Places {
     }
 
     fn let_idle_nodes_go(&mut self, map: &Map) {
-        let used: std::collections::HashSet<&Address> = self
-            .channels
-            .values()
-            .filter_map(|place| match place {
-                Place::At(address) => Some(address),
-                Place::Nowhere(_) => None,
-            })
-            .collect();
-        let idle: Vec<Address> = self
-            .nodes
-            .keys()
-            .filter(|address| !used.contains(address) && !map.is_owner(address))
-            .cloned()
-            .collect();
+        let is_idle = |(address, node): (&Address, &Listener)| {
+            (node.wanted_and_confirmed().0 == 0 && !map.is_owner(address)).then(|| address.clone())
+        };
+        let idle: Vec<Address> = self.nodes.iter().filter_map(is_idle).collect();
         let nodes = &mut self.nodes;
         let gone: Vec<Listener> = idle.iter().filter_map(|address| nodes.remove(address)).collect();
         self.reconnects += gone.iter().map(|node| node.health().reconnects).sum::<u64>();
