@@ -9,8 +9,9 @@ use tokio::time::{Instant, sleep, timeout};
 
 use crate::builder::EventBusBuilder;
 use crate::bus::EventBus;
-use crate::channel::{BusName, ChannelKey};
+use crate::channel::{BusName, ChannelFilter, ChannelKey};
 use crate::delivery::Notice;
+use crate::error::Error;
 use crate::event::Event;
 use crate::key_error::KeyError;
 use crate::message::Message;
@@ -61,6 +62,18 @@ pub(super) async fn next(events: &mut Subscription<Numbered>) -> u64 {
     item.expect("an event, no notice").number
 }
 
+/// The numbers of the next events, sorted: the order between channels is open.
+pub(super) async fn of_several_channels<const COUNT: usize>(
+    events: &mut Subscription<Numbered>,
+) -> [u64; COUNT] {
+    let mut numbers = [0; COUNT];
+    for number in &mut numbers {
+        *number = next(events).await;
+    }
+    numbers.sort_unstable();
+    numbers
+}
+
 /// The next notice, which must be the next item.
 pub(super) async fn notice(events: &mut Subscription<Numbered>) -> Notice {
     let item = within("a notice", events.recv()).await.expect("not the end");
@@ -93,8 +106,12 @@ pub(super) async fn publish_raw(
 pub(super) struct Witness(Subscription<Numbered>);
 
 impl Witness {
-    pub(super) async fn of(bus: &Bus, key: &str) -> Self {
-        Self(bus.listen(key).await.expect("listening"))
+    pub(super) async fn of<F>(bus: &Bus, filter: F) -> Self
+    where
+        F: TryInto<ChannelFilter>,
+        Error: From<F::Error>,
+    {
+        Self(bus.listen(filter).await.expect("listening"))
     }
 
     /// Returns when so many more have arrived, whatever they are.
