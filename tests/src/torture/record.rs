@@ -137,6 +137,8 @@ pub(super) struct Reach {
     pub(super) outages: u32,
     /// Until when it may still begin one, besides what every fault is granted.
     pub(super) tells_until: Time,
+    /// Channels of which two nodes pass on events, each in its own time, until everybody publishes to the new owner.
+    pub(super) in_disorder: Lines,
 }
 
 /// Servers acknowledge what reaches no listener: they have a successor and don't know, or are cut off.
@@ -230,7 +232,8 @@ impl FromIterator<u32> for Lines {
 impl Reach {
     /// All who listen to the one server.
     pub(super) fn of_all(tells_until: Time) -> Self {
-        Self { may_tell: Lines::ALL, must_tell: Lines::ALL, outages: 1, tells_until }
+        let in_disorder = Lines::NONE;
+        Self { may_tell: Lines::ALL, must_tell: Lines::ALL, outages: 1, tells_until, in_disorder }
     }
 }
 

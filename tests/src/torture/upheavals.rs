@@ -89,6 +89,7 @@ impl Several {
             must_tell: std::iter::once(line).filter(only_if_heard_there).collect(),
             outages: 1,
             tells_until: Time::MAX,
+            in_disorder: std::iter::once(line).filter(|_| !is_heard_there).collect(),
         };
         let within = TOLD_AFTER;
         Some(Fault { kind: deed.kind(), begin, end, within, reach, elected: Some(end), deposed: None })
@@ -160,21 +161,24 @@ impl Upheaval<'_> {
     fn carry_out_and_watch(&mut self) -> Fault {
         let (several, clock, node, line) = (self.several, self.clock, self.node, self.lines.first().copied());
         let is_over = AtomicBool::new(false);
+        // Servers on a busy machine may take the new one for dead, too, and elect once more.
         let watch = || {
-            while !is_over.load(Ordering::Relaxed) {
-                if several.owner(line?).is_some_and(|owner| owner != node) {
-                    return Some(clock.now());
+            let (mut last, mut changes) = (node, Vec::new());
+            while let Some(line) = line.filter(|_| !is_over.load(Ordering::Relaxed)) {
+                if let Some(owner) = several.owner(line).filter(|owner| *owner != last) {
+                    changes.push(clock.now());
+                    last = owner;
                 }
                 sleep(LOOK_AGAIN);
             }
-            None
+            changes
         };
         thread::scope(|scope| {
             let watching = scope.spawn(watch);
             let done = self.carry_out();
             several.settle();
             is_over.store(true, Ordering::Relaxed);
-            self.fault(&done, watching.join().expect("the servers are asked"))
+            self.fault(&done, &watching.join().expect("the servers are asked"))
         })
     }
 
@@ -260,19 +264,24 @@ impl Upheaval<'_> {
         }
     }
 
-    fn fault(&self, done: &Done, elected: Option<Time>) -> Fault {
+    /// The channels had another owner at each of the times of `changes`.
+    fn fault(&self, done: &Done, changes: &[Time]) -> Fault {
         let Self { deed, begin, told, .. } = *self;
-        let is_sure = done.must_tell && (!self.several.is_heard_over_any() || told == Lines::ALL);
+        let is_heard_over_any = self.several.is_heard_over_any();
+        let is_sure = done.must_tell && (!is_heard_over_any || told == Lines::ALL);
+        let (elected, settled) = (changes.first().copied(), changes.last().copied());
+        let once_more = u32::try_from(changes.len().saturating_sub(1)).unwrap_or(u32::MAX);
         let reach = Reach {
             may_tell: told,
             must_tell: if is_sure { told } else { Lines::NONE },
-            outages: done.outages,
+            outages: done.outages.saturating_add(once_more),
             tells_until: Time::MAX,
+            in_disorder: if is_heard_over_any && elected.is_some() { self.own_lines() } else { Lines::NONE },
         };
-        let within = elected.map_or(Duration::ZERO, |elected| elected.saturating_sub(begin) + TOLD_AFTER);
+        let within = settled.map_or(Duration::ZERO, |settled| settled.saturating_sub(begin) + TOLD_AFTER);
         let within = within.max(deed.noticed_within());
-        let healed = done.healed.map(|(lines, healed)| (lines, elected.unwrap_or(healed)));
-        let deposed = healed.or_else(|| Some((self.own_lines(), elected?)));
+        let healed = done.healed.map(|(lines, healed)| (lines, settled.unwrap_or(healed)));
+        let deposed = healed.or_else(|| Some((self.own_lines(), settled?)));
         let from = begin.saturating_sub(PASSED_ON);
         let deposed = deposed.map(|(lines, succeeded)| Deposed { lines, from, succeeded });
         Fault { kind: deed.kind(), begin, end: self.clock.now(), within, reach, elected, deposed }

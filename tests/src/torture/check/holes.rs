@@ -5,7 +5,7 @@ use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, HashSet};
 use std::ops::Range;
 
-use super::Case;
+use super::{Case, Executed};
 use crate::torture::record::{Published, Stream, Time};
 
 /// The places of a stream that a missing event may have had: the notices at these indexes stand where it was lost.
@@ -35,38 +35,41 @@ impl Order {
             let id = heard.event()?;
             seen.insert(id).then_some((index, case.ledger.get(id)?))
         });
+        let between = |(index, event): (usize, &Published)| (index, case.executed(event));
         let items = stream.items.len();
         if !case.is_several {
-            return Self::Common(Sequence::of(&events.collect::<Vec<_>>(), items));
+            return Self::Common(Sequence::of(&events.map(between).collect::<Vec<_>>(), items));
         }
-        let mut by_line: HashMap<u32, Vec<(usize, &Published)>> = HashMap::new();
-        events.for_each(|(index, event)| by_line.entry(event.id.channel).or_default().push((index, event)));
+        let mut by_line: HashMap<u32, Vec<_>> = HashMap::new();
+        events.for_each(|(index, event)| {
+            by_line.entry(event.id.channel).or_default().push(between((index, event)));
+        });
         let sequences = by_line.into_iter().map(|(line, events)| (line, Sequence::of(&events, items)));
         Self::OfLines(sequences.collect(), items)
     }
 
     /// Behind the last event that was surely executed before `event`, up to the first that surely was after it.
-    pub(super) fn hole_of(&self, event: &Published) -> Hole {
+    pub(super) fn hole_of(&self, case: &Case<'_>, event: &Published) -> Hole {
+        let executed = case.executed(event);
         match self {
-            Self::Common(sequence) => sequence.hole_of(event),
+            Self::Common(sequence) => sequence.hole_of(executed),
             Self::OfLines(sequences, items) => {
-                sequences.get(&event.id.channel).map_or(0..*items, |sequence| sequence.hole_of(event))
+                sequences.get(&event.id.channel).map_or(0..*items, |sequence| sequence.hole_of(executed))
             }
         }
     }
 }
 
 impl Sequence {
-    fn of(events: &[(usize, &Published)], items: usize) -> Self {
-        let mut executed_by: Vec<_> =
-            events.iter().map(|(index, event)| (event.executed_by(), *index)).collect();
+    fn of(events: &[(usize, Executed)], items: usize) -> Self {
+        let mut executed_by: Vec<_> = events.iter().map(|(index, executed)| (executed.by, *index)).collect();
         executed_by.sort_unstable();
         let mut last = 0;
         for (_, index) in &mut executed_by {
             last = last.max(*index);
             *index = last;
         }
-        let mut sent: Vec<_> = events.iter().map(|(index, event)| (event.sent, *index)).collect();
+        let mut sent: Vec<_> = events.iter().map(|(index, executed)| (executed.from, *index)).collect();
         sent.sort_unstable();
         let mut first = items;
         for (_, index) in sent.iter_mut().rev() {
@@ -76,10 +79,10 @@ impl Sequence {
         Self { executed_by, sent, items }
     }
 
-    fn hole_of(&self, event: &Published) -> Hole {
-        let before = self.executed_by.partition_point(|(time, _)| *time <= event.sent);
+    fn hole_of(&self, executed: Executed) -> Hole {
+        let before = self.executed_by.partition_point(|(time, _)| *time <= executed.from);
         let start = if before == 0 { 0 } else { self.executed_by[before - 1].1 + 1 };
-        let after = self.sent.partition_point(|(time, _)| *time < event.executed_by());
+        let after = self.sent.partition_point(|(time, _)| *time < executed.by);
         let end = self.sent.get(after).map_or(self.items, |(_, index)| *index);
         start..end
     }

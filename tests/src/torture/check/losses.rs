@@ -37,7 +37,7 @@ pub(super) fn check(case: &Case<'_>, stream: &Stream, found: &mut impl FnMut(Wha
 
     let due =
         missing.iter().filter(|event| event.outcome == Outcome::Acked && event.sent >= stream.confirmed);
-    let due: Vec<(&Published, Hole)> = due.map(|event| (*event, order.hole_of(event))).collect();
+    let due: Vec<(&Published, Hole)> = due.map(|event| (*event, order.hole_of(case, event))).collect();
     let outages = outages(case, stream);
     let not_by_an_outage: Vec<_> = due
         .iter()
@@ -65,7 +65,7 @@ pub(super) fn check(case: &Case<'_>, stream: &Stream, found: &mut impl FnMut(Wha
         found(What::Silent, format!("{id}, sent at {sent:.3?}, acknowledged at {done:.3?}, is missing"));
     }
 
-    let holes: Vec<Hole> = missing.iter().map(|event| order.hole_of(event)).collect();
+    let holes: Vec<Hole> = missing.iter().map(|event| order.hole_of(case, event)).collect();
     let spare = assign(&holes, &lags).spare;
     for ((index, missed), spare) in lags.iter().zip(spare).filter(|(_, spare)| *spare > 0) {
         let at = stream.items[*index].at;

@@ -41,8 +41,10 @@
 //!
 //! # Of several servers
 //! Each channel is served by one of them at a time, so events have an order only on each channel, and holes are looked for
-//! there. A fault may hit one server: then it explains outages of those alone who listen to what it [reaches](Reach), as many
-//! as it says; who listens to channels of others, too, goes on hearing those between `Interrupted` and `Resumed`. What a master
+//! there. Where nodes pass on to each other what they execute, a channel that changes its owner has no order for a moment: events of
+//! that time, of different publishers, may stand in each other's place. A fault may hit one server: then it explains outages of those
+//! alone who listen to what it [reaches](Reach), as many as it says; who listens to channels of others, too, goes on hearing those between
+//! `Interrupted` and `Resumed`. What a master
 //! acknowledged which was deposed or cut off, on its channels, until [`deposed`](Tolerance::deposed) after its successor was
 //! elected, is missing and not **silent** unless the bus is sequenced, where a `Gap` must tell it. What was told as unknown and came
 //! behind later events is counted as late.
@@ -102,6 +104,24 @@ impl<'a> Case<'a> {
         self.noticed_by(&by, stream)
     }
 
+    /// When a listener may have been sent `event`: when it was executed, or, where two nodes pass on what is published on its
+    /// channel, before or behind others of that time.
+    fn executed(&self, event: &Published) -> Executed {
+        let Tolerance { slack, deposed, .. } = self.tolerance;
+        let executed = Executed { from: event.sent, by: event.executed_by() };
+        let disorders = self.faults.iter().filter(|fault| fault.reach.in_disorder.contain(event.id.channel));
+        disorders.fold(executed, |Executed { from, by }, fault| {
+            let begin = fault.begin.saturating_sub(slack);
+            let end = fault.deposed.map_or(fault.end, |deposed| deposed.succeeded) + deposed;
+            let is_of_that_time = event.sent <= end && event.done >= begin;
+            if is_of_that_time {
+                Executed { from: from.min(begin), by: by.max(end) }
+            } else {
+                Executed { from, by }
+            }
+        })
+    }
+
     /// The fault because of which `event` may have been acknowledged and reached nobody.
     pub(super) fn deposed(&self, event: &Published) -> Option<&'a Fault> {
         self.faults.iter().find(|fault| {
@@ -121,6 +141,13 @@ impl<'a> Case<'a> {
             if fault.end >= since { since.min(fault.begin.saturating_sub(slack)) } else { since }
         })
     }
+}
+
+/// Between which times.
+#[derive(Clone, Copy, Debug)]
+struct Executed {
+    from: Time,
+    by: Time,
 }
 
 /// What is allowed for the machine, which is busy, and for the library's own time-outs.

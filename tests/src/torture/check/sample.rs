@@ -207,7 +207,8 @@ fn micros(micros: u64) -> Time {
 
 /// Nobody is told of it; the successor is known at its end.
 pub(super) fn isolation(begin: Time, end: Time) -> Fault {
-    let reach = Reach { may_tell: Lines::NONE, must_tell: Lines::NONE, outages: 0, tells_until: Time::MAX };
+    let reach =
+        Reach { may_tell: Lines::NONE, must_tell: Lines::NONE, outages: 0, ..Reach::of_all(Time::MAX) };
     let deposed = Deposed { lines: CUT_OFF.into_iter().collect(), from: begin, succeeded: end };
     let elected = Some(end);
     Fault { reach, elected, deposed: Some(deposed), ..fault(FaultKind::Isolate, begin, end) }

@@ -3,7 +3,7 @@ use std::time::Duration;
 use super::sample::Sample;
 use super::*;
 use crate::torture::plant::Plant;
-use crate::torture::record::{EventId, FaultKind, Heard, Item, Outcome, Published, Reach};
+use crate::torture::record::{EventId, FaultKind, Heard, Item, Lines, Outcome, Published, Reach};
 
 const SEEDS: std::ops::Range<u64> = 0..8;
 
@@ -458,4 +458,25 @@ fn events_of_different_channels_have_no_order_where_they_have_different_servers(
     several.clone().finds(What::Silent, 1);
     several.is_several = true;
     several.finds(What::Silent, 0);
+}
+
+#[test]
+fn a_channel_has_no_order_while_two_nodes_pass_on_its_events_and_has_one_again() {
+    let lost_behind_a_later_one = |channels: &[u32], sent| {
+        let reach = Reach {
+            may_tell: Lines::NONE,
+            must_tell: Lines::NONE,
+            in_disorder: channels.iter().copied().collect(),
+            ..Reach::of_all(Time::MAX)
+        };
+        let faults = [Fault { reach, ..fault(FaultKind::Migrate, 10_000, 10_020) }];
+        let before = small().under(&faults).both(0, 9_000).published(1, sent, Outcome::Acked);
+        let lost =
+            before.both(2, sent + 10).told(Item::Lagged { missed: 1 }, sent + 20).both(3, sent + 100_000);
+        lost.verdict().findings.iter().map(|finding| finding.what).collect::<Vec<_>>()
+    };
+    assert_eq!(lost_behind_a_later_one(&[0], 10_200), []);
+    let told_elsewhere = [What::Silent, What::Spurious];
+    assert_eq!(lost_behind_a_later_one(&[1], 10_200), told_elsewhere, "another channel");
+    assert_eq!(lost_behind_a_later_one(&[0], 13_000), told_elsewhere, "everybody knows the owner");
 }
