@@ -10,11 +10,7 @@ use event_bus_redis::{RedisConfig, RedisTransport};
 use event_bus_tests::{ClusterOptions, Numbered, NumberedBus, RedisCluster, eventually, within};
 
 fn config(cluster: &RedisCluster) -> RedisConfig {
-    let nodes = cluster.addresses().into_iter().map(|address| {
-        let (host, port) = address.rsplit_once(':').unwrap();
-        (host.to_owned(), port.parse().unwrap())
-    });
-    RedisConfig::cluster(nodes)
+    RedisConfig::cluster(cluster.seeds())
         .ping_interval(Duration::from_millis(200))
         .response_timeout(Duration::from_millis(500))
         .listen_timeout(Duration::from_secs(20))
@@ -196,9 +192,8 @@ async fn classic_listening_leaves_a_node_that_dies_or_is_cut_off() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_cluster_that_is_named_otherwise_than_it_announces_itself_is_listened_to_in_peace() {
     let cluster = RedisCluster::start_with(ClusterOptions::default().replicas(0));
-    let ports =
-        cluster.addresses().into_iter().map(|address| address.rsplit_once(':').unwrap().1.parse().unwrap());
-    let bus = bus(RedisConfig::cluster(ports.map(|port: u16| ("localhost", port))).sharded());
+    let named_otherwise = cluster.seeds().into_iter().map(|(_, port)| ("localhost", port));
+    let bus = bus(RedisConfig::cluster(named_otherwise).sharded());
     let mut all = Vec::new();
     for n in 0..6 {
         all.push(bus.listen(&*format!("k{n}")).await.unwrap());

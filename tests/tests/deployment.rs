@@ -321,15 +321,9 @@ fn key_of(cluster: &RedisCluster, node: usize) -> String {
 }
 
 fn cluster_config(cluster: &RedisCluster) -> RedisConfig {
-    RedisConfig::cluster(cluster.addresses().iter().map(|address| split(address)))
+    RedisConfig::cluster(cluster.seeds())
 }
 
 fn sentinel_config(sentinels: &RedisSentinels) -> RedisConfig {
-    let addresses = sentinels.sentinel_addresses();
-    RedisConfig::sentinel(sentinels.master_name(), addresses.iter().map(|address| split(address)))
-}
-
-fn split(address: &str) -> (String, u16) {
-    let (host, port) = address.rsplit_once(':').unwrap();
-    (host.to_owned(), port.parse().unwrap())
+    RedisConfig::sentinel(sentinels.master_name(), sentinels.seeds())
 }
