@@ -106,8 +106,9 @@ mod several {
     use event_bus_tests::{ClientCertificates, ClusterOptions, Lender, Loan, RedisCluster, RedisSentinels};
 
     static CLUSTERS: Lender<RedisCluster> = Lender::new(RedisCluster::start);
-    static CLUSTERS_WITH_TLS: Lender<RedisCluster> =
-        Lender::new(|| RedisCluster::start_with(ClusterOptions::default().tls(ClientCertificates::Required)));
+    static CLUSTERS_WITH_TLS: Lender<RedisCluster> = Lender::new(|| {
+        RedisCluster::start_with(ClusterOptions::default().replicas(0).tls(ClientCertificates::Required))
+    });
     static SENTINELS: Lender<RedisSentinels> = Lender::new(RedisSentinels::start);
 
     pub(super) async fn cluster(

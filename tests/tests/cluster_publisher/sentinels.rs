@@ -8,8 +8,8 @@ use event_bus_redis::{RedisConfig, RedisTransport};
 use event_bus_tests::{NumberedBus, RedisSentinels, eventually, within};
 
 use crate::ears::Heard;
+use crate::event;
 use crate::traffic::Traffic;
-use crate::{event, servers};
 
 fn config(sentinels: &RedisSentinels) -> RedisConfig {
     RedisConfig::sentinel(sentinels.master_name(), sentinels.seeds())
