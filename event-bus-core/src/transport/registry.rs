@@ -179,6 +179,12 @@ impl Registry {
     }
 
     /// The connection to `endpoint` is gone and all its subscriptions with it: their listeners are told.
+    /// Whether the server has been asked to let go of the topic `name`, and has not answered yet.
+    #[must_use]
+    pub fn is_let_go(&self, scope: Scope, name: &str) -> bool {
+        self.server.is_let_go(scope, name)
+    }
+
     pub fn cut_off(&mut self, endpoint: Endpoint) {
         self.echoes.forget(endpoint);
         self.server.cut_off(endpoint);

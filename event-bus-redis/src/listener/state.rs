@@ -322,9 +322,12 @@ impl State {
             }
             Push::Unsubscribed(kind, name) => {
                 self.registry.unconfirm(scope(kind), name);
-                self.give_up(scope(kind), &[name.into()], now);
+                if !was_asked_to {
+                    self.give_up(scope(kind), &[name.into()], now); // whoever came meanwhile can stay otherwise
+                }
             }
         }
+                let was_asked_to = self.registry.is_let_go(scope(kind), name);
     }
 
     /// A ping is sent now.
