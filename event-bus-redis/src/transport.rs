@@ -45,7 +45,7 @@ impl RedisTransport {
     /// # Errors
     /// By [`kind`](Error::kind): `InvalidConfig`; `NotConnected` if the server can't be reached or does not answer
     /// within the [connect](RedisConfig::connect_timeout) and [response](RedisConfig::response_timeout) time-outs; `Denied` if it refuses the login; `Unsupported` for
-    /// TLS without the feature `tls`, or for a server older than Redis 6.
+    /// TLS without the feature `tls`, for a server older than Redis 6, or, with sharded pub/sub, older than Redis 7.
     ///
     /// # Cancel safety
     /// Dropping the future leaves at most one attempt to connect, which ends with its time-out.

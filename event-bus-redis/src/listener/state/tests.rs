@@ -214,7 +214,8 @@ impl Play {
         assert_eq!(Some(epoch), self.connection);
         let denied = denied.map(name);
         if names.iter().any(|name| Some(&**name) == denied.as_deref()) {
-            let refused = self.state().refused(epoch, scope, names, &"no".into(), self.now);
+            let refused =
+                self.state().refused(epoch, scope, names, ErrorKind::Denied, &"no".into(), self.now);
             refused
                 .listeners
                 .iter()
@@ -398,7 +399,7 @@ fn names_are_asked_for_in_chunks_and_alone_after_a_refusal() {
     play.go(None);
     let Step::Ask(epoch, Request::Subscribe(scope, names)) = play.step() else { panic!("no request") };
     assert_eq!(names.len(), chunk);
-    let refused = play.state().refused(epoch, scope, &names, &"no".into(), play.now);
+    let refused = play.state().refused(epoch, scope, &names, ErrorKind::Denied, &"no".into(), play.now);
     assert!(refused.listeners.is_empty(), "nobody is condemned for the others");
     for _ in 0..chunk {
         let Step::Ask(epoch, Request::Subscribe(scope, names)) = play.step() else { panic!("no request") };
