@@ -6,12 +6,14 @@ mod places;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use event_bus_core::Result;
 use event_bus_core::transport::{Backoff, End, Filter, Health, Inbox, Lease, StateBoard};
 use event_bus_core::{Error, ErrorKind, Result};
 use futures_util::future::try_join_all;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep};
+use super::confirmation::{confirmed, runtime};
 
 use super::screen::Whole;
 use super::state::RUNTIME_ENDED;
@@ -49,9 +51,7 @@ impl Shards {
 
     pub(crate) async fn subscribe(&self, filter: Filter, inbox: Inbox) -> Result<Lease> {
         let shared = &self.0.0;
-        let runtime = Handle::try_current().map_err(|error| {
-            Error::new(ErrorKind::NotSubscribed, "listening needs a tokio runtime").with_source(error)
-        })?;
+        let runtime = runtime()?;
         let name = topic(filter, shared.config.listening)?.name;
         ensure_guided(shared, &runtime);
         let (lease, confirmation) = self.0.want(&name, inbox);
@@ -59,11 +59,8 @@ impl Shards {
         if shared.lock(|places| places.needs_guide(&name)) {
             shared.topology.hurry();
         }
-        match timeout(shared.config.listen_timeout, confirmation).await {
-            Ok(Ok(confirmed)) => confirmed.map(|()| lease),
-            Ok(Err(_)) => Err(Error::new(ErrorKind::NotSubscribed, RUNTIME_ENDED)),
-            Err(_) => Err(shared.not_confirmed(&name)),
-        }
+        let obstacle = || shared.lock(|places| places.obstacle(&name));
+        confirmed(&shared.config, &name, lease, confirmation, obstacle).await
     }
 
     /// Every connection that serves somebody answers. Who is served by none has been told.
@@ -130,19 +127,6 @@ impl Shared {
 
     fn places(&self) -> MutexGuard<'_, Places> {
         self.places.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn not_confirmed(&self, name: &str) -> Error {
-        let text = format!(
-            "redis at {} did not confirm the subscription to {name} within {:?}",
-            self.config.server(),
-            self.config.listen_timeout
-        );
-        let error = Error::new(ErrorKind::NotSubscribed, text);
-        match self.lock(|places| places.obstacle(name)) {
-            Some(obstacle) => error.with_source(obstacle.to_string()),
-            None => error,
-        }
     }
 
     fn close(&self) {
