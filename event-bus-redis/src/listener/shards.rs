@@ -8,13 +8,12 @@ use std::time::Duration;
 
 use event_bus_core::Result;
 use event_bus_core::transport::{Backoff, End, Filter, Health, Inbox, Lease, StateBoard};
-use event_bus_core::{Error, ErrorKind, Result};
 use futures_util::future::try_join_all;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep};
-use super::confirmation::{confirmed, runtime};
 
+use super::confirmation::{confirmed, runtime};
 use super::screen::Whole;
 use super::state::RUNTIME_ENDED;
 use super::way::POLL;
@@ -189,5 +188,62 @@ impl Guide {
             places.nodes()
         });
         nodes.iter().for_each(|node| node.ensure_running(runtime));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use event_bus_core::transport::{Capabilities, Transport};
+    use event_bus_core::{ChannelKey, Event, EventBus, KeyError, Message, Receipt};
+    use serde::{Deserialize, Serialize};
+
+    #[derive(Debug, Serialize, Deserialize)]
+    struct Number(u64);
+
+    impl Event for Number {
+        const BUS_NAME: &'static str = "n";
+
+        fn channel_keys(&self) -> std::result::Result<Vec<ChannelKey>, KeyError> {
+            Ok(Vec::new())
+        }
+    }
+
+    struct Listening(Shards);
+
+    impl Transport for Listening {
+        async fn publish(&self, _: Vec<Message>) -> Vec<Result<Receipt>> {
+            Vec::new()
+        }
+
+        async fn subscribe(&self, filter: Filter, inbox: Inbox) -> Result<Lease> {
+            self.0.subscribe(filter, inbox).await
+        }
+
+        async fn close(&self) {}
+
+        fn capabilities(&self) -> Capabilities {
+            Capabilities::default()
+        }
+    }
+
+    async fn begins(listen: &mut (impl Future + Unpin)) {
+        assert!(tokio::time::timeout(Duration::ZERO, listen).await.is_err(), "nobody confirms it");
+    }
+
+    #[tokio::test]
+    async fn who_gives_up_waiting_for_a_channel_that_nobody_serves_is_forgotten() {
+        let config = Arc::new(RedisConfig::cluster([("127.0.0.1", 1)]).sharded());
+        let shards = Shards::new(Arc::clone(&config), Topology::new(config), StateBoard::default());
+        let bus = EventBus::<Number>::new(Listening(shards.clone()));
+        let waiting = || shards.0.0.lock(|places| places.waiting("n/k"));
+        let mut patient = Box::pin(bus.listen("k"));
+        begins(&mut patient).await;
+        for _ in 0..100 {
+            begins(&mut Box::pin(bus.listen("k"))).await;
+        }
+        assert_eq!(waiting(), 1);
+        drop(patient);
+        assert_eq!(waiting(), 0);
     }
 }
