@@ -11,7 +11,7 @@ use redis::aio::{ConnectionLike, MultiplexedConnection};
 use redis::{RedisError, Value};
 
 use crate::config::RedisConfig;
-use crate::error::{Failure, connect_error, harmless, of_a_cluster};
+use crate::error::{Failure, connect_error, harmless, not_sharded, of_a_cluster};
 use crate::rights;
 
 pub(crate) use shares::{Outcomes, Share, again};
@@ -120,7 +120,10 @@ impl Batch {
                 Failure::Denied => {
                     (ErrorKind::Denied, rights::to_publish(&config.user(), command.name(), channel.as_str()))
                 }
-                Failure::Refused | Failure::Unusable => {
+                Failure::Unknown if command == Command::ShardPublish => {
+                    (ErrorKind::Unsupported, not_sharded(&config.server(), command.name()))
+                }
+                Failure::Refused | Failure::Unknown | Failure::Unusable => {
                     (ErrorKind::Refused, format!("redis refuses to publish on {channel}"))
                 }
                 Failure::Connection | Failure::Unready => {

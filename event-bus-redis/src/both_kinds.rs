@@ -1,10 +1,45 @@
-//! What became of an event that was published with both kinds of pub/sub: one outcome out of two.
+//! Publishing with one kind of pub/sub or both, and what became of an event then: one outcome out of two.
 
-use event_bus_core::{Error, ErrorKind, Receipt, Result};
+use event_bus_core::{Error, ErrorKind, Message, Receipt, Result};
+
+use crate::batch::{Command, again};
+use crate::config::Publishing;
+
+type Results = Vec<Result<Receipt>>;
+
+/// Each message with the commands that `publishing` asks for, by way of `publish_with`.
+pub(crate) async fn publish<F>(
+    publishing: Publishing,
+    messages: Vec<Message>,
+    publish_with: impl Fn(Command, Vec<Message>) -> F,
+) -> Results
+where
+    F: Future<Output = Results>,
+{
+    let command = match publishing {
+        Publishing::Classic => Command::Publish,
+        Publishing::Sharded => Command::ShardPublish,
+        // In a box: every publish allocates its future, which has room for all ways.
+        Publishing::Both => return Box::pin(publish_with_both(messages, publish_with)).await,
+    };
+    publish_with(command, messages).await
+}
+
+async fn publish_with_both<F>(
+    messages: Vec<Message>,
+    publish_with: impl Fn(Command, Vec<Message>) -> F,
+) -> Results
+where
+    F: Future<Output = Results>,
+{
+    let classic = publish_with(Command::Publish, messages.iter().map(again).collect());
+    let (classic, sharded) = tokio::join!(classic, publish_with(Command::ShardPublish, messages));
+    classic.into_iter().zip(sharded).map(|(classic, sharded)| merge(classic, sharded)).collect()
+}
 
 /// Listeners of one kind may have an event while those of the other don't. Then nobody can say that it was not sent, or
 /// send it again without doubling it.
-pub(crate) fn merge(classic: Result<Receipt>, sharded: Result<Receipt>) -> Result<Receipt> {
+fn merge(classic: Result<Receipt>, sharded: Result<Receipt>) -> Result<Receipt> {
     match (classic, sharded) {
         (Ok(classic), Ok(sharded)) => {
             let receivers = classic.receivers.zip(sharded.receivers);

@@ -22,6 +22,8 @@ pub(crate) enum Failure {
     /// The server executed nothing, for another one of its cluster has to. `ASK` is like `MOVED`: it is an answer about keys
     /// that are on their way, of which publishing knows none; a server that gave it nevertheless has executed nothing.
     Elsewhere,
+    /// The server executed nothing, since it has no such command, or has given it another name.
+    Unknown,
     /// This server can't be used at all.
     Unusable,
     /// We ourselves lack what it takes to connect.
@@ -52,6 +54,7 @@ impl Failure {
                 _ if error.detail().is_some_and(|text| text.contains("unknown command 'HELLO'")) => {
                     Self::Unusable
                 }
+                _ if error.detail().is_some_and(|text| text.starts_with("unknown command")) => Self::Unknown,
                 _ => Self::Refused,
             },
             redis::ErrorKind::Extension => match error.code() {
@@ -129,7 +132,7 @@ pub(crate) fn connect_error(config: &RedisConfig, error: &RedisError) -> Error {
             (ErrorKind::NotConnected, format!("redis at {server} is no master"))
         }
         Failure::NotNow => (ErrorKind::NotConnected, format!("redis at {server} is not ready")),
-        Failure::Refused | Failure::Elsewhere => {
+        Failure::Refused | Failure::Unknown | Failure::Elsewhere => {
             (ErrorKind::Refused, format!("redis at {server} refuses the connection"))
         }
         Failure::Connection if error.is_timeout() => {
@@ -152,6 +155,13 @@ pub(crate) fn is_of_no_master(error: &RedisError) -> bool {
 /// What a server says of a channel that another node of its cluster serves, to one who knows of no cluster.
 pub(crate) fn of_a_cluster(server: &str) -> String {
     format!("redis at {server} is a node of a cluster: use `RedisConfig::cluster`")
+}
+
+/// Of a server without `command`, which is one of sharded pub/sub.
+pub(crate) fn not_sharded(server: &str, command: &str) -> String {
+    format!(
+        "redis at {server} has no sharded pub/sub: {command}, of redis 7, is unknown to it; use classic pub/sub there (`Publishing::Classic`, `Listening::Classic`)"
+    )
 }
 
 pub(crate) fn closed() -> Error {

@@ -6,15 +6,15 @@ mod once;
 use std::sync::Arc;
 
 use event_bus_core::transport::{LinkHealth, StateBoard};
-use event_bus_core::{Channel, Message, Receipt, Result};
+use event_bus_core::{Channel, Error, ErrorKind, Message, Receipt, Result};
 use redis::{RedisError, Value};
 use tokio::sync::SemaphorePermit;
 use tokio::time::{Instant, sleep_until};
 
-use crate::batch::{Batch, Command, Share, again, receipt};
-use crate::both_kinds::merge;
-use crate::config::{Publishing, RedisConfig};
-use crate::error::{Failure, connect_error, harmless};
+use crate::batch::{Batch, Command, Share, receipt};
+use crate::both_kinds;
+use crate::config::RedisConfig;
+use crate::error::{Failure, connect_error, harmless, not_sharded};
 use crate::lane::{Lane, Open, Source};
 use crate::pace::{Next, Pace};
 use crate::permits::Permits;
@@ -42,36 +42,41 @@ impl Publisher {
         Self { config, source, lanes, permits, status }
     }
 
-    /// Opens every lane and waits for an answer on each; that it is no refusal of the login is all that counts.
+    /// Opens every lane and waits for an answer on each; that it is no refusal of the login, and that the server has the
+    /// commands that will be needed, is all that counts.
     pub(crate) async fn connect(&self) -> Result<()> {
         let deadline = Instant::now() + self.config.connect_timeout + self.config.response_timeout;
         for lane in &self.lanes {
             let mut open = lane.open(deadline).await?;
-            let answer = redis::cmd("PING").query_async::<redis::Value>(&mut open.connection).await;
+            let answer = redis::cmd("PING").query_async::<Value>(&mut open.connection).await;
             if let Err(error) = answer {
                 let may_publish = Failure::of(&error).is_answer() && !matches!(error.code(), Some("NOAUTH"));
                 if !may_publish {
                     return Err(connect_error(&self.config, &error));
                 }
             }
+            self.find_commands(&mut open).await?;
+        }
+        Ok(())
+    }
+
+    /// Without its arguments a command does nothing, and needs no right: that they are missing is told first.
+    async fn find_commands(&self, open: &mut Open) -> Result<()> {
+        for command in self.config.sharded_commands() {
+            let answer = redis::cmd(command).query_async::<Value>(&mut open.connection).await;
+            if let Err(error) = answer
+                && Failure::of(&error) == Failure::Unknown
+            {
+                let text = not_sharded(&self.config.server(), command);
+                return Err(Error::new(ErrorKind::Unsupported, text).with_source(harmless(&error)));
+            }
         }
         Ok(())
     }
 
     pub(crate) async fn publish(&self, messages: Vec<Message>) -> Vec<Result<Receipt>> {
-        match self.config.publishing {
-            Publishing::Classic => self.publish_with(Command::Publish, messages).await,
-            Publishing::Sharded => self.publish_with(Command::ShardPublish, messages).await,
-            Publishing::Both => Box::pin(self.publish_with_both(messages)).await,
-        }
-    }
-
-    async fn publish_with_both(&self, messages: Vec<Message>) -> Vec<Result<Receipt>> {
-        let (classic, sharded) = tokio::join!(
-            self.publish_with(Command::Publish, messages.iter().map(again).collect()),
-            self.publish_with(Command::ShardPublish, messages)
-        );
-        classic.into_iter().zip(sharded).map(|(classic, sharded)| merge(classic, sharded)).collect()
+        let publish_with = |command, messages| self.publish_with(command, messages);
+        both_kinds::publish(self.config.publishing, messages, publish_with).await
     }
 
     async fn publish_with(&self, command: Command, messages: Vec<Message>) -> Vec<Result<Receipt>> {

@@ -28,6 +28,7 @@ pub struct RedisTransport(Arc<Inner>);
 
 struct Inner {
     halves: Halves,
+    topology: Option<Arc<Topology>>,
     probe: Probe,
     board: StateBoard,
 }
@@ -45,7 +46,7 @@ impl RedisTransport {
     /// # Errors
     /// By [`kind`](Error::kind): `InvalidConfig`; `NotConnected` if the server can't be reached or does not answer
     /// within the [connect](RedisConfig::connect_timeout) and [response](RedisConfig::response_timeout) time-outs; `Denied` if it refuses the login; `Unsupported` for
-    /// TLS without the feature `tls`, or for a server older than Redis 6.
+    /// TLS without the feature `tls`, for a server older than Redis 6, or, with sharded pub/sub, older than Redis 7.
     ///
     /// # Cancel safety
     /// Dropping the future leaves at most one attempt to connect, which ends with its time-out.
@@ -74,9 +75,9 @@ impl RedisTransport {
         let board = StateBoard::default();
         let topology = config.is_several().then(|| Topology::new(Arc::clone(&config)));
         let publisher = Arc::new(AnyPublisher::new(Arc::clone(&config), topology.clone(), board.clone()));
-        let listener = AnyListener::new(Arc::clone(&config), topology, board.clone());
+        let listener = AnyListener::new(Arc::clone(&config), topology.clone(), board.clone());
         let halves = Halves { config, publisher, listener };
-        Ok(Self(Arc::new(Inner { halves, probe: Probe::default(), board })))
+        Ok(Self(Arc::new(Inner { halves, topology, probe: Probe::default(), board })))
     }
 }
 
@@ -101,6 +102,9 @@ impl Transport for RedisTransport {
 
     async fn close(&self) {
         self.0.halves.close().await;
+        if let Some(topology) = &self.0.topology {
+            topology.close(); // last: the others ask it until they are closed
+        }
     }
 
     fn capabilities(&self) -> Capabilities {

@@ -87,6 +87,12 @@ impl RedisCluster {
         (0..self.nodes()).map(|node| self.address(node)).collect()
     }
 
+    /// The same as a config wants them: each host and port.
+    #[must_use]
+    pub fn seeds(&self) -> Vec<(String, u16)> {
+        (0..self.nodes()).map(|node| ("127.0.0.1".to_owned(), self.port(node))).collect()
+    }
+
     /// The URL of `node`, without credentials.
     #[must_use]
     pub fn url(&self, node: usize) -> String {

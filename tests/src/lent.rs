@@ -2,11 +2,20 @@
 //! test that runs at the time.
 
 use std::ops::Deref;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
-/// Where those that nobody uses wait. Lives as long as one of them is lent.
+/// Between two tests nobody may hold one: so long is waited for the next test, before they end.
+const BETWEEN_TESTS: Duration = Duration::from_millis(200);
+
+/// Where those that nobody uses wait. Lives as long as one of them is lent, and a little longer.
 #[derive(Debug)]
-struct IdleOnes<T>(Mutex<Vec<T>>);
+struct IdleOnes<T> {
+    idle: Mutex<Vec<T>>,
+    lent: AtomicUsize,
+}
 
 /// Lends what `start` makes.
 #[derive(Debug)]
@@ -34,12 +43,13 @@ impl<T> Lender<T> {
         let idle_ones = {
             let mut known = self.idle_ones.lock().unwrap_or_else(PoisonError::into_inner);
             known.upgrade().unwrap_or_else(|| {
-                let idle_ones = Arc::new(IdleOnes(Mutex::default()));
+                let idle_ones = Arc::new(IdleOnes { idle: Mutex::default(), lent: AtomicUsize::new(0) });
                 *known = Arc::downgrade(&idle_ones);
                 idle_ones
             })
         };
-        let idle = idle_ones.0.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        idle_ones.lent.fetch_add(1, Ordering::SeqCst);
+        let idle = idle_ones.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
         Loan { item: Some(idle.unwrap_or_else(self.start)), idle_ones }
     }
 }
@@ -56,7 +66,12 @@ impl<T> Drop for Loan<T> {
     fn drop(&mut self) {
         // Whatever made a test panic, the next one should not find.
         if let Some(item) = self.item.take().filter(|_| !std::thread::panicking()) {
-            self.idle_ones.0.lock().unwrap_or_else(PoisonError::into_inner).push(item);
+            self.idle_ones.idle.lock().unwrap_or_else(PoisonError::into_inner).push(item);
+        }
+        self.idle_ones.lent.fetch_sub(1, Ordering::SeqCst);
+        let deadline = Instant::now() + BETWEEN_TESTS;
+        while self.idle_ones.lent.load(Ordering::SeqCst) == 0 && Instant::now() < deadline {
+            sleep(Duration::from_millis(1));
         }
     }
 }

@@ -128,6 +128,15 @@ impl ServerProcess {
         }
     }
 
+    /// Starts another one in its place, which is told `more` besides.
+    ///
+    /// # Panics
+    /// If it does not start.
+    pub(crate) fn replace(&mut self, more: &[&str]) {
+        self.arguments.extend(more.iter().map(ToString::to_string));
+        self.restart();
+    }
+
     /// Stops it from doing anything, without closing a connection.
     pub fn pause(&self) {
         let mut state = self.state();

@@ -101,6 +101,12 @@ impl RedisSentinels {
         self.sentinels.iter().map(|sentinel| format!("127.0.0.1:{}", sentinel.port())).collect()
     }
 
+    /// The same as a config wants them: each host and port.
+    #[must_use]
+    pub fn seeds(&self) -> Vec<(String, u16)> {
+        self.sentinels.iter().map(|sentinel| ("127.0.0.1".to_owned(), sentinel.port())).collect()
+    }
+
     /// The URLs of the sentinels, without credentials.
     #[must_use]
     pub fn sentinel_urls(&self) -> Vec<String> {

@@ -117,6 +117,15 @@ impl RedisServer {
         self.process.restart();
     }
 
+    /// Kills it and starts another one in its place, on the same port, with more settings, such as
+    /// `["--maxclients", "10"]`.
+    ///
+    /// # Panics
+    /// If it does not start.
+    pub fn replace(&mut self, more: &[&str]) {
+        self.process.replace(more);
+    }
+
     /// Stops it from doing anything, without closing a connection.
     pub fn pause(&self) {
         self.process.pause();

@@ -160,7 +160,7 @@ async fn sharded_roles_of_a_cluster_work_under_exactly_their_rules() {
         .line(user("publisher", &acl.publisher()))
         .line(user("listener", &acl.listener()));
     let cluster = RedisCluster::start_with(options);
-    let nodes = apart(&cluster.addresses());
+    let nodes = cluster.seeds();
     let config = |name: &str| RedisConfig::cluster(nodes.clone()).sharded().username(name).password("word");
     let (publisher, listener) = (bus(config("publisher")).await, bus(config("listener")).await);
     for key in ["a", "b", "c", "d", "e", "f"] {
@@ -188,7 +188,7 @@ async fn a_service_finds_its_master_with_the_rules_for_sentinels() {
         .line(format!("user service on >word {rules}"))
         .sentinel_line(format!("user watcher on >watch {}", Acl::sentinels()));
     let sentinels = RedisSentinels::start_with(options);
-    let config = RedisConfig::sentinel(sentinels.master_name(), apart(&sentinels.sentinel_addresses()))
+    let config = RedisConfig::sentinel(sentinels.master_name(), sentinels.seeds())
         .username("service")
         .password("word")
         .listen_timeout(Duration::from_secs(20));
@@ -200,12 +200,4 @@ async fn a_service_finds_its_master_with_the_rules_for_sentinels() {
     while !matches!(within("at the new one", events.recv()).await, Some(Err(Notice::Resumed { .. }))) {}
     let wrong = config.sentinel_login(Some("watcher"), "another");
     assert_eq!(RedisTransport::connect(wrong).await.unwrap_err().kind(), ErrorKind::Denied);
-}
-
-fn apart(addresses: &[String]) -> Vec<(String, u16)> {
-    let apart = |address: &String| {
-        let (host, port) = address.split_once(':').unwrap();
-        (host.to_owned(), port.parse().unwrap())
-    };
-    addresses.iter().map(apart).collect()
 }

@@ -1,20 +1,19 @@
 //! Listening to a real cluster whose nodes are killed, stopped, promoted and cut off, and whose slots move.
 
 #![allow(clippy::unwrap_used, reason = "a test that can't go on panics")]
+#![allow(clippy::disallowed_methods, reason = "a test awaits what it spawns")]
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use event_bus_core::transport::LinkState;
+use event_bus_core::transport::{LinkState, Transport};
 use event_bus_core::{ErrorKind, KeyPattern, Notice, Subscription};
 use event_bus_redis::{RedisConfig, RedisTransport};
 use event_bus_tests::{ClusterOptions, Numbered, NumberedBus, RedisCluster, eventually, within};
 
 fn config(cluster: &RedisCluster) -> RedisConfig {
-    let nodes = cluster.addresses().into_iter().map(|address| {
-        let (host, port) = address.rsplit_once(':').unwrap();
-        (host.to_owned(), port.parse().unwrap())
-    });
-    RedisConfig::cluster(nodes)
+    RedisConfig::cluster(cluster.seeds())
         .ping_interval(Duration::from_millis(200))
         .response_timeout(Duration::from_millis(500))
         .listen_timeout(Duration::from_secs(20))
@@ -196,9 +195,8 @@ async fn classic_listening_leaves_a_node_that_dies_or_is_cut_off() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_cluster_that_is_named_otherwise_than_it_announces_itself_is_listened_to_in_peace() {
     let cluster = RedisCluster::start_with(ClusterOptions::default().replicas(0));
-    let ports =
-        cluster.addresses().into_iter().map(|address| address.rsplit_once(':').unwrap().1.parse().unwrap());
-    let bus = bus(RedisConfig::cluster(ports.map(|port: u16| ("localhost", port))).sharded());
+    let named_otherwise = cluster.seeds().into_iter().map(|(_, port)| ("localhost", port));
+    let bus = bus(RedisConfig::cluster(named_otherwise).sharded());
     let mut all = Vec::new();
     for n in 0..6 {
         all.push(bus.listen(&*format!("k{n}")).await.unwrap());
@@ -249,4 +247,109 @@ fn a_runtime_that_nobody_drives_keeps_nobody_else_from_finding_the_nodes() {
         bus.publish_to("k", &Numbered::new("s", 1)).await.unwrap();
     });
     drop(idle);
+}
+
+/// Takes connections in the place of a node that is dead, hangs up, and counts them.
+struct StandIn {
+    connects: Arc<AtomicU64>,
+    task: tokio::task::JoinHandle<()>,
+}
+
+impl StandIn {
+    async fn at(address: &(String, u16)) -> Self {
+        let socket = tokio::net::TcpListener::bind(address).await.unwrap();
+        let connects = Arc::<AtomicU64>::default();
+        let counter = Arc::clone(&connects);
+        let task = tokio::spawn(async move {
+            while socket.accept().await.is_ok() {
+                counter.fetch_add(1, Ordering::Relaxed);
+            }
+        });
+        Self { connects, task }
+    }
+
+    /// How many there were meanwhile.
+    async fn within(&self, time: Duration) -> u64 {
+        let before = self.connects.load(Ordering::Relaxed);
+        tokio::time::sleep(time).await;
+        self.connects.load(Ordering::Relaxed) - before
+    }
+
+    async fn leave(self) {
+        self.task.abort();
+        let _ = self.task.await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_dead_node_without_a_replica_is_tried_ever_more_seldom_and_left_or_found_again_in_time() {
+    let cluster = RedisCluster::start_with(ClusterOptions::default().replicas(0));
+    let bus = bus(config(&cluster).sharded());
+    let keys: Vec<String> = (0..1_000)
+        .map(|n| format!("k{n}"))
+        .filter(|key| cluster.owner_of(&format!("numbered/{key}")) == Some(0))
+        .take(2)
+        .collect();
+    let (stays, goes) = (&*keys[0], &*keys[1]);
+    let mut staying = bus.listen(stays).await.unwrap();
+    let mut going = bus.listen(goes).await.unwrap();
+    cluster.kill(0);
+    let stand_in = StandIn::at(&cluster.seeds()[0]).await;
+    interrupted(&mut staying).await;
+    interrupted(&mut going).await;
+    let first = stand_in.within(Duration::from_secs(4)).await;
+    let then = stand_in.within(Duration::from_secs(6)).await;
+    println!("tried {first} times in 4 s, then {then} times in 6 s");
+    assert!((2..=20).contains(&then), "{then} times in 6 s");
+
+    let moved = Instant::now();
+    cluster.seize(slot_of(&cluster, goes), 1);
+    resumed(&mut going).await;
+    println!("at another node after {:?}", moved.elapsed());
+    assert!(moved.elapsed() < Duration::from_secs(2), "{:?}", moved.elapsed());
+    publish(&cluster, "SPUBLISH", goes, 1);
+    assert_eq!(item(&mut going).await.unwrap(), 1);
+
+    stand_in.leave().await;
+    cluster.restart(0);
+    let back = Instant::now();
+    resumed(&mut staying).await;
+    println!("at the old node after {:?}", back.elapsed());
+    assert!(back.elapsed() < Duration::from_secs(4), "{:?}", back.elapsed());
+    cluster.settled().await;
+    publish(&cluster, "SPUBLISH", stays, 2);
+    assert_eq!(item(&mut staying).await.unwrap(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_transport_that_is_closed_leaves_no_connection_at_any_node() {
+    let cluster = RedisCluster::start();
+    let ours = || {
+        let clients = (0..cluster.nodes()).map(|node| {
+            let list: String = redis::from_redis_value(cluster.command(node, &["CLIENT", "LIST"])).unwrap();
+            list.lines().filter(|client| client.contains("user=default")).count() // the others are the guard's
+        });
+        clients.sum::<usize>()
+    };
+    for config in [config(&cluster), config(&cluster).sharded()] {
+        let redis = RedisTransport::connect(config).await.unwrap();
+        let bus = NumberedBus::new(redis.clone());
+        let mut all = Vec::new();
+        for n in 0..12 {
+            all.push(bus.listen(&*format!("k{n}")).await.unwrap());
+            bus.publish_to(&*format!("k{n}"), &Numbered::new("s", n)).await.unwrap();
+        }
+        assert!(
+            ours() >= 6 + 3 + 1,
+            "all nodes are asked, masters published to, one listened to: {}",
+            ours()
+        );
+        redis.close().await;
+        eventually("all connections are gone", || ours() == 0).await;
+        let error = bus.listen("k").await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Closed);
+        tokio::time::sleep(Duration::from_millis(1500)).await; // what asks every second would have asked
+        assert_eq!(ours(), 0);
+        drop(redis);
+    }
 }

@@ -75,10 +75,9 @@ fn the_environment_of_the_process_is_read_and_what_is_no_text_refused() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_variables_of_the_platform_reach_its_cluster_with_sharded_pub_sub() {
     let cluster = RedisCluster::start_with(ClusterOptions::default().replicas(0));
-    let (host, port) =
-        cluster.address(0).split_once(':').map(|(host, port)| (host.to_owned(), port.to_owned())).unwrap();
+    let (host, port) = cluster.seeds().swap_remove(0);
     let lookup = |announced: &'static str| {
-        let (host, port) = (host.clone(), port.clone());
+        let (host, port) = (host.clone(), port.to_string());
         move |name: &str| match name {
             "REDIS_CLUSTER_HOST" => Some(host.clone()),
             "REDIS_CLUSTER_PORT" => Some(port.clone()),

@@ -51,6 +51,21 @@ mod redis_published_with_both {
     });
 }
 
+mod redis_over_tls {
+    use std::fs::read;
+
+    use event_bus_redis::{RedisConfig, RedisTransport};
+    use event_bus_tests::{ClientCertificates, RedisServer};
+
+    event_bus_core::transport_conformance!(async {
+        let server = RedisServer::start_tls(ClientCertificates::NotAsked);
+        let config = RedisConfig::from_url(server.tls_url()).expect("a right URL");
+        let config =
+            config.ca_certificates(read(server.certificates().authority()).expect("its certificate"));
+        (RedisTransport::connect(config).await.expect("our own server lets us in"), server)
+    });
+}
+
 mod cluster {
     use super::several::cluster;
 
@@ -62,6 +77,13 @@ mod cluster_sharded {
     use event_bus_redis::RedisConfig;
 
     event_bus_core::transport_conformance!(async { cluster(RedisConfig::sharded).await });
+}
+
+mod cluster_sharded_over_tls {
+    use super::several::cluster_over_tls;
+    use event_bus_redis::RedisConfig;
+
+    event_bus_core::transport_conformance!(async { cluster_over_tls(RedisConfig::sharded).await });
 }
 
 mod sentinel {
@@ -78,17 +100,34 @@ mod sentinel_sharded {
 }
 
 mod several {
+    use std::fs::read;
+
     use event_bus_redis::{RedisConfig, RedisTransport};
-    use event_bus_tests::{Lender, Loan, RedisCluster, RedisSentinels};
+    use event_bus_tests::{ClientCertificates, ClusterOptions, Lender, Loan, RedisCluster, RedisSentinels};
 
     static CLUSTERS: Lender<RedisCluster> = Lender::new(RedisCluster::start);
+    static CLUSTERS_WITH_TLS: Lender<RedisCluster> = Lender::new(|| {
+        RedisCluster::start_with(ClusterOptions::default().replicas(0).tls(ClientCertificates::Required))
+    });
     static SENTINELS: Lender<RedisSentinels> = Lender::new(RedisSentinels::start);
 
     pub(super) async fn cluster(
         adapt: impl Fn(RedisConfig) -> RedisConfig,
     ) -> (RedisTransport, Loan<RedisCluster>) {
         let cluster = CLUSTERS.borrow();
-        let config = adapt(RedisConfig::cluster(apart(cluster.addresses())));
+        let config = adapt(RedisConfig::cluster(cluster.seeds()));
+        (RedisTransport::connect(config).await.expect("our own cluster lets us in"), cluster)
+    }
+
+    /// Where every node, and every client, shows a certificate.
+    pub(super) async fn cluster_over_tls(
+        adapt: impl Fn(RedisConfig) -> RedisConfig,
+    ) -> (RedisTransport, Loan<RedisCluster>) {
+        let cluster = CLUSTERS_WITH_TLS.borrow();
+        let pem = |path| read(path).expect("one of our own certificates");
+        let (authority, client) = (cluster.certificates().authority(), cluster.certificates().client());
+        let config = RedisConfig::cluster(cluster.seeds()).tls().ca_certificates(pem(authority));
+        let config = adapt(config.client_certificate(pem(client.certificate), pem(client.key)));
         (RedisTransport::connect(config).await.expect("our own cluster lets us in"), cluster)
     }
 
@@ -96,15 +135,7 @@ mod several {
         adapt: impl Fn(RedisConfig) -> RedisConfig,
     ) -> (RedisTransport, Loan<RedisSentinels>) {
         let sentinels = SENTINELS.borrow();
-        let addresses = apart(sentinels.sentinel_addresses());
-        let config = adapt(RedisConfig::sentinel(sentinels.master_name(), addresses));
+        let config = adapt(RedisConfig::sentinel(sentinels.master_name(), sentinels.seeds()));
         (RedisTransport::connect(config).await.expect("our own sentinels know a master"), sentinels)
-    }
-
-    fn apart(addresses: Vec<String>) -> impl Iterator<Item = (String, u16)> {
-        addresses.into_iter().map(|address| {
-            let (host, port) = address.rsplit_once(':').expect("a host and a port");
-            (host.to_owned(), port.parse().expect("a port"))
-        })
     }
 }

@@ -7,9 +7,13 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use event_bus_core::transport::Transport;
-use event_bus_core::{ErrorKind, Notice};
+use event_bus_core::{ErrorKind, Notice, Subscription};
 use event_bus_redis::{Credentials, CredentialsError, CredentialsProvider, RedisConfig, RedisTransport};
-use event_bus_tests::{Logged, Numbered, NumberedBus, RedisServer, eventually, within};
+use event_bus_tests::{
+    ClusterOptions, Logged, Numbered, NumberedBus, RedisCluster, RedisSentinels, RedisServer,
+    SentinelOptions, eventually, within,
+};
+use redis::Connection;
 use tokio::sync::Notify;
 
 /// Passwords as an operator rotates them.
@@ -52,6 +56,9 @@ impl CredentialsProvider for Rotating {
 fn server() -> RedisServer {
     RedisServer::start_with(&["--user", "ann", "on", ">first", "~*", "&*", "+@all"])
 }
+
+/// For nodes of which the guards have a user of their own.
+const FIRST: &str = "user ann on >first ~* &* +@all";
 
 /// How many connections each have given the password that is good now: the server counts failures and tells who is who.
 fn logins(server: &RedisServer) -> usize {
@@ -217,4 +224,102 @@ async fn who_lacks_a_right_is_told_which_rule_to_grant() {
     assert!(error.to_string().contains("grant `+spublish &numbered/*`"), "{error}");
     let error = sharded.listen("k").await.unwrap_err();
     assert!(error.to_string().contains("grant `+ssubscribe &numbered/*`"), "{error}");
+}
+
+/// Watches how often somebody logs in at a node, over a connection that logs in itself only when it is made.
+struct Doorkeeper(Mutex<Connection>);
+
+impl Doorkeeper {
+    fn at(address: &str) -> Self {
+        let client = redis::Client::open(format!("redis://{address}")).unwrap();
+        Self(Mutex::new(client.get_connection().unwrap()))
+    }
+
+    /// How many logins there have been on connections that were logged in already, and how many failed.
+    fn auths(&self) -> (u64, u64) {
+        let stats: String =
+            redis::cmd("INFO").arg("commandstats").query(&mut self.0.lock().unwrap()).unwrap();
+        let line = stats.lines().find(|line| line.starts_with("cmdstat_auth:")).unwrap_or_default();
+        let count = |name| {
+            let mut counts = line.split([':', ',']).filter_map(|count| count.split_once('='));
+            counts.find(|(its, _)| *its == name).map_or(0, |(_, count)| count.trim().parse().unwrap())
+        };
+        (count("calls"), count("failed_calls"))
+    }
+}
+
+/// One event, which is the next thing that is heard.
+async fn is_next(bus: &NumberedBus, key: &str, events: &mut Subscription<Numbered>, number: u64) {
+    bus.publish_to(key, &Numbered::new("s", number)).await.unwrap();
+    let heard = within("heard", events.recv()).await.unwrap();
+    assert_eq!(heard.expect("nothing was told").number, number);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_connections_to_all_nodes_of_a_cluster_log_in_anew_when_credentials_change() {
+    let cluster = RedisCluster::start_with(ClusterOptions::default().replicas(0).line(FIRST));
+    let provider = Rotating::new("first");
+    let config = RedisConfig::cluster(cluster.seeds()).credentials(provider.clone()).sharded();
+    let bus = NumberedBus::new(RedisTransport::lazy(config).unwrap());
+    let keys: Vec<String> = (0..3).map(|node| key_of(&cluster, node)).collect();
+    let mut streams = Vec::new();
+    for key in &keys[..2] {
+        let mut events = bus.listen(&**key).await.unwrap();
+        is_next(&bus, key, &mut events, 1).await;
+        streams.push(events);
+    }
+    let doors: Vec<Doorkeeper> = (0..3).map(|node| Doorkeeper::at(&cluster.address(node))).collect();
+    let all = |words: &[&str]| (0..3).for_each(|node| drop(cluster.command(node, words)));
+    all(&["ACL", "SETUSER", "ann", ">second"]);
+    let before: Vec<u64> = doors.iter().map(|door| door.auths().0).collect();
+    provider.rotate("second");
+    for node in 0..2 {
+        eventually("whoever publishes and whoever listens", || doors[node].auths().0 == before[node] + 2)
+            .await;
+    }
+    all(&["ACL", "SETUSER", "ann", "<first"]);
+    for (key, events) in keys.iter().zip(&mut streams) {
+        is_next(&bus, key, events, 2).await;
+    }
+    let mut new = bus.listen(&*keys[2]).await.unwrap();
+    is_next(&bus, &keys[2], &mut new, 3).await;
+    all(&["CLIENT", "KILL", "USER", "ann"]);
+    for (key, events) in keys.iter().zip(streams.iter_mut().chain([&mut new])) {
+        assert!(matches!(within("told", events.recv()).await, Some(Err(Notice::Interrupted))));
+        assert!(matches!(within("back", events.recv()).await, Some(Err(Notice::Resumed { .. }))));
+        is_next(&bus, key, events, 4).await;
+    }
+    assert!(doors.iter().all(|door| door.auths().1 == 0), "no login failed");
+}
+
+fn key_of(cluster: &RedisCluster, node: usize) -> String {
+    let mut keys = (0..).map(|number| format!("k{number}"));
+    keys.find(|key| cluster.owner_of(&format!("numbered/{key}")) == Some(node)).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_connections_to_the_master_of_sentinels_log_in_anew_and_so_does_the_next_master() {
+    let sentinels = RedisSentinels::start_with(SentinelOptions::default().line(FIRST));
+    let provider = Rotating::new("first");
+    let config = RedisConfig::sentinel(sentinels.master_name(), sentinels.seeds());
+    let config = config.credentials(provider.clone()).publish_timeout(Duration::from_secs(20));
+    let bus = NumberedBus::new(RedisTransport::connect(config).await.unwrap());
+    let mut events = bus.listen("k").await.unwrap();
+    is_next(&bus, "k", &mut events, 1).await;
+    let master = Doorkeeper::at(&sentinels.address(0));
+    let all = |words: &[&str]| {
+        (0..sentinels.nodes()).for_each(|node| drop(sentinels.command(node, words)));
+    };
+    all(&["ACL", "SETUSER", "ann", ">second"]);
+    let (before, failed) = master.auths();
+    provider.rotate("second");
+    // Sentinels and replicas log in there, too, if they connect anew.
+    eventually("whoever publishes and whoever listens", || master.auths().0 >= before + 2).await;
+    all(&["ACL", "SETUSER", "ann", "<first"]);
+    is_next(&bus, "k", &mut events, 2).await;
+    assert_eq!(master.auths().1, failed);
+    sentinels.failover().await;
+    assert!(matches!(within("told", events.recv()).await, Some(Err(Notice::Interrupted))));
+    while !matches!(within("at the new one", events.recv()).await, Some(Err(Notice::Resumed { .. }))) {}
+    is_next(&bus, "k", &mut events, 3).await;
 }

@@ -2,11 +2,10 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that can't go on panics")]
 
-use std::error::Error as _;
 use std::time::{Duration, Instant};
 
-use event_bus_core::{ErrorKind, Notice, Subscription};
-use event_bus_redis::{RedisConfig, RedisTransport};
+use event_bus_core::{Error, ErrorKind, Notice, Subscription};
+use event_bus_redis::{Listening, Publishing, RedisConfig, RedisTransport};
 use event_bus_tests::{
     ClusterOptions, Numbered, NumberedBus, RedisCluster, RedisSentinels, RedisServer, SentinelOptions,
     eventually, within,
@@ -179,18 +178,67 @@ async fn full_coverage_stops_sharded_pub_sub_only_together_with_the_other_settin
     }
 }
 
-/// As all were before Redis 7.
-#[tokio::test]
-async fn a_server_that_has_no_sharded_pub_sub_is_told_by_its_answer() {
-    let without = ["--rename-command", "SSUBSCRIBE", "", "--rename-command", "SPUBLISH", ""];
-    let server = RedisServer::start_with(&without);
-    let config = RedisConfig::new("127.0.0.1", server.port()).listen_timeout(Duration::from_millis(500));
-    let bus = bus(config.sharded());
-    let error = bus.listen("k").await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::NotSubscribed);
-    assert!(error.source().unwrap().to_string().contains("SSUBSCRIBE"), "{error:?}");
-    let error = bus.publish_to("k", &Numbered::new("k", 1)).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Refused);
+/// Without the commands of sharded pub/sub, as all were before Redis 7.
+const BEFORE_REDIS_7: [&str; 6] = ["--rename-command", "SSUBSCRIBE", "", "--rename-command", "SPUBLISH", ""];
+
+fn is_of_no_sharded_pub_sub(error: &Error, command: &str) {
+    assert_eq!(error.kind(), ErrorKind::Unsupported, "{error:?}");
+    let text = error.to_string();
+    assert!(text.contains(command) && text.contains("redis 7") && text.contains("Classic"), "{text}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_has_no_sharded_pub_sub_is_told_at_once() {
+    let server = RedisServer::start_with(&BEFORE_REDIS_7);
+    let config = RedisConfig::new("127.0.0.1", server.port());
+    let begin = Instant::now();
+    for (config, command) in [
+        (config.clone().sharded(), "SPUBLISH"),
+        (config.clone().publishing(Publishing::Both), "SPUBLISH"),
+        (config.clone().listening(Listening::Sharded), "SSUBSCRIBE"),
+    ] {
+        is_of_no_sharded_pub_sub(&RedisTransport::connect(config).await.unwrap_err(), command);
+    }
+    let sharded = bus(config.clone().sharded());
+    is_of_no_sharded_pub_sub(&sharded.listen("k").await.unwrap_err(), "SSUBSCRIBE");
+    let event = Numbered::new("k", 1);
+    is_of_no_sharded_pub_sub(&sharded.publish_to("k", &event).await.unwrap_err(), "SPUBLISH");
+    assert!(begin.elapsed() < Duration::from_secs(2), "nothing was waited for: {:?}", begin.elapsed());
+    let both = bus(config.clone().publishing(Publishing::Both));
+    let error = both.publish_to("k", &event).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Partial, "one half of it went out: {error:?}");
+    let classic = NumberedBus::new(RedisTransport::connect(config).await.unwrap());
+    classic.publish_to("k", &event).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_that_has_no_sharded_pub_sub_is_told_at_once() {
+    let lines = BEFORE_REDIS_7.chunks(3).map(|line| format!("{} {} \"\"", &line[0][2..], line[1]));
+    let options = ClusterOptions::default().replicas(0);
+    let cluster = RedisCluster::start_with(lines.fold(options, ClusterOptions::line));
+    let config = cluster_config(&cluster).sharded();
+    let begin = Instant::now();
+    is_of_no_sharded_pub_sub(&RedisTransport::connect(config.clone()).await.unwrap_err(), "SPUBLISH");
+    let bus = bus(config);
+    is_of_no_sharded_pub_sub(&bus.listen("k").await.unwrap_err(), "SSUBSCRIBE");
+    is_of_no_sharded_pub_sub(&bus.publish_to("k", &Numbered::new("k", 1)).await.unwrap_err(), "SPUBLISH");
+    assert!(begin.elapsed() < Duration::from_secs(2), "nothing was waited for: {:?}", begin.elapsed());
+    eventually("nothing is left", || bus.health().wanted == 0).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_comes_without_sharded_pub_sub_ends_those_who_listen() {
+    let mut server = RedisServer::start();
+    let bus = bus(RedisConfig::new("127.0.0.1", server.port()).sharded());
+    let mut events = bus.listen("k").await.unwrap();
+    server.replace(&BEFORE_REDIS_7);
+    assert!(matches!(within("told", events.recv()).await, Some(Err(Notice::Interrupted))));
+    match within("told", events.recv()).await {
+        Some(Err(Notice::Stopped { reason })) => assert!(reason.contains("SSUBSCRIBE"), "{reason}"),
+        other => panic!("{other:?}"),
+    }
+    assert!(within("the end", events.recv()).await.is_none());
+    is_of_no_sharded_pub_sub(&bus.listen("k").await.unwrap_err(), "SSUBSCRIBE");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -321,15 +369,9 @@ fn key_of(cluster: &RedisCluster, node: usize) -> String {
 }
 
 fn cluster_config(cluster: &RedisCluster) -> RedisConfig {
-    RedisConfig::cluster(cluster.addresses().iter().map(|address| split(address)))
+    RedisConfig::cluster(cluster.seeds())
 }
 
 fn sentinel_config(sentinels: &RedisSentinels) -> RedisConfig {
-    let addresses = sentinels.sentinel_addresses();
-    RedisConfig::sentinel(sentinels.master_name(), addresses.iter().map(|address| split(address)))
-}
-
-fn split(address: &str) -> (String, u16) {
-    let (host, port) = address.rsplit_once(':').unwrap();
-    (host.to_owned(), port.parse().unwrap())
+    RedisConfig::sentinel(sentinels.master_name(), sentinels.seeds())
 }

@@ -223,10 +223,7 @@ fn bus(config: RedisConfig) -> NumberedBus {
 }
 
 fn config(cluster: &RedisCluster) -> RedisConfig {
-    RedisConfig::cluster(cluster.addresses().into_iter().map(|address| {
-        let (host, port) = address.rsplit_once(':').unwrap();
-        (host.to_owned(), port.parse().unwrap())
-    }))
+    RedisConfig::cluster(cluster.seeds())
 }
 
 /// One whose channel is `node`'s.

@@ -9,11 +9,7 @@ use event_bus_redis::{RedisConfig, RedisTransport};
 use event_bus_tests::{Numbered, NumberedBus, RedisSentinels, within};
 
 fn config(sentinels: &RedisSentinels, name: &str) -> RedisConfig {
-    let addresses = sentinels.sentinel_addresses().into_iter().map(|address| {
-        let (host, port) = address.rsplit_once(':').unwrap();
-        (host.to_owned(), port.parse().unwrap())
-    });
-    RedisConfig::sentinel(name, addresses)
+    RedisConfig::sentinel(name, sentinels.seeds())
         .ping_interval(Duration::from_millis(200))
         .response_timeout(Duration::from_millis(500))
         .listen_timeout(Duration::from_secs(20))

@@ -1,9 +1,10 @@
 //! Cases about what a subscription listens to: keys, patterns, and several of them.
 
 use std::collections::HashMap;
-use std::time::Duration;
 
-use super::tools::{Bus, Numbered, Witness, bus, event, next, of_several_channels, publish_to, within};
+use super::tools::{
+    Bus, Numbered, SHORT, Witness, bus, event, next, of_several_channels, publish_to, within,
+};
 use crate::channel::KeyPattern;
 use crate::error::ErrorKind;
 use crate::subscription::Subscription;
@@ -80,9 +81,7 @@ pub async fn a_star_makes_a_pattern_only_where_it_is_asked_for<T: Transport + Cl
     if supported {
         let mut pattern = pattern.expect("listening");
         assert_eq!(of_several_channels(&mut pattern).await, [1, 2, 3]);
-        assert!(
-            bus.wait_for_event("t/*", Duration::from_secs(2)).await.expect("nothing was missed").is_none()
-        );
+        assert!(bus.wait_for_event("t/*", SHORT).await.expect("nothing was missed").is_none());
     } else {
         assert_eq!(pattern.expect_err("no patterns here").kind(), ErrorKind::Unsupported);
     }

@@ -21,6 +21,9 @@ use crate::transport::Transport;
 /// How long anything may take before it counts as failed: generous, since it is waited for in vain only once.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// How long is waited for what does not come: long enough for a busy server to answer in the last quarter of it.
+pub(super) const SHORT: Duration = Duration::from_secs(1);
+
 /// Goes to the channel of its source, and to one of its own.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Numbered {

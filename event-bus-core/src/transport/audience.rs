@@ -6,6 +6,55 @@ use super::inbox::{Inbox, InboxId};
 
 /// Those who listen to one topic, while no registry serves them: what a transport with several servers holds on to until
 /// another one [takes them over](super::Registry::take_over).
+///
+/// # Examples
+/// A channel is served by another server from now on:
+///
+/// ```
+/// use event_bus_core::transport::{Audience, Endpoint, Filter, Inbox, Lease, Registry, Scope, Topic};
+/// use event_bus_core::transport::{TopicKind, Transport};
+/// # use event_bus_core::{ChannelKey, Event, EventBus, KeyError, Message, Notice, Receipt, Result};
+/// # use std::sync::{Arc, Mutex};
+/// # #[derive(Clone, Default)]
+/// # struct Taken(Arc<Mutex<Vec<Inbox>>>);
+/// # impl Transport for Taken {
+/// #     async fn publish(&self, _: Vec<Message>) -> Vec<Result<Receipt>> { Vec::new() }
+/// #     async fn subscribe(&self, _: Filter, inbox: Inbox) -> Result<Lease> {
+/// #         self.0.lock().expect("no panic").push(inbox);
+/// #         Ok(Lease::new(|| {}))
+/// #     }
+/// #     async fn close(&self) {}
+/// # }
+/// # #[derive(Debug, serde::Serialize, serde::Deserialize)]
+/// # struct Order(u64);
+/// # impl Event for Order {
+/// #     const BUS_NAME: &'static str = "orders";
+/// #     fn channel_keys(&self) -> Result<Vec<ChannelKey>, KeyError> { Ok(Vec::new()) }
+/// # }
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<()> {
+/// # let taken = Taken::default();
+/// # let mut orders = EventBus::<Order>::new(taken.clone()).listen("1").await?;
+/// # let inbox = taken.0.lock().expect("no panic").remove(0);
+/// let scope = Scope { endpoint: Endpoint(0), kind: TopicKind::ShardChannel };
+/// let topic = Topic { scope, name: "orders/1".into() };
+/// let (mut old, mut new) = (Registry::default(), Registry::default());
+/// old.join(&topic, inbox); // of somebody who listens
+/// old.next_request(1);
+/// old.confirm(scope, &topic.name);
+///
+/// let audience: Audience = old.part_with(&topic).expect("somebody listens");
+/// drop(old.take_aftermath()); // wakes whoever is told: not before a lock around it is released
+/// assert!(audience.is_cut_off());
+/// assert!(!new.take_over(&topic, audience), "the new server is to be asked first");
+/// new.next_request(1);
+/// assert_eq!(new.confirm(scope, &topic.name), [topic.clone()]);
+/// drop(new.take_aftermath());
+///
+/// assert!(matches!(orders.recv().await, Some(Err(Notice::Interrupted))));
+/// assert!(matches!(orders.recv().await, Some(Err(Notice::Resumed { .. }))));
+/// # Ok(()) }
+/// ```
 #[derive(Debug, Default)]
 pub struct Audience {
     members: Vec<Member>,

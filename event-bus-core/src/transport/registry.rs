@@ -94,7 +94,8 @@ impl Registry {
     }
 
     /// Another is to serve those who want `topic`: they are told that they hear nothing any more, and the server is asked
-    /// to let go of it if it has it. None if nobody wants it. Not for patterns, which others may be folded with.
+    /// to let go of it if it has it. None if nobody wants it. Not for patterns, which others may be folded with. An
+    /// example stands at [`Audience`].
     pub fn part_with(&mut self, topic: &Topic) -> Option<Audience> {
         let mut audience = self.dismiss(topic)?;
         audience.cut_off(&mut self.aftermath);
@@ -102,7 +103,7 @@ impl Registry {
     }
 
     /// `audience`, with which another has [parted](Self::part_with), wants `topic` from now on. `true` if it is live at once;
-    /// else it is told as soon as it is.
+    /// else it is told as soon as it is. An example stands at [`Audience`].
     pub fn take_over(&mut self, topic: &Topic, audience: Audience) -> bool {
         if self.audiences.get(topic.scope, &topic.name).is_none() {
             self.admit(topic);
@@ -176,6 +177,12 @@ impl Registry {
                 self.fall_silent(&folded);
             }
         }
+    }
+
+    /// Whether the server has been asked to let go of the topic `name`, and has not answered yet.
+    #[must_use]
+    pub fn is_let_go(&self, scope: Scope, name: &str) -> bool {
+        self.server.is_let_go(scope, name)
     }
 
     /// The connection to `endpoint` is gone and all its subscriptions with it: their listeners are told.

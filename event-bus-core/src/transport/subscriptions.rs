@@ -67,6 +67,11 @@ impl Subscriptions {
         self.server(topic) == ServerSide::Absent
     }
 
+    /// It was asked to let go of it.
+    pub(super) fn is_let_go(&self, scope: Scope, name: &str) -> bool {
+        self.entries.get(scope, name).is_some_and(|entry| entry.server == ServerSide::Unsubscribing)
+    }
+
     /// As [`Registry::next_request`](super::Registry::next_request).
     pub(super) fn next_request(&mut self, max: usize) -> Option<Request> {
         let mut chosen: Option<(ServerSide, Scope)> = None;

@@ -12,7 +12,7 @@ pub enum Publishing {
     /// With `PUBLISH`, the default. On a cluster every node is sent every event.
     #[default]
     Classic,
-    /// With `SPUBLISH`, since Redis 7. On a cluster an event stays within the shard that owns its channel's slot.
+    /// With `SPUBLISH`, since Redis 7; with an older one it is [`Unsupported`](event_bus_core::ErrorKind::Unsupported). On a cluster an event stays within the shard that owns its channel's slot.
     Sharded,
     /// With both, while the listeners of a service move from one kind to the other one by one. Each event costs two commands,
     /// and a receipt counts the receivers of both.
@@ -27,8 +27,9 @@ pub enum Listening {
     /// With `SUBSCRIBE` and `PSUBSCRIBE`, the default.
     #[default]
     Classic,
-    /// With `SSUBSCRIBE`, since Redis 7. There are no patterns: listening to one is
-    /// [`Unsupported`](event_bus_core::ErrorKind::Unsupported).
+    /// With `SSUBSCRIBE`, since Redis 7; with an older one it is [`Unsupported`](event_bus_core::ErrorKind::Unsupported), and
+    /// so is listening to a pattern, since there are none. If an older one comes to stand in the place of a newer one, whoever
+    /// listened is told [`Stopped`](event_bus_core::Notice::Stopped).
     Sharded,
 }
 
@@ -52,6 +53,13 @@ impl RedisConfig {
     #[must_use]
     pub fn sharded(self) -> Self {
         self.publishing(Publishing::Sharded).listening(Listening::Sharded)
+    }
+
+    /// The commands of sharded pub/sub that will be needed, of which older servers have none.
+    pub(crate) fn sharded_commands(&self) -> impl Iterator<Item = &'static str> {
+        let publishes = (self.publishing != Publishing::Classic).then_some("SPUBLISH");
+        let listens = (self.listening == Listening::Sharded).then_some("SSUBSCRIBE");
+        publishes.into_iter().chain(listens)
     }
 }
 

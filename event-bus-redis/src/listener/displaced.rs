@@ -7,7 +7,7 @@ use event_bus_core::{Error, Result};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-use super::waiters::{Answer, Waiter};
+use super::waiters::{Answer, Waiter, prune};
 
 #[derive(Debug)]
 pub(super) struct Displaced {
@@ -43,8 +43,10 @@ impl Displaced {
         confirmation
     }
 
-    pub(super) fn unwant(&mut self, inbox: InboxId, aftermath: &mut Aftermath) {
+    /// Who gave up waiting is among the answers that are returned.
+    pub(super) fn unwant(&mut self, inbox: InboxId, aftermath: &mut Aftermath) -> Vec<Answer> {
         self.audience.leave(inbox, aftermath);
+        prune(&mut self.waiters)
     }
 
     pub(super) fn merge(&mut self, other: Self, aftermath: &mut Aftermath) {

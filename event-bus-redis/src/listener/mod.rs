@@ -2,6 +2,7 @@
 //! This file is the door: subscribing and closing.
 
 mod any;
+mod confirmation;
 mod displaced;
 mod fences;
 mod link;
@@ -29,6 +30,7 @@ use tokio::time::{Instant, timeout};
 use crate::config::{Listening, RedisConfig};
 use crate::topology::Topology;
 pub(crate) use any::AnyListener;
+use confirmation::{confirmed, runtime};
 use screen::Screen;
 use shards::Shards;
 use shared::{Later, Shared};
@@ -79,20 +81,15 @@ impl Listener {
 
     pub(crate) async fn subscribe(&self, filter: Filter, inbox: Inbox) -> Result<Lease> {
         let shared = &self.0.0;
-        let runtime = Handle::try_current().map_err(|error| {
-            Error::new(ErrorKind::NotSubscribed, "listening needs a tokio runtime").with_source(error)
-        })?;
+        let runtime = runtime()?;
         let name = filter.to_string();
         let topic = topic(filter, shared.config.listening)?;
         ensure_running(shared, &runtime);
         let (lease, confirmation) = self.0.want(topic, inbox);
         ensure_running(shared, &runtime); // again: the one that ran may have ended in between
         shared.nudge.notify_one();
-        match timeout(shared.config.listen_timeout, confirmation).await {
-            Ok(Ok(confirmed)) => confirmed.map(|()| lease),
-            Ok(Err(_)) => Err(Error::new(ErrorKind::NotSubscribed, RUNTIME_ENDED)),
-            Err(_) => Err(shared.not_confirmed(&name)),
-        }
+        let obstacle = || shared.peek(State::obstacle);
+        confirmed(&shared.config, &name, lease, confirmation, obstacle).await
     }
 
     pub(crate) async fn fence(&self) -> Result<()> {

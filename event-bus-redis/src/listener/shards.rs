@@ -6,13 +6,14 @@ mod places;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use event_bus_core::Result;
 use event_bus_core::transport::{Backoff, End, Filter, Health, Inbox, Lease, StateBoard};
-use event_bus_core::{Error, ErrorKind, Result};
 use futures_util::future::try_join_all;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep};
 
+use super::confirmation::{confirmed, runtime};
 use super::screen::Whole;
 use super::state::RUNTIME_ENDED;
 use super::way::POLL;
@@ -49,9 +50,7 @@ impl Shards {
 
     pub(crate) async fn subscribe(&self, filter: Filter, inbox: Inbox) -> Result<Lease> {
         let shared = &self.0.0;
-        let runtime = Handle::try_current().map_err(|error| {
-            Error::new(ErrorKind::NotSubscribed, "listening needs a tokio runtime").with_source(error)
-        })?;
+        let runtime = runtime()?;
         let name = topic(filter, shared.config.listening)?.name;
         ensure_guided(shared, &runtime);
         let (lease, confirmation) = self.0.want(&name, inbox);
@@ -59,11 +58,8 @@ impl Shards {
         if shared.lock(|places| places.needs_guide(&name)) {
             shared.topology.hurry();
         }
-        match timeout(shared.config.listen_timeout, confirmation).await {
-            Ok(Ok(confirmed)) => confirmed.map(|()| lease),
-            Ok(Err(_)) => Err(Error::new(ErrorKind::NotSubscribed, RUNTIME_ENDED)),
-            Err(_) => Err(shared.not_confirmed(&name)),
-        }
+        let obstacle = || shared.lock(|places| places.obstacle(&name));
+        confirmed(&shared.config, &name, lease, confirmation, obstacle).await
     }
 
     /// Every connection that serves somebody answers. Who is served by none has been told.
@@ -132,19 +128,6 @@ impl Shared {
         self.places.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn not_confirmed(&self, name: &str) -> Error {
-        let text = format!(
-            "redis at {} did not confirm the subscription to {name} within {:?}",
-            self.config.server(),
-            self.config.listen_timeout
-        );
-        let error = Error::new(ErrorKind::NotSubscribed, text);
-        match self.lock(|places| places.obstacle(name)) {
-            Some(obstacle) => error.with_source(obstacle.to_string()),
-            None => error,
-        }
-    }
-
     fn close(&self) {
         let inboxes = self.lock(Places::close);
         inboxes.iter().for_each(|inbox| inbox.end(End::Closed));
@@ -205,5 +188,62 @@ impl Guide {
             places.nodes()
         });
         nodes.iter().for_each(|node| node.ensure_running(runtime));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use event_bus_core::transport::{Capabilities, Transport};
+    use event_bus_core::{ChannelKey, Event, EventBus, KeyError, Message, Receipt};
+    use serde::{Deserialize, Serialize};
+
+    #[derive(Debug, Serialize, Deserialize)]
+    struct Number(u64);
+
+    impl Event for Number {
+        const BUS_NAME: &'static str = "n";
+
+        fn channel_keys(&self) -> std::result::Result<Vec<ChannelKey>, KeyError> {
+            Ok(Vec::new())
+        }
+    }
+
+    struct Listening(Shards);
+
+    impl Transport for Listening {
+        async fn publish(&self, _: Vec<Message>) -> Vec<Result<Receipt>> {
+            Vec::new()
+        }
+
+        async fn subscribe(&self, filter: Filter, inbox: Inbox) -> Result<Lease> {
+            self.0.subscribe(filter, inbox).await
+        }
+
+        async fn close(&self) {}
+
+        fn capabilities(&self) -> Capabilities {
+            Capabilities::default()
+        }
+    }
+
+    async fn begins(listen: &mut (impl Future + Unpin)) {
+        assert!(tokio::time::timeout(Duration::ZERO, listen).await.is_err(), "nobody confirms it");
+    }
+
+    #[tokio::test]
+    async fn who_gives_up_waiting_for_a_channel_that_nobody_serves_is_forgotten() {
+        let config = Arc::new(RedisConfig::cluster([("127.0.0.1", 1)]).sharded());
+        let shards = Shards::new(Arc::clone(&config), Topology::new(config), StateBoard::default());
+        let bus = EventBus::<Number>::new(Listening(shards.clone()));
+        let waiting = || shards.0.0.lock(|places| places.waiting("n/k"));
+        let mut patient = Box::pin(bus.listen("k"));
+        begins(&mut patient).await;
+        for _ in 0..100 {
+            begins(&mut Box::pin(bus.listen("k"))).await;
+        }
+        assert_eq!(waiting(), 1);
+        drop(patient);
+        assert_eq!(waiting(), 0);
     }
 }

@@ -4,7 +4,6 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use event_bus_core::transport::LinkState;
-use event_bus_core::{Error, ErrorKind};
 use redis::RedisError;
 use tokio::sync::Notify;
 use tokio::time::Instant;
@@ -83,19 +82,6 @@ impl Shared {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    pub(super) fn not_confirmed(&self, name: &str) -> Error {
-        let text = format!(
-            "redis at {} did not confirm the subscription to {name} within {:?}",
-            self.config.server(),
-            self.config.listen_timeout
-        );
-        let error = Error::new(ErrorKind::NotSubscribed, text);
-        match self.change(|state| state.obstacle()) {
-            Some(obstacle) => error.with_source(obstacle.to_string()),
-            None => error,
-        }
     }
 
     pub(super) fn lost(&self, epoch: Epoch, cause: &Cause) {

@@ -56,6 +56,8 @@ pub(super) struct State {
     /// The last step was a ping for one of them: requests have their turn.
     pinged_for_a_fence: bool,
     backoff: Backoff,
+    /// After a failure: until when nothing is tried, also if nobody wants anything in between.
+    rest_until: Option<Instant>,
     ping_interval: Duration,
     /// How many names one request may carry.
     chunk: usize,
@@ -162,6 +164,7 @@ impl State {
             fences: Fences::default(),
             pinged_for_a_fence: false,
             backoff,
+            rest_until: None,
             ping_interval: config.ping_interval,
             chunk: config.listening.most_names_of_a_command(),
             last_heard: None,
@@ -265,6 +268,7 @@ impl State {
             self.backoff.reset();
         }
         let until = now + self.backoff.delay();
+        self.rest_until = Some(until);
         self.enter(Phase::Waiting { until }, now);
         self.give_up_all(now);
         true
@@ -321,8 +325,11 @@ impl State {
                 self.answer_live(&live);
             }
             Push::Unsubscribed(kind, name) => {
+                let was_asked_to = self.registry.is_let_go(scope(kind), name);
                 self.registry.unconfirm(scope(kind), name);
-                self.give_up(scope(kind), &[name.into()], now);
+                if !was_asked_to {
+                    self.give_up(scope(kind), &[name.into()], now); // whoever came meanwhile can stay otherwise
+                }
             }
         }
     }

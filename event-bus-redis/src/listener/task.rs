@@ -4,7 +4,8 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use event_bus_core::transport::{End, LinkState, Request, Scope};
+use event_bus_core::ErrorKind;
+use event_bus_core::transport::{End, LinkState, Request, Scope, TopicKind};
 use tokio::runtime::Handle;
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
@@ -12,7 +13,7 @@ use super::link::{Ear, Link};
 use super::shared::Shared;
 use super::state::{Cause, Epoch, RUNTIME_ENDED, Step, TaskId};
 use super::way::Lookout;
-use crate::error::{Failure, connect_error, harmless};
+use crate::error::{Failure, connect_error, harmless, not_sharded};
 use crate::rights;
 
 /// So many answers in a row may be others' until the connection is given up.
@@ -127,7 +128,14 @@ async fn ask(shared: &Shared, link: &Link, epoch: Epoch, request: Request) {
     match request {
         _ if !failure.is_answer() => shared.lost(epoch, &shared.cause(&error)),
         Request::Subscribe(scope, names) if failure == Failure::Denied => {
-            denied(shared, epoch, scope, &names);
+            let reason = rights::to_listen(&shared.config.user(), scope.kind, &names);
+            refused(shared, epoch, (scope, &names), ErrorKind::Denied, reason.into());
+        }
+        Request::Subscribe(scope, names)
+            if failure == Failure::Unknown && scope.kind == TopicKind::ShardChannel =>
+        {
+            let reason = not_sharded(&shared.config.server(), "SSUBSCRIBE");
+            refused(shared, epoch, (scope, &names), ErrorKind::Unsupported, reason.into());
         }
         Request::Subscribe(scope, names) if failure == Failure::NotNow => {
             let why = harmless(&error);
@@ -145,14 +153,22 @@ async fn ask(shared: &Shared, link: &Link, epoch: Epoch, request: Request) {
     }
 }
 
-fn denied(shared: &Shared, epoch: Epoch, scope: Scope, names: &[Arc<str>]) {
-    let user = shared.config.user();
-    let topics = names.join(" or ");
-    let reason: Arc<str> = rights::to_listen(&user, scope.kind, names).into();
-    let refusal = shared.change(|state| state.refused(epoch, scope, names, &reason, Instant::now()));
-    refusal.listeners.iter().for_each(|inbox| inbox.end(End::Denied(Arc::clone(&reason))));
+/// For good: whoever waits gets an error of `kind`, and whoever listened is told why it ends.
+fn refused(
+    shared: &Shared,
+    epoch: Epoch,
+    (scope, names): (Scope, &[Arc<str>]),
+    kind: ErrorKind,
+    reason: Arc<str>,
+) {
+    let refusal = shared.change(|state| state.refused(epoch, scope, names, kind, &reason, Instant::now()));
+    let end = match kind {
+        ErrorKind::Denied => End::Denied(reason),
+        _ => End::Stopped(reason),
+    };
+    refusal.listeners.iter().for_each(|inbox| inbox.end(end.clone()));
     if refusal.is_unfolded {
-        warn_of_unfolding(shared, &topics);
+        warn_of_unfolding(shared, &names.join(" or "));
     }
 }
 

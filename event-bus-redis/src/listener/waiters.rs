@@ -27,12 +27,10 @@ impl Waiters {
 
     /// Forgets those who gave up waiting for `topic`.
     pub(super) fn prune(&mut self, topic: &Topic) {
-        let waiters = self.waiting.remove(topic).unwrap_or_default();
-        let (gone, waiting): (Vec<Waiter>, Vec<Waiter>) = waiters.into_iter().partition(Waiter::is_closed);
-        // Dropped with the answers: what they hold to wake somebody is foreign code.
-        self.answers.extend(gone.into_iter().map(|waiter| Answer::new(waiter, Ok(()))));
-        if !waiting.is_empty() {
-            self.waiting.insert(topic.clone(), waiting);
+        let Some(waiters) = self.waiting.get_mut(topic) else { return };
+        self.answers.extend(prune(waiters));
+        if waiters.is_empty() {
+            self.waiting.remove(topic);
         }
     }
 
@@ -61,6 +59,12 @@ impl Waiters {
     pub(super) fn take_answers(&mut self) -> Vec<Answer> {
         std::mem::take(&mut self.answers)
     }
+}
+
+/// Takes out those who gave up waiting, as answers to nobody: what they hold to wake somebody is foreign code, which is
+/// dropped with the answers.
+pub(super) fn prune(waiters: &mut Vec<Waiter>) -> Vec<Answer> {
+    waiters.extract_if(.., |waiter| waiter.is_closed()).map(|waiter| Answer::new(waiter, Ok(()))).collect()
 }
 
 impl Answer {

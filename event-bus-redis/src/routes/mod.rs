@@ -12,9 +12,9 @@ use event_bus_core::{Channel, Error, ErrorKind, Message, Receipt, Result};
 use futures_util::future::{join_all, select_ok};
 use tokio::time::{Instant, sleep_until};
 
-use crate::batch::{Batch, Command, Outcomes, Share, again};
-use crate::both_kinds::merge;
-use crate::config::{Address, Publishing, RedisConfig};
+use crate::batch::{Batch, Command, Outcomes, Share};
+use crate::both_kinds;
+use crate::config::{Address, RedisConfig};
 use crate::pace::{Next, Pace};
 use crate::permits::Permits;
 use crate::topology::{Map, Topology};
@@ -59,17 +59,8 @@ impl Routes {
     }
 
     pub(crate) async fn publish(&self, messages: Vec<Message>) -> Vec<Result<Receipt>> {
-        match self.config.publishing {
-            Publishing::Classic => self.publish_with(Command::Publish, messages).await,
-            Publishing::Sharded => self.publish_with(Command::ShardPublish, messages).await,
-            Publishing::Both => {
-                let (classic, sharded) = tokio::join!(
-                    self.publish_with(Command::Publish, messages.iter().map(again).collect()),
-                    self.publish_with(Command::ShardPublish, messages)
-                );
-                classic.into_iter().zip(sharded).map(|(classic, sharded)| merge(classic, sharded)).collect()
-            }
-        }
+        let publish_with = |command, messages| self.publish_with(command, messages);
+        both_kinds::publish(self.config.publishing, messages, publish_with).await
     }
 
     /// What goes to different servers at first goes on its way by itself: one that is slow to answer holds up no other.

@@ -15,16 +15,14 @@ use tokio::time::{Instant, timeout};
 
 use super::map::Map;
 use super::nodes::{self, Reading, View};
+use super::rests::{Failed, Rests};
 use super::sentinels::{self, Word};
 use super::unreachable;
 use crate::config::{Address, RedisConfig, Servers};
-use crate::error::{connect_error, harmless};
+use crate::error::{Failure, connect_error, harmless};
 
 /// How long one of them is waited for at most: the others go on without it.
 const PATIENCE: Duration = Duration::from_millis(500);
-
-/// A node that was waited for in vain is not waited for again so soon: the others know what became of it.
-const LEFT_ALONE: Duration = Duration::from_secs(2);
 
 /// How long a word of sentinels stands against older ones.
 const REMEMBERED: Duration = Duration::from_secs(10);
@@ -45,8 +43,8 @@ pub(super) struct Desk {
     is_whole: bool,
     /// The newest word of sentinels, and when it was heard last.
     newest: Option<(u64, Instant)>,
-    /// Since when each has been known not to answer.
-    silent: HashMap<Address, Instant>,
+    /// Nodes that could not be asked.
+    rests: Rests,
     hurry: Arc<Notify>,
 }
 
@@ -59,9 +57,13 @@ impl Desk {
             owners: Vec::new(),
             is_whole: false,
             newest: None,
-            silent: HashMap::new(),
+            rests: Rests::default(),
             hurry,
         }
+    }
+
+    pub(super) fn hang_up(&mut self) {
+        self.connections.clear();
     }
 
     pub(super) async fn map(&mut self, began: Instant, always: Option<&Address>) -> Result<Map> {
@@ -89,7 +91,9 @@ impl Desk {
         }
         self.known = nodes::addresses(&views);
         let known = &self.known;
-        self.connections.retain(|address, _| known.contains(address) || seeds.contains(address));
+        let is_known = |address: &Address| known.contains(address) || seeds.contains(address);
+        self.connections.retain(|address, _| is_known(address));
+        self.rests.retain(is_known);
         let map = nodes::map(&views, began);
         self.owners = map.owners().into_iter().cloned().collect();
         self.is_whole = map.is_whole();
@@ -99,7 +103,6 @@ impl Desk {
     /// Those that serve something, since each knows best whether it is out of touch; and of the others some. Where nobody
     /// serves a slot, those that were named at first know of others, perhaps.
     fn nodes_to_ask(&mut self, seeds: &[Address], always: Option<&Address>, now: Instant) -> Vec<Address> {
-        self.silent.retain(|_, since| now.saturating_duration_since(*since) < LEFT_ALONE);
         let mut others = self.known.clone();
         fastrand::shuffle(&mut others);
         let mut nodes: Vec<Address> = always.into_iter().chain(&self.owners).cloned().collect();
@@ -110,7 +113,7 @@ impl Desk {
         nodes.extend(others.into_iter().take(room.max(1)));
         nodes.sort();
         nodes.dedup();
-        nodes.retain(|node| !self.silent.contains_key(node));
+        nodes.retain(|node| !self.rests.is_resting(node, now));
         nodes
     }
 
@@ -173,36 +176,60 @@ impl Desk {
         F: Future<Output = RedisResult<T>>,
     {
         let asking = addresses.into_iter().map(|address| {
-            let connection = self.connections.remove(&address);
-            let config = config_of(&self.config, address.clone());
+            let kept = self.connections.remove(&address);
+            let (is_new, config) = (kept.is_none(), config_of(&self.config, address.clone()));
             let (hurry, question) = (Arc::clone(&self.hurry), &question);
             async move {
-                let answer = timeout(PATIENCE, async {
-                    let connection = match connection {
-                        Some(connection) => connection,
-                        None => connect(&config, hurry).await?,
-                    };
-                    let answer = question(address.clone(), connection.clone()).await?;
-                    Ok((connection, answer))
-                });
-                let silent = |_| Err(RedisError::from(std::io::Error::from(std::io::ErrorKind::TimedOut)));
-                let (connection, outcome) = match answer.await.unwrap_or_else(silent) {
-                    Ok((connection, answer)) => (Some(connection), Ok(answer)),
-                    Err(error) => (None, Err(error)),
-                };
-                (address, connection, outcome.map_err(|error| (error.is_timeout(), told(&config, &error))))
+                let question = |connection| question(address.clone(), connection);
+                let (connection, outcome) = ask_one(&config, kept, hurry, question).await;
+                let failure = outcome.as_ref().err().and_then(|error| Failed::of(error, is_new));
+                (address, connection, failure, outcome.map_err(|error| told(&config, &error)))
             }
         });
         let answers = join_all(asking).await;
         let mut outcomes = Vec::with_capacity(answers.len());
-        for (address, connection, outcome) in answers {
-            if let Err((true, _)) = outcome {
-                self.silent.insert(address.clone(), Instant::now());
+        for (address, connection, failure, outcome) in answers {
+            match failure {
+                Some(failure) => self.rests.failed(&address, failure, Instant::now()),
+                None => self.rests.answered(&address),
             }
             self.connections.extend(connection.map(|connection| (address, connection)));
-            outcomes.push(outcome.map_err(|(_, error)| error));
+            outcomes.push(outcome);
         }
         outcomes
+    }
+}
+
+/// Over the connection that was kept, or a new one; it comes back if it still works.
+async fn ask_one<T, F: Future<Output = RedisResult<T>>>(
+    config: &RedisConfig,
+    kept: Option<MultiplexedConnection>,
+    hurry: Arc<Notify>,
+    question: impl FnOnce(MultiplexedConnection) -> F,
+) -> (Option<MultiplexedConnection>, RedisResult<T>) {
+    let answer = timeout(PATIENCE, async {
+        let connection = match kept {
+            Some(connection) => connection,
+            None => connect(config, hurry).await?,
+        };
+        let answer = question(connection.clone()).await?;
+        Ok((connection, answer))
+    });
+    let silent = |_| Err(RedisError::from(std::io::Error::from(std::io::ErrorKind::TimedOut)));
+    match answer.await.unwrap_or_else(silent) {
+        Ok((connection, answer)) => (Some(connection), Ok(answer)),
+        Err(error) => (None, Err(error)),
+    }
+}
+
+impl Failed {
+    /// That a connection which was kept has ended says little of its server.
+    fn of(error: &RedisError, is_new: bool) -> Option<Self> {
+        match Failure::of(error) {
+            Failure::Connection if error.is_timeout() => Some(Self::Silent),
+            Failure::Connection if is_new => Some(Self::Unreachable),
+            _ => None,
+        }
     }
 }
 

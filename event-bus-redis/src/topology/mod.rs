@@ -4,9 +4,11 @@
 mod ask;
 mod map;
 mod nodes;
+mod rests;
 mod sentinels;
 mod slot;
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
@@ -15,7 +17,7 @@ use tokio::sync::{Mutex, Notify, watch};
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::config::{Address, RedisConfig, Servers};
-use crate::error::{Failed, with_source};
+use crate::error::{Failed, closed, with_source};
 use ask::Desk;
 pub(crate) use map::Map;
 pub(crate) use slot::hash_tag;
@@ -29,6 +31,7 @@ pub(crate) struct Topology {
     always: std::sync::Mutex<Option<Address>>,
     latest: watch::Sender<Option<Arc<Map>>>,
     hurry: Arc<Notify>,
+    is_closed: AtomicBool,
 }
 
 struct Answers {
@@ -51,7 +54,20 @@ impl Topology {
         let hurry = Arc::new(Notify::new());
         let desk = std::sync::Mutex::new(Answers::of(&config, &hurry));
         let (always, latest) = (std::sync::Mutex::default(), watch::Sender::new(None));
-        Arc::new(Self { config, desk, always, latest, hurry })
+        Arc::new(Self { config, desk, always, latest, hurry, is_closed: AtomicBool::new(false) })
+    }
+
+    /// Nobody is asked any more, and the connections for it end; those of a question that is under way end with it.
+    pub(crate) fn close(&self) {
+        self.is_closed.store(true, Ordering::SeqCst);
+        self.hang_up();
+    }
+
+    /// Unless somebody is asking, who does it himself afterwards.
+    fn hang_up(&self) {
+        if let Ok(mut answers) = self.desk().try_lock() {
+            answers.desk.hang_up();
+        }
     }
 
     /// From now on `address` is among those that are asked, however many there are.
@@ -87,6 +103,9 @@ impl Topology {
         let Ok(mut answers) = timeout(LONGEST_QUESTION, desk.lock()).await else {
             return Box::pin(self.ask_at_another_desk(&desk, since)).await;
         };
+        if self.is_closed.load(Ordering::SeqCst) {
+            return Err(closed());
+        }
         if let Some(map) = self.latest_since(since) {
             return Ok(map); // another one has just asked
         }
@@ -97,7 +116,7 @@ impl Topology {
         }
         let began = Instant::now();
         let always = self.always.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        match answers.desk.map(began, always.as_ref()).await {
+        let answer = match answers.desk.map(began, always.as_ref()).await {
             Ok(map) => {
                 let map = Arc::new(map);
                 self.latest.send_replace(Some(Arc::clone(&map)));
@@ -107,7 +126,12 @@ impl Topology {
                 answers.failed = Some((began, Failed::from(&error)));
                 Err(error)
             }
+        };
+        drop(answers); // first: whoever closed in the meantime could not get at it
+        if self.is_closed.load(Ordering::SeqCst) {
+            self.hang_up();
         }
+        answer
     }
 
     fn desk(&self) -> Arc<Mutex<Answers>> {

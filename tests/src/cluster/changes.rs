@@ -36,6 +36,18 @@ impl RedisCluster {
             .for_each(|node| set(node, &["NODE", self.id(to)]));
     }
 
+    /// Gives `slot`, of which the owner is dead, to the master `to`, by the word of all masters that run.
+    ///
+    /// # Panics
+    /// If a node refuses.
+    pub fn seize(&self, slot: u16, to: usize) {
+        let name = slot.to_string();
+        for node in (0..self.nodes()).filter(|node| self.is_master(*node)) {
+            let _: () = self.ask(node, &["CLUSTER", "SETSLOT", &name, "NODE", self.id(to)]);
+        }
+        let _: String = self.ask(to, &["CLUSTER", "BUMPEPOCH"]); // or the old owner would claim it back
+    }
+
     /// Makes all other nodes that run forget `node`, which should not run, or not be part of it any more. A replica can't
     /// forget its own master.
     ///

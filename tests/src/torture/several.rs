@@ -49,11 +49,8 @@ impl Several {
 
     pub(super) fn config(&self) -> RedisConfig {
         let config = match &self.servers {
-            Servers::Cluster(cluster) => RedisConfig::cluster(hosts_and_ports(&cluster.addresses())),
-            Servers::Sentinels(servers) => {
-                let sentinels = servers.sentinel_addresses();
-                RedisConfig::sentinel(servers.master_name(), hosts_and_ports(&sentinels))
-            }
+            Servers::Cluster(cluster) => RedisConfig::cluster(cluster.seeds()),
+            Servers::Sentinels(servers) => RedisConfig::sentinel(servers.master_name(), servers.seeds()),
         };
         match self.delivery {
             PubSub::Classic => config,
@@ -154,12 +151,4 @@ impl Several {
 
 fn full_name(line: u32) -> String {
     format!("torture/line/{line}")
-}
-
-fn hosts_and_ports(addresses: &[String]) -> Vec<(String, u16)> {
-    let split = |address: &String| {
-        let (host, port) = address.rsplit_once(':')?;
-        Some((host.to_owned(), port.parse().ok()?))
-    };
-    addresses.iter().filter_map(split).collect()
 }

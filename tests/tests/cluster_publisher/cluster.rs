@@ -10,10 +10,10 @@ use event_bus_tests::{ClusterOptions, NumberedBus, RedisCluster, eventually, wit
 
 use crate::ears::{Executed, Heard};
 use crate::traffic::Traffic;
-use crate::{event, key_of, servers, slot_of};
+use crate::{event, key_of, slot_of};
 
 fn config(cluster: &RedisCluster) -> RedisConfig {
-    RedisConfig::cluster(servers(cluster.addresses()))
+    RedisConfig::cluster(cluster.seeds())
         .response_timeout(Duration::from_millis(500))
         .publish_timeout(Duration::from_secs(10))
 }

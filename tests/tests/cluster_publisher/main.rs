@@ -15,14 +15,6 @@ fn event(number: u64) -> Numbered {
     Numbered::new("s", number)
 }
 
-/// Where to connect to, as a config wants it.
-fn servers(addresses: Vec<String>) -> impl Iterator<Item = (String, u16)> {
-    addresses.into_iter().map(|address| {
-        let (host, port) = address.rsplit_once(':').unwrap();
-        (host.to_owned(), port.parse().unwrap())
-    })
-}
-
 /// A key of which the channel is in a slot of `node`'s.
 fn key_of(cluster: &RedisCluster, node: usize) -> String {
     let channel = |key: &String| cluster.owner_of(&format!("numbered/{key}"));

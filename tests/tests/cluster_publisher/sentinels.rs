@@ -8,11 +8,11 @@ use event_bus_redis::{RedisConfig, RedisTransport};
 use event_bus_tests::{NumberedBus, RedisSentinels, eventually, within};
 
 use crate::ears::Heard;
+use crate::event;
 use crate::traffic::Traffic;
-use crate::{event, servers};
 
 fn config(sentinels: &RedisSentinels) -> RedisConfig {
-    RedisConfig::sentinel(sentinels.master_name(), servers(sentinels.sentinel_addresses()))
+    RedisConfig::sentinel(sentinels.master_name(), sentinels.seeds())
         .response_timeout(Duration::from_millis(500))
         .publish_timeout(Duration::from_secs(15))
 }
@@ -104,7 +104,7 @@ async fn a_master_is_published_to_while_all_sentinels_are_down() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_name_that_sentinels_do_not_know_is_told() {
     let sentinels = RedisSentinels::start();
-    let wrong = RedisConfig::sentinel("other", servers(sentinels.sentinel_addresses()));
+    let wrong = RedisConfig::sentinel("other", sentinels.seeds());
     let error = within("told", RedisTransport::connect(wrong)).await.map(drop).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NotConnected, "{error}");
 }

@@ -39,12 +39,9 @@ impl Pair<RedisCluster> {
     /// Both with sharded pub/sub, as the platform.
     pub(crate) fn start_on_cluster(options: ClusterOptions) -> Self {
         let server = RedisCluster::start_with(options);
-        let nodes = server.addresses().into_iter().map(|address| {
-            let (host, port) = address.rsplit_once(':').unwrap();
-            (host.to_owned(), port.parse().unwrap())
-        });
         // An election takes longer than a publish and a listener wait for by default.
-        let config = RedisConfig::cluster(nodes).sharded().publish_timeout(PATIENCE).listen_timeout(PATIENCE);
+        let config =
+            RedisConfig::cluster(server.seeds()).sharded().publish_timeout(PATIENCE).listen_timeout(PATIENCE);
         Self {
             python: PythonPeer::start_on_cluster(&server),
             redis: RedisTransport::lazy(config).unwrap(),

@@ -168,7 +168,8 @@ impl Places {
         }
         match self.channels.get_mut(name) {
             Some(Place::Nowhere(displaced)) => {
-                displaced.unwant(inbox, &mut self.after.aftermath);
+                let gone = displaced.unwant(inbox, &mut self.after.aftermath);
+                self.after.answers.extend(gone);
                 if !displaced.audience.is_empty() {
                     return;
                 }
@@ -462,6 +463,15 @@ impl Places {
             }
         }
         listening
+    }
+
+    /// How many wait for a channel that nobody serves.
+    #[cfg(test)]
+    pub(super) fn waiting(&self, name: &str) -> usize {
+        match self.channels.get(name) {
+            Some(Place::Nowhere(displaced)) => displaced.waiters.len(),
+            _ => 0,
+        }
     }
 
     pub(super) fn take_aftermath(&mut self) -> AfterUnlocking {

@@ -80,12 +80,13 @@ impl State {
     }
 
     /// The server refuses to subscribe to `names`. Of several, each is asked for alone; a single one is refused
-    /// for good, and its listeners are returned, to be ended.
+    /// for good: whoever waits for it gets an error of `kind`, and its listeners are returned, to be ended.
     pub(in crate::listener) fn refused(
         &mut self,
         epoch: Epoch,
         scope: Scope,
         names: &[Arc<str>],
+        kind: ErrorKind,
         reason: &Arc<str>,
         now: Instant,
     ) -> Refusal {
@@ -100,7 +101,7 @@ impl State {
         let topic = Topic { scope, name: Arc::clone(name) };
         let refusal = self.registry.refuse(&topic);
         if refusal.is_denied {
-            self.waiters.answer(&topic, || Err(Error::new(ErrorKind::Denied, reason.to_string())));
+            self.waiters.answer(&topic, || Err(Error::new(kind, reason.to_string())));
         }
         self.answer_live(&refusal.live);
         refusal

@@ -61,6 +61,12 @@ impl State {
         }
     }
 
+    /// What was given up at a node that failed comes back at once, as long as no other serves it: that must not make it be
+    /// tried again at once.
+    pub(super) fn rest_of_node(&self, now: Instant) -> Option<Instant> {
+        self.rest_until.filter(|until| self.gives_up && now < *until)
+    }
+
     pub(super) fn give_up_all(&mut self, now: Instant) {
         if self.gives_up {
             for Topic { scope, name } in self.registry.topics() {

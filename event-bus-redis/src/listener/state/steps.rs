@@ -45,6 +45,11 @@ impl State {
             }
             Phase::Waiting { until } if now < until => Step::Sleep(until),
             Phase::Idle | Phase::Waiting { .. } => {
+                if let Some(until) = self.rest_of_node(now) {
+                    self.is_failing = true;
+                    self.enter(Phase::Waiting { until }, now);
+                    return Step::Sleep(until);
+                }
                 self.registry.sweep();
                 self.epoch.0 += 1;
                 self.enter(Phase::Connecting, now);

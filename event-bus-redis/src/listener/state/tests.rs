@@ -214,7 +214,8 @@ impl Play {
         assert_eq!(Some(epoch), self.connection);
         let denied = denied.map(name);
         if names.iter().any(|name| Some(&**name) == denied.as_deref()) {
-            let refused = self.state().refused(epoch, scope, names, &"no".into(), self.now);
+            let refused =
+                self.state().refused(epoch, scope, names, ErrorKind::Denied, &"no".into(), self.now);
             refused
                 .listeners
                 .iter()
@@ -398,7 +399,7 @@ fn names_are_asked_for_in_chunks_and_alone_after_a_refusal() {
     play.go(None);
     let Step::Ask(epoch, Request::Subscribe(scope, names)) = play.step() else { panic!("no request") };
     assert_eq!(names.len(), chunk);
-    let refused = play.state().refused(epoch, scope, &names, &"no".into(), play.now);
+    let refused = play.state().refused(epoch, scope, &names, ErrorKind::Denied, &"no".into(), play.now);
     assert!(refused.listeners.is_empty(), "nobody is condemned for the others");
     for _ in 0..chunk {
         let Step::Ask(epoch, Request::Subscribe(scope, names)) = play.step() else { panic!("no request") };
@@ -527,4 +528,50 @@ fn folding_rests_when_connections_are_lost_soon_with_it_until_one_was_stable() {
         play.kill();
     }
     assert_eq!(connect(&mut play), 1, "it is tried again");
+}
+
+/// The same as one of several.
+fn of_node() -> Play {
+    let play = Play::new();
+    play.state().gives_up = true;
+    play
+}
+
+#[test]
+fn a_node_that_failed_rests_although_it_has_given_everything_up() {
+    let mut play = of_node();
+    let topic = Topic { scope: scope(TopicKind::Channel), name: name(0).into() };
+    let mut longest = Duration::ZERO;
+    play.listen(0);
+    for _ in 0..50 {
+        let begin = play.now;
+        let epoch = loop {
+            match play.step() {
+                Step::Connect(epoch) => break epoch,
+                Step::Sleep(until) => play.now = until,
+                other => panic!("{other:?}"),
+            }
+        };
+        longest = longest.max(play.now - begin);
+        assert!(play.state().lost(epoch, &Cause::new("refused"), play.now));
+        let displaced = play.state().take_displaced().pop().expect("it gives up what it can't serve");
+        assert_eq!(play.step(), Step::Park, "nobody wants anything");
+        play.state().take_over(&topic, displaced); // no other serves it
+    }
+    assert!(longest > Duration::from_millis(500) && longest <= Duration::from_secs(2), "{longest:?}");
+}
+
+#[test]
+fn who_listens_to_a_channel_that_a_node_is_just_letting_go_of_stays_there() {
+    let mut play = of_node();
+    play.listen(0);
+    while play.go(None) {}
+    play.listeners.clear();
+    let Step::Ask(epoch, Request::Unsubscribe(scope, names)) = play.step() else { panic!("no request") };
+    play.listen(0);
+    play.state().pushed(epoch, Push::Unsubscribed(scope.kind, &names[0]), play.now);
+    assert!(play.state().take_displaced().is_empty(), "it was asked to");
+    assert_eq!(asked(&play).2, names);
+    play.state().pushed(epoch, Push::Unsubscribed(scope.kind, &names[0]), play.now);
+    assert_eq!(play.state().take_displaced().len(), 1, "the slot has moved");
 }
