@@ -11,7 +11,7 @@ use crate::torture::record::{Published, Stream, Time};
 /// The places of a stream that a missing event may have had: the notices at these indexes stand where it was lost.
 pub(super) type Hole = Range<usize>;
 
-/// Finds holes. Of several servers, what they executed has an order only on each channel.
+/// Finds holes. Line by line, events have an order only on each channel.
 #[derive(Debug)]
 pub(super) enum Order {
     Common(Sequence),
@@ -36,7 +36,7 @@ impl Order {
             seen.insert(id).then_some((index, case.ledger.get(id)?))
         });
         let items = stream.items.len();
-        if !case.is_several {
+        if !case.is_line_by_line {
             return Self::Common(Sequence::of(&events.collect::<Vec<_>>(), items));
         }
         let mut by_line: HashMap<u32, Vec<(usize, &Published)>> = HashMap::new();
