@@ -7,7 +7,7 @@ use event_bus_core::MemoryTransport;
 
 use super::flood::Flooder;
 use super::plan::{Deed, Planned};
-use super::record::{Clock, Fault, Reach, Time};
+use super::record::{Clock, Fault, Time};
 use super::site::{Network, Site};
 use super::upheavals;
 use crate::Proxy;
@@ -29,14 +29,16 @@ pub(super) fn carry_out(
             break;
         }
         sleep(calm);
-        if let (Site::Several(several), false) = (&*site, matches!(deed, Deed::Flood { .. })) {
+        if let Site::Several(several) = &*site
+            && deed.is_upheaval()
+        {
             faults.extend(upheavals::carry_out(&deed, several, victim, clock));
             continue;
         }
         let begin = clock.now();
         deed.carry_out(site, flooder);
         let (end, within) = (clock.now(), deed.noticed_within());
-        let reach = Reach::of_all(begin + within);
+        let reach = deed.reach(begin + within);
         faults.push(Fault { kind: deed.kind(), begin, end, within, reach, elected: None, deposed: None });
     }
     sleep(until.saturating_sub(clock.now()));
@@ -47,6 +49,7 @@ impl Deed {
     fn carry_out(&self, site: &mut Site, flooder: &mut Flooder) {
         match (self, site) {
             (Self::Flood { events }, _) => flooder.flood(*events),
+            (Self::Rotate(rotation), site) => site.rotate(*rotation),
             (deed, Site::Redis(network)) => deed.hits(network),
             (deed, Site::Several(_)) => unreachable!("{deed:?} is an upheaval"),
             (deed, Site::Memory(memory)) => deed.hits_memory(memory, flooder),

@@ -8,6 +8,7 @@ mod event;
 mod faults;
 mod flood;
 mod listeners;
+mod login;
 mod options;
 mod plan;
 mod plant;

@@ -13,7 +13,7 @@ use super::record::{FaultKind, Lines};
 pub const USAGE: &str = "torture [--seconds 10] [--seed 1] [--listeners 6] [--channels 4] [--publishers 3] \
                          [--transport redis|memory] [--topology standalone|sentinel|cluster] \
                          [--delivery classic|sharded] [--sequenced] [--timeline] \
-                         [--faults kill,restart,stop,cut,blackhole,slow,flood,lose,drop,failover,migrate,isolate,churn | none] \
+                         [--faults kill,restart,stop,cut,blackhole,slow,flood,lose,drop,rotate,failover,migrate,isolate,churn | none] \
                          [--plant lost|swapped|doubled|withheld|invented|gap-withheld|gap-invented|outlived]";
 
 /// Named like a fault, but it never ends.
@@ -91,6 +91,11 @@ impl Options {
             return Err(format!("unknown arguments {rest:?}"));
         }
         options.fault().map_or(Ok(options), Err)
+    }
+
+    /// Whether the bus logs in as a user of its own.
+    pub(super) fn has_login(&self) -> bool {
+        self.faults.contains(&FaultKind::Rotate)
     }
 
     pub(super) fn way(&self) -> Way {
@@ -177,11 +182,13 @@ impl Medium {
     /// A server does not say that it lost a message; within the process there is nothing to kill. Several servers are
     /// reached where they say that they are, so nothing can stand between.
     fn can_have(self, fault: FaultKind) -> bool {
-        use FaultKind::{Cut, Drop, Failover, Flood, Isolate, Kill, Migrate, Restart, Slow, Stop};
+        use FaultKind::{Cut, Drop, Failover, Flood, Isolate, Kill, Migrate, Restart, Rotate, Slow, Stop};
         match self {
             Self::Redis => !matches!(fault, Drop | Failover | Migrate | Isolate),
-            Self::Sentinel => matches!(fault, Kill | Restart | Stop | Flood | Failover | Isolate),
-            Self::Cluster => matches!(fault, Kill | Restart | Stop | Flood | Failover | Migrate | Isolate),
+            Self::Sentinel => matches!(fault, Kill | Restart | Stop | Flood | Rotate | Failover | Isolate),
+            Self::Cluster => {
+                matches!(fault, Kill | Restart | Stop | Flood | Rotate | Failover | Migrate | Isolate)
+            }
             Self::Memory => matches!(fault, Cut | Drop | Flood | Slow),
         }
     }

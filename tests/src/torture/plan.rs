@@ -3,7 +3,7 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use super::record::FaultKind;
+use super::record::{FaultKind, Reach, Time};
 use crate::proxy::Direction;
 
 /// Long enough for every listener to have heard something before the first fault.
@@ -58,6 +58,7 @@ pub(super) enum Deed {
     Lose {
         messages: u64,
     },
+    Rotate(Rotation),
     Failover(Change),
     /// So many channels' slots move, with such pauses.
     Migrate {
@@ -69,6 +70,15 @@ pub(super) enum Deed {
         lasting: Duration,
         is_short: bool,
     },
+}
+
+/// How operators change the password of the bus's user, at all servers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Rotation {
+    /// In order: the new one is good beside the old one, which ends so long after everybody was told of the new one.
+    Gentle { overlap: Duration },
+    /// The old one ends, and with it all who have logged in, so long before anybody is told of the new one.
+    Harsh { gap: Duration },
 }
 
 /// How a master makes room for another.
@@ -105,6 +115,7 @@ impl Deed {
             FaultKind::Flood => Self::Flood { events: random.u32(2_000..6_000) },
             FaultKind::Drop => Self::Drop,
             FaultKind::Lose => Self::Lose { messages: random.u64(10..100) },
+            FaultKind::Rotate => Self::Rotate(rotation(random)),
             FaultKind::Failover => Self::Failover(change(random)),
             FaultKind::Migrate => Self::Migrate { moves: random.usize(1..6), pause: millis(random, 0..400) },
             FaultKind::Isolate => {
@@ -115,13 +126,28 @@ impl Deed {
         }
     }
 
-    /// By the library's own time-outs, and a busy machine: 3 s of silence, 5 s where events still come.
+    /// By the library's own time-outs, and a busy machine: 3 s of silence, 5 s where events still come. Who is cut off sees it at
+    /// once, when some servers have been told.
     pub(super) fn noticed_within(&self) -> Duration {
-        let is_silence = match self {
-            Self::BlackHole { direction, .. } => *direction != Direction::ToServer,
-            _ => matches!(self, Self::Stop { .. }),
-        };
-        Duration::from_millis(if is_silence { 4500 } else { 6500 })
+        Duration::from_millis(match self {
+            Self::Rotate(_) => 2500,
+            Self::BlackHole { direction: Direction::ToServer, .. } => 6500,
+            Self::BlackHole { .. } | Self::Stop { .. } => 4500,
+            _ => 6500,
+        })
+    }
+
+    /// Whom it concerns, if it is done to all servers.
+    pub(super) fn reach(&self, tells_until: Time) -> Reach {
+        match self {
+            Self::Rotate(Rotation::Gentle { .. }) => Reach::of_nobody(),
+            _ => Reach::of_all(tells_until),
+        }
+    }
+
+    /// Whether it is done to one of several servers, where there are several.
+    pub(super) fn is_upheaval(&self) -> bool {
+        !matches!(self, Self::Flood { .. } | Self::Rotate(_))
     }
 
     pub(super) fn kind(&self) -> FaultKind {
@@ -135,6 +161,7 @@ impl Deed {
             Self::Flood { .. } => FaultKind::Flood,
             Self::Drop => FaultKind::Drop,
             Self::Lose { .. } => FaultKind::Lose,
+            Self::Rotate(_) => FaultKind::Rotate,
             Self::Failover(_) => FaultKind::Failover,
             Self::Migrate { .. } => FaultKind::Migrate,
             Self::Isolate { .. } => FaultKind::Isolate,
@@ -181,6 +208,14 @@ fn slow(random: &mut fastrand::Rng) -> Slow {
     }
 }
 
+fn rotation(random: &mut fastrand::Rng) -> Rotation {
+    if random.bool() {
+        Rotation::Gentle { overlap: millis(random, 300..2000) }
+    } else {
+        Rotation::Harsh { gap: millis(random, 100..3000) }
+    }
+}
+
 fn change(random: &mut fastrand::Rng) -> Change {
     if random.bool() { Change::Crash { down: millis(random, 0..1500) } } else { Change::ByHand }
 }
@@ -200,7 +235,7 @@ mod tests {
     #[test]
     fn the_seed_decides_what_happens() {
         let planned = |seed| {
-            plan(FaultKind::ALL.to_vec(), fastrand::Rng::with_seed(seed)).take(120).collect::<Vec<_>>()
+            plan(FaultKind::ALL.to_vec(), fastrand::Rng::with_seed(seed)).take(130).collect::<Vec<_>>()
         };
         assert_eq!(planned(1), planned(1));
         assert_ne!(planned(1), planned(2));

@@ -120,6 +120,7 @@ async fn publish_one(bus: &StampedBus, id: EventId, clock: Clock) -> Published {
     let outcome = match result.map_err(|error| error.kind()) {
         Ok(_) => Outcome::Acked,
         Err(ErrorKind::OutcomeUnknown) => Outcome::Unknown,
+        Err(ErrorKind::Denied) => Outcome::Denied,
         Err(_) => Outcome::NotSent,
     };
     Published { id, sent, done: clock.now(), outcome }

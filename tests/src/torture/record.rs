@@ -28,6 +28,8 @@ pub(super) enum Outcome {
     Acked,
     Unknown,
     NotSent,
+    /// The server refused us, so it was not sent either.
+    Denied,
 }
 
 /// The server executed it between `sent` and `done` if it was acknowledged; at some time after `sent`, or never, if
@@ -104,6 +106,8 @@ pub(super) enum FaultKind {
     Drop,
     /// Messages vanish on their way to the listeners, on connections that look healthy.
     Lose,
+    /// The password of the bus's user changes.
+    Rotate,
     /// A master is killed until another has taken over, or has to make room for another.
     Failover,
     /// A slot with channels moves to another master.
@@ -163,6 +167,13 @@ impl Clock {
     pub(super) fn now(self) -> Time {
         let micros = self.0.elapsed().as_micros();
         Duration::from_micros(u64::try_from(micros).unwrap_or(u64::MAX))
+    }
+}
+
+impl Outcome {
+    /// Whether nobody can have heard it.
+    pub(super) fn is_nothing(self) -> bool {
+        matches!(self, Self::NotSent | Self::Denied)
     }
 }
 
@@ -230,7 +241,12 @@ impl FromIterator<u32> for Lines {
 }
 
 impl Reach {
-    /// All who listen to the one server.
+    /// A fault that nobody may feel.
+    pub(super) fn of_nobody() -> Self {
+        Self { may_tell: Lines::NONE, must_tell: Lines::NONE, outages: 0, ..Self::of_all(Time::ZERO) }
+    }
+
+    /// All who listen to the one server, or to any.
     pub(super) fn of_all(tells_until: Time) -> Self {
         let in_disorder = Lines::NONE;
         Self { may_tell: Lines::ALL, must_tell: Lines::ALL, outages: 1, tells_until, in_disorder }
@@ -256,7 +272,7 @@ impl Fault {
 }
 
 impl FaultKind {
-    pub(super) const ALL: [Self; 12] = [
+    pub(super) const ALL: [Self; 13] = [
         Self::Kill,
         Self::Restart,
         Self::Stop,
@@ -266,6 +282,7 @@ impl FaultKind {
         Self::Flood,
         Self::Drop,
         Self::Lose,
+        Self::Rotate,
         Self::Failover,
         Self::Migrate,
         Self::Isolate,
@@ -282,6 +299,7 @@ impl FaultKind {
             Self::Flood => "flood",
             Self::Drop => "drop",
             Self::Lose => "lose",
+            Self::Rotate => "rotate",
             Self::Failover => "failover",
             Self::Migrate => "migrate",
             Self::Isolate => "isolate",

@@ -60,7 +60,7 @@ mod tests {
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn a_subscription_is_left_over_as_long_as_somebody_holds_it() {
         for medium in [Medium::Redis, Medium::Memory] {
-            let site = Site::start(medium, PubSub::Classic, 4);
+            let site = Site::start(medium, PubSub::Classic, 4, false);
             let carrier = site.listening().await.unwrap();
             let bus = carrier.builder().build().unwrap();
             assert_eq!(subscriptions_after(Duration::ZERO, &carrier, &site).await, 0);
@@ -76,7 +76,7 @@ mod tests {
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn the_server_is_asked_and_not_the_library_alone() {
-        let site = Site::start(Medium::Redis, PubSub::Classic, 4);
+        let site = Site::start(Medium::Redis, PubSub::Classic, 4, false);
         let [held, asked] = [site.listening().await.unwrap(), site.listening().await.unwrap()];
         let events = Filter::All.listen(&held.builder().build().unwrap(), PATTERNS).await.unwrap();
         assert_eq!(subscriptions_after(Duration::ZERO, &asked, &site).await, 1);

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use super::check::{Case, Finding, Verdict, What, heard_again, outages, unnoticed};
+use super::check::{Case, Finding, Verdict, What, groundless_denials, heard_again, outages, unnoticed};
 use super::churn::Churned;
 use super::record::{ENOUGH, Fault, FaultKind, Item, Outcome, Stream, Time};
 use super::remains::Memory;
@@ -93,11 +93,11 @@ fn faults(text: &mut String, case: &Case<'_>, streams: &[Stream]) {
 
 fn figures(text: &mut String, case: &Case<'_>, recording: &Recording, verdicts: &[Verdict]) {
     let Recording { ledger, streams, .. } = recording;
-    let counts = [Outcome::Acked, Outcome::Unknown, Outcome::NotSent].map(|outcome| ledger.count(outcome));
-    let [acked, unknown, not_sent] = counts;
+    let counts = [Outcome::Acked, Outcome::Unknown, Outcome::NotSent, Outcome::Denied];
+    let [acked, unknown, not_sent, denied] = counts.map(|outcome| ledger.count(outcome));
     let _ = writeln!(
         text,
-        "published {}: {acked} acknowledged, {unknown} unknown, {not_sent} not sent",
+        "published {}: {acked} acknowledged, {unknown} unknown, {not_sent} not sent, {denied} denied",
         ledger.all().len()
     );
     for (stream, verdict) in streams.iter().zip(verdicts) {
@@ -185,6 +185,7 @@ fn shortcomings(recording: &Recording, verdicts: &[Verdict]) -> Vec<String> {
     let tolerance = case.tolerance;
     let calm = faults.last().map_or(Time::ZERO, |fault| fault.end);
     let mut wrong = leaks(recording);
+    wrong.extend(groundless_denials(&case).take(SHOWN));
     for (stream, verdict) in streams.iter().zip(verdicts) {
         let name = &stream.name;
         let limit = tolerance.hear_again;

@@ -13,7 +13,7 @@ use super::check::{Case, Tolerance};
 use super::churn::{Churn, Churned};
 use super::flood::Flooder;
 use super::listeners::{Common, listen, roles};
-use super::options::Options;
+use super::options::{Options, PubSub};
 use super::plan::plan;
 use super::publishers::{Publisher, Voice};
 use super::record::{Clock, Fault, Ledger, Published, Stream, Time};
@@ -29,6 +29,7 @@ const FAREWELL: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub(super) struct Recording {
     pub(super) is_several: bool,
+    pub(super) is_line_by_line: bool,
     pub(super) is_sequenced: bool,
     pub(super) ledger: Ledger,
     pub(super) streams: Vec<Stream>,
@@ -44,9 +45,15 @@ pub(super) struct Recording {
 
 impl Recording {
     pub(super) fn case(&self) -> Case<'_> {
-        let Self { ledger, faults, is_several, is_sequenced, .. } = self;
-        let tolerance = Tolerance::default();
-        Case { ledger, faults, tolerance, is_several: *is_several, is_sequenced: *is_sequenced }
+        let Self { ledger, faults, is_several, is_line_by_line, is_sequenced, .. } = self;
+        Case {
+            ledger,
+            faults,
+            tolerance: Tolerance::default(),
+            is_several: *is_several,
+            is_line_by_line: *is_line_by_line,
+            is_sequenced: *is_sequenced,
+        }
     }
 }
 
@@ -56,7 +63,7 @@ impl Recording {
 /// If the server can't be used before anything was done to it.
 pub(super) async fn record(options: &Options) -> Result<Recording> {
     let mut random = fastrand::Rng::with_seed(options.seed);
-    let mut site = Site::start(options.medium, options.delivery, options.channels);
+    let mut site = Site::start(options.medium, options.delivery, options.channels, options.has_login());
     let clock = Clock::start();
     let plan = plan(options.faults.clone(), random.fork());
     let until = Duration::from_secs(options.seconds);
@@ -81,10 +88,10 @@ pub(super) async fn record(options: &Options) -> Result<Recording> {
     let streams = listening.stop(publishers::say_farewell(&goodbye, options.channels, clock)).await;
     let left_subscribed = remains::subscriptions(&listening.carrier, &site).await;
     listening.carrier.close().await;
-    let (is_several, is_sequenced) = (options.medium.is_several(), options.is_sequenced);
     Ok(Recording {
-        is_several,
-        is_sequenced,
+        is_several: options.medium.is_several(),
+        is_line_by_line: options.medium.is_several() || options.delivery == PubSub::Sharded,
+        is_sequenced: options.is_sequenced,
         ledger,
         streams,
         faults,

@@ -7,6 +7,7 @@ use std::time::Duration;
 use event_bus_redis::RedisConfig;
 use tokio::runtime::Handle;
 
+use super::login::{Login, Operated};
 use super::options::{Medium, PubSub};
 use super::record::Lines;
 use crate::{ClusterOptions, RedisCluster, RedisSentinels};
@@ -26,6 +27,7 @@ pub(super) struct Several {
     pub(super) delivery: PubSub,
     /// The slots of the channels, by number.
     slots: Vec<u16>,
+    pub(super) login: Option<Login>,
     pub(super) runtime: Handle,
 }
 
@@ -37,14 +39,23 @@ pub(super) enum Servers {
 
 impl Several {
     /// Blocks its thread for some seconds.
-    pub(super) fn start(medium: Medium, delivery: PubSub, channels: u32, runtime: Handle) -> Self {
-        if medium == Medium::Sentinel {
-            let servers = Servers::Sentinels(RedisSentinels::start());
-            return Self { servers, delivery, slots: vec![0; channels as usize], runtime };
-        }
-        let cluster = RedisCluster::start_with(ClusterOptions::default().node_timeout(NODE_TIMEOUT));
-        let slots = (0..channels).map(|line| cluster.slot(&full_name(line))).collect();
-        Self { servers: Servers::Cluster(cluster), delivery, slots, runtime }
+    pub(super) fn start(
+        medium: Medium,
+        delivery: PubSub,
+        channels: u32,
+        has_login: bool,
+        runtime: Handle,
+    ) -> Self {
+        let (servers, slots) = if medium == Medium::Sentinel {
+            (Servers::Sentinels(RedisSentinels::start()), vec![0; channels as usize])
+        } else {
+            let cluster = RedisCluster::start_with(ClusterOptions::default().node_timeout(NODE_TIMEOUT));
+            let slots = (0..channels).map(|line| cluster.slot(&full_name(line))).collect();
+            (Servers::Cluster(cluster), slots)
+        };
+        let several = Self { servers, delivery, slots, login: None, runtime };
+        let login = has_login.then(|| Login::at(&several));
+        Self { login, ..several }
     }
 
     pub(super) fn config(&self) -> RedisConfig {
@@ -52,9 +63,13 @@ impl Several {
             Servers::Cluster(cluster) => RedisConfig::cluster(cluster.seeds()),
             Servers::Sentinels(servers) => RedisConfig::sentinel(servers.master_name(), servers.seeds()),
         };
-        match self.delivery {
+        let config = match self.delivery {
             PubSub::Classic => config,
             PubSub::Sharded => config.sharded(),
+        };
+        match &self.login {
+            Some(login) => login.of(config),
+            None => config,
         }
     }
 
@@ -146,6 +161,18 @@ impl Several {
             Servers::Cluster(cluster) => cluster.command(node, words),
             Servers::Sentinels(servers) => servers.command(node, words),
         }
+    }
+}
+
+impl Operated for Several {
+    fn everywhere(&self, words: &[&str]) {
+        for node in 0..self.nodes() {
+            let _answer = self.command(node, words);
+        }
+    }
+
+    fn remember_users(&self) {
+        self.everywhere(&["CONFIG", "REWRITE"]);
     }
 }
 

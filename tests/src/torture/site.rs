@@ -6,11 +6,14 @@ use std::time::Duration;
 use event_bus_core::transport::{Health, Transport};
 use event_bus_core::{EventBusBuilder, MemoryTransport, Result};
 use event_bus_redis::{RedisConfig, RedisTransport};
+use tempfile::NamedTempFile;
 use tokio::runtime::Handle;
 use tokio::task::block_in_place;
 
 use super::event::{Stamped, StampedBus};
+use super::login::{Login, Operated};
 use super::options::{Medium, PubSub};
+use super::plan::Rotation;
 use super::several::Several;
 use crate::{Proxy, RedisServer};
 
@@ -28,6 +31,9 @@ pub(super) struct Network {
     delivery: PubSub,
     pub(super) listeners: Proxy,
     pub(super) publishers: Proxy,
+    login: Option<Login>,
+    /// What the server remembers its users by.
+    _users: NamedTempFile,
 }
 
 /// A transport: the one that all listeners share, or a publisher's own.
@@ -39,11 +45,11 @@ pub(super) enum Carrier {
 
 impl Site {
     /// Blocks its thread while several servers find each other.
-    pub(super) fn start(medium: Medium, delivery: PubSub, channels: u32) -> Self {
+    pub(super) fn start(medium: Medium, delivery: PubSub, channels: u32, has_login: bool) -> Self {
         match medium {
-            Medium::Redis => Self::Redis(Box::new(Network::start(delivery))),
+            Medium::Redis => Self::Redis(Box::new(Network::start(delivery, has_login))),
             Medium::Sentinel | Medium::Cluster => {
-                let start = || Several::start(medium, delivery, channels, Handle::current());
+                let start = || Several::start(medium, delivery, channels, has_login, Handle::current());
                 Self::Several(Box::new(block_in_place(start)))
             }
             Medium::Memory => Self::Memory(MemoryTransport::new()),
@@ -75,6 +81,21 @@ impl Site {
         Ok(Carrier::Redis(RedisTransport::connect(config).await?))
     }
 
+    /// Blocks its thread.
+    pub(super) fn rotate(&self, rotation: Rotation) {
+        let login = match self {
+            Self::Redis(network) => &network.login,
+            Self::Several(several) => &several.login,
+            Self::Memory(_) => &None,
+        };
+        let login = login.as_ref().expect("nothing is rotated where nobody logs in");
+        match self {
+            Self::Redis(network) => login.rotate(rotation, &**network),
+            Self::Several(several) => login.rotate(rotation, &**several),
+            Self::Memory(_) => {}
+        }
+    }
+
     /// The channels on which `publisher` publishes. Of several servers, each has publishers of its own, so that not all wait
     /// for one that is away.
     pub(super) fn lines_of(&self, publisher: u32, channels: u32) -> Vec<u32> {
@@ -102,19 +123,36 @@ impl Site {
 }
 
 impl Network {
-    fn start(delivery: PubSub) -> Self {
-        let server = RedisServer::start();
+    fn start(delivery: PubSub, has_login: bool) -> Self {
+        let users = NamedTempFile::new().expect("a temporary file");
+        let server = RedisServer::start_with(&["--aclfile", &users.path().display().to_string()]);
         let [listeners, publishers] = [(); 2].map(|()| Proxy::start(server.port()));
-        Self { server, delivery, listeners, publishers }
+        let network = Self { server, delivery, listeners, publishers, login: None, _users: users };
+        let login = has_login.then(|| Login::at(&network));
+        Self { login, ..network }
     }
 
     fn config(&self, proxy: &Proxy) -> Result<RedisConfig> {
         let config = RedisConfig::from_url(proxy.url())?;
-        Ok(if self.delivery == PubSub::Sharded { config.sharded() } else { config })
+        let config = if self.delivery == PubSub::Sharded { config.sharded() } else { config };
+        Ok(match &self.login {
+            Some(login) => login.of(config),
+            None => config,
+        })
     }
 
     pub(super) fn both_or_listeners(&self, publishers_too: bool) -> impl Iterator<Item = &Proxy> {
         std::iter::once(&self.listeners).chain(publishers_too.then_some(&self.publishers))
+    }
+}
+
+impl Operated for Network {
+    fn everywhere(&self, words: &[&str]) {
+        let _answer = self.server.command(words);
+    }
+
+    fn remember_users(&self) {
+        self.everywhere(&["ACL", "SAVE"]);
     }
 }
 

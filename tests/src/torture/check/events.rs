@@ -62,7 +62,7 @@ fn origin<'a>(
     id: EventId,
 ) -> Result<&'a Published, &'static str> {
     let Some(event) = ledger.get(id) else { return Err("was never published") };
-    if event.outcome == Outcome::NotSent {
+    if event.outcome.is_nothing() {
         return Err("was surely not sent, said the publisher");
     }
     if !stream.hears(event) {

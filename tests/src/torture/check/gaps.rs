@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::ops::Range;
 
 use super::{Case, What};
-use crate::torture::record::{EventId, FaultKind, Heard, Item, Outcome, Published, Stream};
+use crate::torture::record::{EventId, FaultKind, Heard, Item, Published, Stream};
 
 /// What one publisher published on one channel: that has numbers of its own.
 type Track = (u32, u32);
@@ -68,7 +68,7 @@ pub(super) fn gaps(case: &Case<'_>, stream: &Stream, found: &mut impl FnMut(What
 /// How many of the events between these, of the track of `next`, have used up a number.
 fn numbers_used(case: &Case<'_>, next: EventId, between: Range<u64>) -> u64 {
     let events = between.filter_map(|number| case.ledger.get(EventId { number, ..next }));
-    events.filter(|event| event.outcome != Outcome::NotSent).count() as u64
+    events.filter(|event| !event.outcome.is_nothing()).count() as u64
 }
 
 /// Whether `event` vanished where no number can tell: before the first that was heard of its track, or right beside a

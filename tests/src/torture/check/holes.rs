@@ -11,7 +11,7 @@ use crate::torture::record::{Published, Stream, Time};
 /// The places of a stream that a missing event may have had: the notices at these indexes stand where it was lost.
 pub(super) type Hole = Range<usize>;
 
-/// Finds holes. Of several servers, what they executed has an order only on each channel.
+/// Finds holes. Line by line, events have an order only on each channel.
 #[derive(Debug)]
 pub(super) enum Order {
     Common(Sequence),
@@ -37,7 +37,7 @@ impl Order {
         });
         let between = |(index, event): (usize, &Published)| (index, case.executed(event));
         let items = stream.items.len();
-        if !case.is_several {
+        if !case.is_line_by_line {
             return Self::Common(Sequence::of(&events.map(between).collect::<Vec<_>>(), items));
         }
         let mut by_line: HashMap<u32, Vec<_>> = HashMap::new();

@@ -29,9 +29,8 @@ pub(in crate::torture) struct Deposition {
 pub(super) fn check(case: &Case<'_>, stream: &Stream, found: &mut impl FnMut(What, String)) -> Losses {
     let order = Order::of(case, stream);
     let heard: HashSet<EventId> = stream.items.iter().filter_map(Heard::event).collect();
-    let is_missing = |event: &&Published| {
-        event.outcome != Outcome::NotSent && stream.hears(event) && !heard.contains(&event.id)
-    };
+    let is_missing =
+        |event: &&Published| !event.outcome.is_nothing() && stream.hears(event) && !heard.contains(&event.id);
     let missing: Vec<&Published> = case.ledger.all().iter().filter(is_missing).collect();
     let lags = lags(stream);
 

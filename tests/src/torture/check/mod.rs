@@ -49,8 +49,11 @@
 //! elected, is missing and not **silent** unless the bus is sequenced, where a `Gap` must tell it. What was told as unknown and came
 //! behind later events is counted as late.
 //!
+//! On one server, sharded channels are listened to one by one, too: after an outage some are heard before others.
+//!
 //! A listener that naps reads notices late: its nap is added to what it may take.
 
+mod denials;
 mod events;
 mod gaps;
 mod holes;
@@ -68,6 +71,7 @@ use std::time::Duration;
 #[cfg(doc)]
 use super::record::Reach;
 use super::record::{Fault, Ledger, Published, Stream, Time};
+pub(super) use denials::groundless_denials;
 pub(super) use losses::Deposition;
 pub(super) use outages::{Outage, outages, unnoticed};
 
@@ -77,8 +81,10 @@ pub(super) struct Case<'a> {
     pub(super) ledger: &'a Ledger,
     pub(super) faults: &'a [Fault],
     pub(super) tolerance: Tolerance,
-    /// Whether channels have servers of their own, so that only events of one channel have an order.
     pub(super) is_several: bool,
+    /// Whether channels have servers of their own, or are listened to one by one, so that only events of one channel have an
+    /// order.
+    pub(super) is_line_by_line: bool,
     pub(super) is_sequenced: bool,
 }
 

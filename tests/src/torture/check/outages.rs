@@ -108,7 +108,7 @@ pub(super) fn check(case: &Case<'_>, stream: &Stream, found: &mut impl FnMut(Wha
 }
 
 fn check_alternation(case: &Case<'_>, stream: &Stream, spurious: &mut impl FnMut(String)) {
-    let is_cut_off_whole = !case.is_several || stream.lines.len() == 1; // or other channels are heard on
+    let is_cut_off_whole = !case.is_line_by_line || stream.lines.len() == 1; // or other channels are heard on
     let mut since: Option<Time> = None;
     let mut has_complained = false;
     for heard in &stream.items {

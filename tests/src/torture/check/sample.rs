@@ -83,6 +83,7 @@ impl Sample {
             faults: &self.faults,
             tolerance: Tolerance::default(),
             is_several: false,
+            is_line_by_line: false,
             is_sequenced: false,
         }
     }

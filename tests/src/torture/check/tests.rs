@@ -80,7 +80,7 @@ struct Small {
     events: Vec<Published>,
     items: Vec<Heard>,
     lines: Vec<u32>,
-    is_several: bool,
+    is_line_by_line: bool,
     is_sequenced: bool,
 }
 
@@ -102,7 +102,7 @@ fn small() -> Small {
         events: Vec::new(),
         items: Vec::new(),
         lines: vec![0],
-        is_several: false,
+        is_line_by_line: false,
         is_sequenced: false,
     }
 }
@@ -143,7 +143,8 @@ impl Small {
             ledger: &ledger,
             faults: &self.faults,
             tolerance: Tolerance::default(),
-            is_several: self.is_several,
+            is_several: self.is_line_by_line,
+            is_line_by_line: self.is_line_by_line,
             is_sequenced: self.is_sequenced,
         };
         let stream = Stream {
@@ -456,7 +457,7 @@ fn events_of_different_channels_have_no_order_where_they_have_different_servers(
     let mut several = small.both(2, 11_000);
     several.lines = vec![0, 1];
     several.clone().finds(What::Silent, 1);
-    several.is_several = true;
+    several.is_line_by_line = true;
     several.finds(What::Silent, 0);
 }
 
