@@ -160,21 +160,24 @@ impl Upheaval<'_> {
     fn carry_out_and_watch(&mut self) -> Fault {
         let (several, clock, node, line) = (self.several, self.clock, self.node, self.lines.first().copied());
         let is_over = AtomicBool::new(false);
+        // On a busy machine the one who has taken over may be replaced as well.
         let watch = || {
-            while !is_over.load(Ordering::Relaxed) {
-                if several.owner(line?).is_some_and(|owner| owner != node) {
-                    return Some(clock.now());
+            let (mut elections, mut last) = (Vec::new(), node);
+            while let Some(line) = line.filter(|_| !is_over.load(Ordering::Relaxed)) {
+                if let Some(owner) = several.owner(line).filter(|owner| *owner != last) {
+                    elections.push(clock.now());
+                    last = owner;
                 }
                 sleep(LOOK_AGAIN);
             }
-            None
+            elections
         };
         thread::scope(|scope| {
             let watching = scope.spawn(watch);
             let done = self.carry_out();
             several.settle();
             is_over.store(true, Ordering::Relaxed);
-            self.fault(&done, watching.join().expect("the servers are asked"))
+            self.fault(&done, &watching.join().expect("the servers are asked"))
         })
     }
 
@@ -260,19 +263,21 @@ impl Upheaval<'_> {
         }
     }
 
-    fn fault(&self, done: &Done, elected: Option<Time>) -> Fault {
+    fn fault(&self, done: &Done, elections: &[Time]) -> Fault {
+        let (elected, last) = (elections.first().copied(), elections.last().copied());
+        let more = elections.len().saturating_sub(1);
         let Self { deed, begin, told, .. } = *self;
         let is_sure = done.must_tell && (!self.several.is_heard_over_any() || told == Lines::ALL);
         let reach = Reach {
             may_tell: told,
             must_tell: if is_sure { told } else { Lines::NONE },
-            outages: done.outages,
+            outages: done.outages + u32::try_from(more).unwrap_or(u32::MAX),
             tells_until: Time::MAX,
         };
-        let within = elected.map_or(Duration::ZERO, |elected| elected.saturating_sub(begin) + TOLD_AFTER);
+        let within = last.map_or(Duration::ZERO, |last| last.saturating_sub(begin) + TOLD_AFTER);
         let within = within.max(deed.noticed_within());
-        let healed = done.healed.map(|(lines, healed)| (lines, elected.unwrap_or(healed)));
-        let deposed = healed.or_else(|| Some((self.own_lines(), elected?)));
+        let healed = done.healed.map(|(lines, healed)| (lines, last.unwrap_or(healed)));
+        let deposed = healed.or_else(|| Some((self.own_lines(), last?)));
         let from = begin.saturating_sub(PASSED_ON);
         let deposed = deposed.map(|(lines, succeeded)| Deposed { lines, from, succeeded });
         Fault { kind: deed.kind(), begin, end: self.clock.now(), within, reach, elected, deposed }
