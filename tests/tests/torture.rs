@@ -62,6 +62,17 @@ fn nothing_is_lost_in_silence_where_shards_move_and_fail_over() {
 }
 
 #[test]
+fn a_password_that_changes_is_told_only_where_the_old_one_ends_too_early() {
+    passes("--seconds 9 --seed 3 --faults rotate,kill,churn", &["rotate", "kill"]);
+}
+
+#[test]
+fn numbers_tell_what_is_lost_where_sentinels_change_the_master_and_operators_the_password() {
+    let run = "--topology sentinel --delivery sharded --sequenced --seconds 11 --seed 3 --faults failover,rotate,churn";
+    passes(run, &["failover", "rotate", "deposed:"]);
+}
+
+#[test]
 fn what_a_deposed_master_may_have_is_not_excused_for_ever() {
     let run =
         "--topology cluster --delivery sharded --seconds 12 --seed 4 --faults failover --plant outlived";

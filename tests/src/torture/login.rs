@@ -32,20 +32,21 @@ struct Provider {
 
 impl Login {
     /// Makes the user known.
-    pub(super) fn at(servers: &impl Operated) -> Self {
+    pub(super) fn at(servers: &dyn Operated) -> Self {
         let login = Self(Arc::new(watch::Sender::new(1)));
         servers.everywhere(&["ACL", "SETUSER", USER, "on", &good(1), "~*", "&*", "+@all"]);
         servers.remember_users();
         login
     }
 
+    /// The same config for somebody who logs in so.
     pub(super) fn of(&self, config: RedisConfig) -> RedisConfig {
         config.credentials(Provider { login: self.clone(), told: AtomicU64::new(self.number()) })
     }
 
-    /// Changes the password. A server asks nobody who has logged in for the new one; so whoever shall not stay is cut off.
-    /// Blocks its thread.
-    pub(super) fn rotate(&self, rotation: Rotation, servers: &impl Operated) {
+    /// Changes the password. Whoever has logged in with the old one stays, as far as servers are concerned, unless he is cut
+    /// off. Blocks its thread.
+    pub(super) fn rotate(&self, rotation: Rotation, servers: &dyn Operated) {
         let (old, new) = (self.number(), self.number() + 1);
         match rotation {
             Rotation::Gentle { overlap } => {

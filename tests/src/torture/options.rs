@@ -268,6 +268,7 @@ mod tests {
             "more",
             "--transport memory --topology cluster",
             "--transport memory --delivery sharded",
+            "--transport memory --faults rotate",
             "--topology cluster --channels 65",
         ] {
             assert!(read(wrong).is_err(), "{wrong}");
@@ -288,9 +289,10 @@ mod tests {
     fn several_servers_take_over_from_each_other_and_nothing_stands_between() {
         let cluster = read("--topology cluster --delivery sharded").unwrap();
         assert_eq!((cluster.medium, cluster.delivery), (Medium::Cluster, PubSub::Sharded));
-        for kind in [FaultKind::Failover, FaultKind::Migrate, FaultKind::Isolate, FaultKind::Stop] {
-            assert!(cluster.faults.contains(&kind), "{kind:?}");
+        for kind in ["failover", "migrate", "isolate", "stop", "rotate"] {
+            assert!(cluster.faults.iter().any(|fault| fault.name() == kind), "{kind}");
         }
+        assert!(cluster.has_login() && !read("--topology cluster --faults kill").unwrap().has_login());
         let sentinel = read("--topology sentinel").unwrap();
         assert!(!sentinel.faults.contains(&FaultKind::Migrate) && sentinel.has_churn);
         assert_eq!((sentinel.channels, sentinel.publishers), (12, 6));

@@ -131,8 +131,8 @@ impl Deed {
     pub(super) fn noticed_within(&self) -> Duration {
         Duration::from_millis(match self {
             Self::Rotate(_) => 2500,
-            Self::BlackHole { direction: Direction::ToServer, .. } => 6500,
-            Self::BlackHole { .. } | Self::Stop { .. } => 4500,
+            Self::BlackHole { direction: Direction::FromServer | Direction::Both, .. }
+            | Self::Stop { .. } => 4500,
             _ => 6500,
         })
     }

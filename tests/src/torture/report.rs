@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use super::check::{Case, Finding, Verdict, What, groundless_denials, heard_again, outages, unnoticed};
+use super::check::{Case, Finding, Verdict, What, heard_again, outages, strange_logins, unnoticed};
 use super::churn::Churned;
 use super::record::{ENOUGH, Fault, FaultKind, Item, Outcome, Stream, Time};
 use super::remains::Memory;
@@ -185,7 +185,7 @@ fn shortcomings(recording: &Recording, verdicts: &[Verdict]) -> Vec<String> {
     let tolerance = case.tolerance;
     let calm = faults.last().map_or(Time::ZERO, |fault| fault.end);
     let mut wrong = leaks(recording);
-    wrong.extend(groundless_denials(&case).take(SHOWN));
+    wrong.extend(strange_logins(&case).take(SHOWN));
     for (stream, verdict) in streams.iter().zip(verdicts) {
         let name = &stream.name;
         let limit = tolerance.hear_again;

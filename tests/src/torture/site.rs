@@ -83,17 +83,12 @@ impl Site {
 
     /// Blocks its thread.
     pub(super) fn rotate(&self, rotation: Rotation) {
-        let login = match self {
-            Self::Redis(network) => &network.login,
-            Self::Several(several) => &several.login,
-            Self::Memory(_) => &None,
+        let (login, servers): (_, &dyn Operated) = match self {
+            Self::Redis(network) => (&network.login, &**network),
+            Self::Several(several) => (&several.login, &**several),
+            Self::Memory(_) => unreachable!("{rotation:?} is refused on the command line"),
         };
-        let login = login.as_ref().expect("nothing is rotated where nobody logs in");
-        match self {
-            Self::Redis(network) => login.rotate(rotation, &**network),
-            Self::Several(several) => login.rotate(rotation, &**several),
-            Self::Memory(_) => {}
-        }
+        login.as_ref().expect("a user of the bus's own").rotate(rotation, servers);
     }
 
     /// The channels on which `publisher` publishes. Of several servers, each has publishers of its own, so that not all wait

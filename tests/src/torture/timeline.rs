@@ -30,23 +30,6 @@ pub(super) fn timeline(recording: &Recording) -> String {
         lines
             .extend(notices.map(|Heard { at, item }| (*at, format!("  listener {}: {item:?}", stream.name))));
     }
-    for fault in recording
-        .faults
-        .iter()
-        .filter(|f| f.kind.name() == "rotate" && f.reach.may_tell != super::record::Lines::NONE)
-    {
-        for event in recording
-            .ledger
-            .all()
-            .iter()
-            .filter(|e| e.sent > fault.begin && e.sent < fault.end + std::time::Duration::from_secs(2))
-        {
-            lines.push((
-                event.sent,
-                format!("   DBG {:?} {} {:?}", event.outcome, event.id, event.done - event.sent),
-            ));
-        }
-    }
     lines.sort();
     lines.iter().fold(String::new(), |mut text, (at, line)| {
         let _ = writeln!(text, "{at:>12.3?} {line}");

@@ -39,6 +39,10 @@
 //! lost message is told only to those who would have got it.) A black hole ends in a cut, so it counts as noticed only if that was
 //! by itself: within the time that the library [promises](Fault::within) for it. And each listener must have [`heard_again`].
 //!
+//! Where the password changes in good order, nobody is told anything. Where the old one ends too early, everybody is cut off, and
+//! publishers are refused until [`slack`](Tolerance::slack) after the new one was told; but at no other time, and between the two
+//! nothing else becomes of what they publish.
+//!
 //! # Of several servers
 //! Each channel is served by one of them at a time, so events have an order only on each channel, and holes are looked for
 //! there. Where nodes pass on to each other what they execute, a channel that changes its owner has no order for a moment: events of
@@ -53,10 +57,10 @@
 //!
 //! A listener that naps reads notices late: its nap is added to what it may take.
 
-mod denials;
 mod events;
 mod gaps;
 mod holes;
+mod logins;
 mod losses;
 mod outages;
 #[cfg(test)]
@@ -71,7 +75,7 @@ use std::time::Duration;
 #[cfg(doc)]
 use super::record::Reach;
 use super::record::{Fault, Ledger, Published, Stream, Time};
-pub(super) use denials::groundless_denials;
+pub(super) use logins::strange_logins;
 pub(super) use losses::Deposition;
 pub(super) use outages::{Outage, outages, unnoticed};
 
@@ -159,8 +163,8 @@ struct Executed {
 /// What is allowed for the machine, which is busy, and for the library's own time-outs.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Tolerance {
-    /// How long before a fault an acknowledged event may have been on its way; and by how much `down_for` may differ
-    /// from the times of the notices.
+    /// How long before a fault an acknowledged event may have been on its way; by how much `down_for` may differ from the
+    /// times of the notices; and how long after it publishers may still be refused, or not be refused yet.
     pub(super) slack: Duration,
     /// How long after a fault an `Interrupted` may come: a broken connection is seen at once, a stopped server
     /// while it is stopped.

@@ -137,22 +137,30 @@ impl Small {
         self.published(number, at, Outcome::Acked).heard(number, at + 1)
     }
 
-    fn verdict(self) -> Verdict {
-        let ledger = Ledger::of(self.events);
-        let case = Case {
-            ledger: &ledger,
+    fn case<'a>(&'a self, ledger: &'a Ledger) -> Case<'a> {
+        Case {
+            ledger,
             faults: &self.faults,
             tolerance: Tolerance::default(),
             is_several: self.is_line_by_line,
             is_line_by_line: self.is_line_by_line,
             is_sequenced: self.is_sequenced,
-        };
+        }
+    }
+
+    fn strange_logins(self) -> usize {
+        strange_logins(&self.case(&Ledger::of(self.events.clone()))).count()
+    }
+
+    fn verdict(self) -> Verdict {
+        let ledger = Ledger::of(self.events.clone());
+        let case = self.case(&ledger);
         let stream = Stream {
             name: "small".to_owned(),
-            lines: self.lines,
+            lines: self.lines.clone(),
             confirmed: ms(1),
             nap: Duration::ZERO,
-            items: self.items,
+            items: self.items.clone(),
             is_complete: true,
         };
         check(&case, &stream)
@@ -441,6 +449,30 @@ fn a_fault_explains_as_many_outages_of_those_whom_it_concerns_as_it_may_cause() 
     twice(&[0, 3], 2).finds(What::Spurious, 0);
     twice(&[0, 3], 1).finds(What::Spurious, 1);
     twice(&[3], 2).finds(What::Spurious, 2);
+}
+
+#[test]
+fn a_password_that_changes_in_good_order_excuses_nothing() {
+    let rotation = Fault { reach: Reach::of_nobody(), ..fault(FaultKind::Rotate, 10_000, 12_000) };
+    let outage = small().both(0, 9_000).published(1, 10_020, Outcome::Acked).outage(10_001, 10_050);
+    outage.both(2, 11_000).under(&[rotation]).finds(What::Spurious, 1);
+    let loss = small().both(0, 9_000).published(1, 10_020, Outcome::Acked).both(2, 11_000);
+    loss.under(&[rotation]).finds(What::Silent, 1);
+    let denied = small().published(0, 11_000, Outcome::Denied);
+    assert_eq!(denied.under(&[rotation]).strange_logins(), 1);
+}
+
+#[test]
+fn publishers_are_refused_while_the_password_is_another_and_nothing_else_becomes_of_what_they_publish() {
+    let rotation = [fault(FaultKind::Rotate, 10_000, 13_000)];
+    let strange = |sent, outcome| small().published(0, sent, outcome).under(&rotation).strange_logins();
+    for (sent, is_strange) in [(9_000, 1), (10_001, 0), (12_000, 0), (13_500, 0), (14_500, 1)] {
+        assert_eq!(strange(sent, Outcome::Denied), is_strange, "denied at {sent}");
+    }
+    for (sent, is_strange) in [(10_500, 0), (12_000, 1), (13_500, 0)] {
+        assert_eq!(strange(sent, Outcome::Acked), is_strange, "acknowledged at {sent}");
+    }
+    assert_eq!((strange(12_000, Outcome::Unknown), strange(12_000, Outcome::NotSent)), (1, 0));
 }
 
 #[test]
