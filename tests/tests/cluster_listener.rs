@@ -340,7 +340,7 @@ async fn a_transport_that_is_closed_leaves_no_connection_at_any_node() {
             bus.publish_to(&*format!("k{n}"), &Numbered::new("s", n)).await.unwrap();
         }
         assert!(
-            ours() >= 6 + 3 + 1,
+            ours() > 6 + 3,
             "all nodes are asked, masters published to, one listened to: {}",
             ours()
         );
