@@ -18,14 +18,16 @@ struct Document {
 
 impl Document {
     fn read(path: PathBuf) -> Self {
-        let text = fs::read_to_string(&path).unwrap();
-        let mut is_code = false;
-        let prose = text.lines().filter(|line| {
+        let (mut prose, mut is_code) = (String::new(), false);
+        for line in fs::read_to_string(&path).unwrap().lines() {
             let is_fence = line.trim_start().starts_with("```");
             is_code ^= is_fence;
-            !is_code && !is_fence
-        });
-        Self { prose: prose.map(|line| format!("{line}\n")).collect(), path }
+            if !is_code && !is_fence {
+                prose.push_str(line);
+                prose.push('\n');
+            }
+        }
+        Self { path, prose }
     }
 
     /// What stands between backticks, and what stands outside.
