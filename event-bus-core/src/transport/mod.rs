@@ -70,7 +70,9 @@ pub use watch::{StateBoard, StateWatch};
 ///         let channel = message.channel().clone();
 ///         let inboxes = self.change(|listeners| listeners.get(&channel).cloned().unwrap_or_default())?;
 ///         let message = Arc::new(message);
-///         inboxes.iter().for_each(|inbox| drop(inbox.deliver(Arc::clone(&message)))); // not under the lock
+///         for inbox in inboxes {
+///             inbox.deliver(Arc::clone(&message)); // not under the lock: it wakes the reader
+///         }
 ///         Ok(Receipt::new(channel, None))
 ///     }
 /// }
@@ -95,7 +97,9 @@ pub use watch::{StateBoard, StateWatch};
 ///
 ///     async fn close(&self) {
 ///         let listeners = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
-///         listeners.into_iter().flatten().flat_map(|(_, inboxes)| inboxes).for_each(|inbox| inbox.end(End::Closed));
+///         for inbox in listeners.into_iter().flat_map(HashMap::into_values).flatten() {
+///             inbox.end(End::Closed);
+///         }
 ///     }
 /// }
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<()> {
