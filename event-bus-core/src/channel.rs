@@ -182,6 +182,17 @@ impl KeyPattern {
 /// What a subscription listens to: one channel of its bus, or all whose key matches a pattern.
 ///
 /// Made from a [`ChannelKey`], a [`KeyPattern`], or text, which is always one exact key.
+///
+/// # Examples
+/// ```
+/// use event_bus_core::{ChannelFilter, KeyPattern};
+///
+/// let one = ChannelFilter::try_from("c-7/42")?;
+/// let many = ChannelFilter::from(KeyPattern::new("c-7/*")?);
+/// assert_eq!((one.to_string(), many.to_string()), ("c-7/42".to_owned(), "c-7/*".to_owned()));
+/// assert!(ChannelFilter::try_from("c-7/*").is_err()); // text is never a pattern by accident
+/// # Ok::<(), event_bus_core::KeyError>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ChannelFilter {
@@ -255,6 +266,15 @@ impl fmt::Display for ChannelFilter {
 }
 
 /// The full name of one channel, as Redis sees it: `{bus name}/{channel key}`.
+///
+/// # Examples
+/// ```
+/// use event_bus_core::{BusName, Channel, ChannelKey};
+///
+/// let channel = Channel::new(&BusName::new("orders")?, &ChannelKey::new("c-7/42")?);
+/// assert_eq!((channel.as_str(), channel.key()), ("orders/c-7/42", "c-7/42"));
+/// # Ok::<(), event_bus_core::KeyError>(())
+/// ```
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Channel(Arc<str>);
 

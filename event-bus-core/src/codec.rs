@@ -69,6 +69,46 @@ impl<E> Envelope<E> {
 ///
 /// It is given the channel, so that a codec that seals its messages can bind them to it. What one codec
 /// instance decoded is shared by all listeners that use the same instance, and by no others.
+///
+/// # Examples
+/// JSON without the envelope, as services publish it that know no bus. It has no place for headers, so not for the numbers of
+/// a [sequenced](crate::EventBusBuilder::sequenced) bus either.
+///
+/// ```
+/// use event_bus_core::{Bytes, Channel, Codec, CodecError, Envelope, EventBus, MemoryTransport};
+/// use serde::{Deserialize, Serialize, de::DeserializeOwned};
+///
+/// struct BareJson;
+///
+/// impl<E: Serialize + DeserializeOwned> Codec<E> for BareJson {
+///     fn encode(&self, _: &Channel, envelope: &Envelope<&E>) -> Result<Bytes, CodecError> {
+///         let wire = serde_json::to_vec(envelope.payload).map_err(|_| CodecError::new("the event is no json"))?;
+///         Ok(wire.into())
+///     }
+///
+///     fn decode(&self, _: &Channel, wire: &Bytes) -> Result<Envelope<E>, CodecError> {
+///         let payload = serde_json::from_slice(wire).map_err(|_| CodecError::new("the message is of another type"))?;
+///         Ok(Envelope::new(payload))
+///     }
+///
+///     fn ignores_channel(&self) -> bool {
+///         true
+///     }
+/// }
+///
+/// #[derive(Serialize, Deserialize, EventBus)]
+/// #[bus(name = "readings", channel(all = "all"))]
+/// struct Reading {
+///     celsius: f64,
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), event_bus_core::Error> {
+/// let bus = ReadingBus::with_codec(MemoryTransport::new(), BareJson).build()?;
+/// let mut readings = bus.all().listen().await?;
+/// bus.publish(&Reading { celsius: 21.5 }).await?;
+/// assert!(matches!(readings.recv().await, Some(Ok(reading)) if reading.raw() == r#"{"celsius":21.5}"#));
+/// # Ok(()) }
+/// ```
 #[diagnostic::on_unimplemented(
     message = "the codec `{Self}` can't encode and decode `{E}`",
     note = "for the default codec `Json`, derive `serde::Serialize` and `serde::Deserialize` on the event"

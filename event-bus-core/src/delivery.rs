@@ -17,6 +17,26 @@ use crate::transport::Signal;
 /// One received event. Dereferences to it, or to its payload where a subscription was
 /// [narrowed](crate::Subscription::only) to a newtype variant. Shared with all other listeners of the same message, so
 /// cloning is cheap.
+///
+/// # Examples
+/// ```
+/// # use event_bus_core::{EventBus, MemoryTransport};
+/// # #[derive(Clone, serde::Serialize, serde::Deserialize, EventBus)]
+/// # #[bus(name = "pings", channel(all = "all"))]
+/// # struct Ping { n: u64 }
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), event_bus_core::Error> {
+/// # let bus = PingBus::new(MemoryTransport::new());
+/// # let mut pings = bus.all().listen().await?;
+/// # bus.publish(&Ping { n: 1 }).await?;
+/// if let Some(Ok(ping)) = pings.recv().await {
+///     assert_eq!(ping.n, 1); // it is the event
+///     assert_eq!(ping.channel().as_str(), "pings/all");
+///     assert_eq!(ping.raw(), r#"{"payload":{"n":1}}"#);
+///     let mine: Ping = ping.into_event();
+/// #   drop(mine);
+/// }
+/// # Ok(()) }
+/// ```
 pub struct Delivery<E, P: ?Sized = E> {
     heard: Heard<E>,
     /// Finds something: looked at when this was made.
@@ -103,6 +123,25 @@ impl<E: Event + fmt::Debug, P: ?Sized> fmt::Debug for Delivery<E, P> {
 ///
 /// A notice stands in the stream where the loss was. It is an error, but not the end, unless
 /// [`is_final`](Self::is_final); then the stream ends behind it.
+///
+/// # Examples
+/// ```
+/// use event_bus_core::{Event, Notice, Subscription};
+///
+/// async fn follow<E: Event>(mut events: Subscription<E>) {
+///     while let Some(item) = events.recv().await {
+///         match item {
+///             Ok(event) => println!("an event on {}", event.channel()),
+///             Err(Notice::Interrupted) => println!("what is shown may be out of date"),
+///             Err(Notice::Resumed { .. } | Notice::Lagged { .. } | Notice::Gap { .. }) => println!("fetch anew"),
+///             Err(notice) if notice.is_final() => println!("the last item: {notice}"),
+///             Err(notice) => println!("about one message: {notice}"),
+///         }
+///     }
+/// }
+/// ```
+///
+/// [`Subscription::resync`](crate::Subscription::resync) fetches anew by itself.
 #[derive(Clone)]
 #[non_exhaustive]
 pub enum Notice {

@@ -16,6 +16,31 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// Why an operation on the bus failed.
 ///
 /// Branch on [`kind`](Self::kind); the text is for people and may change.
+///
+/// # Examples
+/// ```
+/// # use event_bus_core::{EventBus, MemoryTransport};
+/// # #[derive(serde::Serialize, serde::Deserialize, EventBus)]
+/// # #[bus(name = "pings", channel(all = "all"))]
+/// # struct Ping { n: u64 }
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), event_bus_core::Error> {
+/// use event_bus_core::ErrorKind;
+///
+/// let memory = MemoryTransport::new();
+/// let bus = PingBus::new(memory.clone());
+/// memory.fail_next(1, ErrorKind::NotSent);
+/// match bus.publish(&Ping { n: 1 }).await {
+///     Ok(receipts) => println!("taken on {}", receipts[0].channel),
+///     Err(error) if error.is_retryable() => println!("surely not published: {error}"),
+///     Err(error) if error.outcome_unknown() => println!("once more may be twice: {error}"),
+///     Err(error) => match error.kind() {
+///         ErrorKind::Denied => println!("grant a right: {error}"),
+///         ErrorKind::Partial => println!("some channels have it: {:?}", error.outcomes()),
+///         _ => return Err(error),
+///     },
+/// }
+/// # Ok(()) }
+/// ```
 pub struct Error(Box<Inner>);
 
 struct Inner {

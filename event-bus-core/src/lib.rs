@@ -34,6 +34,56 @@
 //! # Ok(()) }
 //! ```
 //!
+//! # Where to look
+//! | to | there is |
+//! |---|---|
+//! | make a bus of an event type | [`#[derive(EventBus)]`](derive@EventBus), whose page is the manual of its attributes |
+//! | publish, and know what became of it | [`publish`](EventBus::publish); [`ErrorKind`] |
+//! | publish many at once | [`publish_batch`](EventBus::publish_batch), with a result for each |
+//! | publish without waiting for the server | [`outbox`](EventBus::outbox), in order and bounded |
+//! | publish what nobody would do anything about | [`publish_or_log`](EventBus::publish_or_log) |
+//! | listen, and be told what is missed | [`listen`](EventBus::listen), [`Subscription`], [`Notice`] |
+//! | listen to channels with any value of a parameter | [`Any`] |
+//! | hear some types of events only | [`Subscription::only`] |
+//! | have a handler for each type | [`Subscriber`], and the generated `bus.subscriber()` |
+//! | wait for one event | [`wait`](EventBus::wait), [`Subscription::wait`] |
+//! | follow a state and its changes | [`Subscription::resync`] |
+//! | see how the connections are doing | [`health`](EventBus::health), [`watch_state`](EventBus::watch_state) |
+//! | limit sizes, queues, name and prefix | [`EventBusBuilder`] |
+//! | test without a server | [`MemoryTransport`], which records and has faults |
+//! | write other bytes | [`Codec`] |
+//! | carry messages by something else than Redis | [`Transport`](transport::Transport) |
+//!
+//! # Two things to get right
+//! What `publish` could not do falls into three: it surely did not happen, nobody knows, or it will never work. And a
+//! listener whose state matters fetches it anew after a loss.
+//!
+//! ```
+//! use event_bus_core::{Error, Event, EventBus, Notice, Subscription};
+//!
+//! async fn publish<E: Event>(bus: &EventBus<E>, event: &E) -> Result<(), Error> {
+//!     match bus.publish(event).await {
+//!         Ok(_receipts) => {}
+//!         Err(error) if error.is_retryable() => println!("not published, later perhaps: {error}"),
+//!         Err(error) if error.outcome_unknown() => println!("once more may be twice: {error}"),
+//!         Err(error) => return Err(error),
+//!     }
+//!     Ok(())
+//! }
+//!
+//! async fn follow<E: Event>(mut events: Subscription<E>, fetch: impl AsyncFn()) {
+//!     fetch().await;
+//!     while let Some(item) = events.recv().await {
+//!         match item {
+//!             Ok(event) => println!("a change on {}", event.channel()),
+//!             Err(Notice::Interrupted) => println!("what is shown may be out of date"),
+//!             Err(notice) if notice.is_final() => println!("the end: {notice}"),
+//!             Err(_missed) => fetch().await, // or let `resync` do all of this
+//!         }
+//!     }
+//! }
+//! ```
+//!
 //! # What is promised
 //! - [`listen`](EventBus::listen) returns when the server has confirmed the subscription.
 //! - What a listener does not get is told **in its stream**, where it happened: see [`Notice`].
@@ -41,6 +91,8 @@
 //! - [`publish`](EventBus::publish) tells what happened on each channel: see [`ErrorKind`].
 //!
 //! Pub/sub is at most once: an event that is published while a listener is cut off is lost to it, and it is told.
+//!
+//! `docs/guide.md` of the repository goes from the first event to production, and `docs/recipes.md` has programs to copy.
 //!
 //! # Coming from Python
 //! The bytes and channels are those of the AutoGPT platform's bus, and so are these names:

@@ -15,6 +15,23 @@ const LONGEST_MARKER: usize = 512;
 ///
 /// The default is the Python bus's 16 MiB. Redis itself cuts off a subscriber whose output buffer passes
 /// `client-output-buffer-limit pubsub`, by default 32 MiB at once or 8 MiB for a minute.
+///
+/// # Examples
+/// ```
+/// # use event_bus_core::{ErrorKind, EventBus, MemoryTransport, MessageLimit, Notice};
+/// # #[derive(serde::Serialize, serde::Deserialize, EventBus)]
+/// # #[bus(name = "notes", channel(all = "all"))]
+/// # struct Note { text: String }
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), event_bus_core::Error> {
+/// let limit = MessageLimit::new(64 * 1024)?;
+/// let bus = NoteBus::builder(MemoryTransport::new()).message_limit(limit).build()?;
+/// let mut notes = bus.all().listen().await?;
+///
+/// let error = bus.publish(&Note { text: "x".repeat(100_000) }).await.map_err(|error| error.kind());
+/// assert_eq!(error, Err(ErrorKind::TooLarge));
+/// assert!(matches!(notes.recv().await, Some(Err(Notice::Oversized { max_size_bytes: 65_536, .. }))));
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct MessageLimit(u64);
 

@@ -1,6 +1,37 @@
-//! `#[derive(EventBus)]`. Use it through `event-bus-core`, which re-exports it with its documentation: the manual
-//! stands at the derive below. The files import only from those before them: `ctxt`, `name`, `nearest`, `syntax`,
-//! `template`, `overlap`, `serde_attr`, `attr`, `ast`, `valid`, `model`, `expand`, `fallback`.
+//! `#[derive(EventBus)]`: an event type becomes a typed bus. Use it through `event-bus-core`, which re-exports it; nothing
+//! else is to be added to `Cargo.toml`.
+//!
+//! ```
+//! use event_bus_core::{Any, EventBus, MemoryTransport};
+//! use serde::{Deserialize, Serialize};
+//!
+//! #[derive(Debug, Serialize, Deserialize, EventBus)]
+//! #[serde(tag = "type", rename_all = "snake_case")]
+//! #[bus(name = "orders", channel(order = "{customer_id}/{order_id}"))]
+//! enum OrderEvent {
+//!     Opened { customer_id: String, order_id: u64 },
+//!     Paid { customer_id: String, order_id: u64, cents: u64 },
+//! }
+//!
+//! # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), event_bus_core::Error> {
+//! let bus = OrderEventBus::new(MemoryTransport::new());
+//!
+//! // The channel as a value, its parameters by name; one of them is left open.
+//! let orders = bus.order(OrderChannel { customer_id: "c-7", order_id: Any });
+//! let mut payments = orders.listen().await?.only(OrderEvent::PAID); // one type of events
+//!
+//! bus.publish(&OrderEvent::Paid { customer_id: "c-7".into(), order_id: 42, cents: 950 }).await?;
+//! if let Some(Ok(paid)) = payments.recv().await {
+//!     assert_eq!(paid.channel().as_str(), "orders/c-7/42");
+//! }
+//! # Ok(()) }
+//! ```
+//!
+//! A mistake is a compile error at its place: an unknown attribute, a parameter that no field has, two channels that could
+//! come out alike, a handler that is missing. [The derive's page](macro@EventBus) is the manual of it all.
+//!
+//! It has no features. The files import only from those before them: `ctxt`, `name`, `nearest`, `syntax`, `template`,
+//! `overlap`, `serde_attr`, `attr`, `ast`, `valid`, `model`, `expand`, `fallback`.
 
 mod ast;
 mod attr;

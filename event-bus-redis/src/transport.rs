@@ -23,6 +23,28 @@ use crate::topology::Topology;
 /// with [`Stopped`](event_bus_core::Notice::Stopped). That runtime must run: while nobody drives it, nothing is heard, and
 /// only [`health`](Transport::health) and [`state`](Transport::state) can say so when they are asked, until the next `listen` starts anew on its own runtime. It needs Tokio's
 /// time and IO drivers (`enable_all`).
+///
+/// # Examples
+/// ```no_run
+/// use event_bus_core::{EventBus, transport::Transport};
+/// use event_bus_redis::{RedisConfig, RedisTransport};
+/// # use serde::{Deserialize, Serialize};
+/// # #[derive(Serialize, Deserialize, EventBus)]
+/// # #[bus(name = "orders", channel(all = "all"))]
+/// # struct OrderChanged { order_id: u64 }
+/// # #[derive(Serialize, Deserialize, EventBus)]
+/// # #[bus(name = "users", channel(every = "all"))]
+/// # struct UserChanged { user_id: u64 }
+///
+/// # async fn run() -> Result<(), event_bus_core::Error> {
+/// let redis = RedisTransport::connect(RedisConfig::from_env()?).await?;
+/// let orders = OrderChangedBus::new(redis.clone());
+/// let users = UserChangedBus::new(redis.clone()); // on the same connections
+/// # drop((orders, users));
+///
+/// redis.close().await; // ends the subscriptions of all its buses
+/// # Ok(()) }
+/// ```
 #[derive(Clone)]
 pub struct RedisTransport(Arc<Inner>);
 

@@ -29,7 +29,13 @@ pub use sentinel::{RedisSentinels, SentinelOptions};
 pub use server::RedisServer;
 pub use until::{PATIENCE, eventually, eventually_blocking, within};
 
-/// The README's example must compile.
+/// Examples in documents must compile, and those that need no server are run.
 #[cfg(doctest)]
-#[doc = include_str!("../../README.md")]
-mod readme {}
+mod documents {
+    #[doc = include_str!("../../docs/guide.md")]
+    mod guide {}
+    #[doc = include_str!("../../docs/recipes.md")]
+    mod recipes {}
+    #[doc = include_str!("../../README.md")]
+    mod readme {}
+}

@@ -42,6 +42,28 @@ const CONCURRENCY: usize = 16;
 ///   overflow policy hold. So a handler that hangs holds up its channel, and in the end all: put a time-out into it.
 /// - **Contained.** A handler that panics is [reported](Self::on_panic) and counted, and the next event follows; so it
 ///   is if the event type panics while a message is read.
+///
+/// # Examples
+/// ```
+/// # use std::time::Duration;
+/// # use event_bus_core::{EventBus, EventType, MemoryTransport, Notice, Subscriber};
+/// # #[derive(serde::Serialize, serde::Deserialize, EventBus)]
+/// # #[bus(name = "orders", channel(order = "{order_id}"))]
+/// # enum OrderEvent { Opened { order_id: u64 }, Closed { order_id: u64 } }
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), event_bus_core::Error> {
+/// # let bus = OrderEventBus::new(MemoryTransport::new());
+/// let running = Subscriber::new(&bus)
+///     .on(OrderEvent::OPENED, async |event| println!("opened, on {}", event.channel()))
+///     .on_notice(async |notice: Notice| println!("missed: {notice}"))
+///     .concurrency(4)
+///     .start([bus.order(OrderChannel { order_id: 7 })])
+///     .await?;
+///
+/// bus.publish(&OrderEvent::Opened { order_id: 7 }).await?;
+/// let report = running.shutdown(Duration::from_secs(5)).await; // lets running handlers finish
+/// println!("{} handled, {} not any more", report.handled, report.unhandled);
+/// # Ok(()) }
+/// ```
 #[must_use = "a subscriber hears nothing until it is started"]
 pub struct Subscriber<E> {
     bus: EventBus<E>,

@@ -58,6 +58,25 @@ impl TransportState {
 }
 
 /// How a transport is doing.
+///
+/// # Examples
+/// ```
+/// # use event_bus_core::{EventBus, MemoryTransport, transport::LinkState};
+/// # #[derive(serde::Serialize, serde::Deserialize, EventBus)]
+/// # #[bus(name = "pings", channel(all = "all"))]
+/// # struct Ping { n: u64 }
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), event_bus_core::Error> {
+/// let memory = MemoryTransport::new();
+/// let bus = PingBus::new(memory.clone());
+/// let _pings = bus.all().listen().await?;
+/// assert_eq!((bus.health().wanted, bus.health().confirmed), (1, 1));
+///
+/// memory.interrupt();
+/// let health = bus.health();
+/// assert_eq!(health.listener.state, LinkState::Interrupted);
+/// println!("for {:?}: {:?}", health.listener.in_state_for, health.listener.last_error);
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct Health {

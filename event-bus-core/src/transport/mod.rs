@@ -40,6 +40,80 @@ pub use watch::{StateBoard, StateWatch};
 /// Implementors write the methods as `async fn`. One transport is shared by many buses. All futures must be
 /// cancel-safe: a dropped [`subscribe`](Self::subscribe) leaves nothing behind, a dropped
 /// [`publish`](Self::publish) may or may not have happened and disturbs no other.
+///
+/// [`transport_conformance!`](crate::transport_conformance) (feature `testing`) has a test for each promise.
+///
+/// # Examples
+/// Within a process, without patterns. What a network adds is told at the methods.
+///
+/// ```
+/// use std::collections::HashMap;
+/// use std::sync::{Arc, Mutex, PoisonError};
+/// use event_bus_core::transport::{End, Filter, Inbox, Lease, Transport};
+/// use event_bus_core::{Channel, Error, ErrorKind, Message, Receipt, Result};
+///
+/// #[derive(Clone)]
+/// struct Loopback(Arc<Mutex<Option<HashMap<Channel, Vec<Inbox>>>>>); // `None` once it is closed
+///
+/// impl Loopback {
+///     fn new() -> Self {
+///         Self(Arc::new(Mutex::new(Some(HashMap::new()))))
+///     }
+///
+///     fn change<T>(&self, change: impl FnOnce(&mut HashMap<Channel, Vec<Inbox>>) -> T) -> Result<T> {
+///         let mut listeners = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+///         let listeners = listeners.as_mut().ok_or_else(|| Error::new(ErrorKind::Closed, "it is closed"))?;
+///         Ok(change(listeners))
+///     }
+///
+///     fn publish_one(&self, message: Message) -> Result<Receipt> {
+///         let channel = message.channel().clone();
+///         let inboxes = self.change(|listeners| listeners.get(&channel).cloned().unwrap_or_default())?;
+///         let message = Arc::new(message);
+///         for inbox in inboxes {
+///             inbox.deliver(Arc::clone(&message)); // not under the lock: it wakes the reader
+///         }
+///         Ok(Receipt::new(channel, None))
+///     }
+/// }
+///
+/// impl Transport for Loopback {
+///     async fn publish(&self, messages: Vec<Message>) -> Vec<Result<Receipt>> {
+///         messages.into_iter().map(|message| self.publish_one(message)).collect()
+///     }
+///
+///     async fn subscribe(&self, filter: Filter, inbox: Inbox) -> Result<Lease> {
+///         let Filter::Channel(channel) = filter else {
+///             return Err(Error::new(ErrorKind::Unsupported, "there are no patterns here"));
+///         };
+///         let id = inbox.id();
+///         self.change(|listeners| listeners.entry(channel.clone()).or_default().push(inbox))?;
+///         let this = self.clone();
+///         Ok(Lease::new(move || {
+///             let leave = |inboxes: &mut Vec<Inbox>| inboxes.retain(|inbox| inbox.id() != id);
+///             let _ = this.change(|listeners| listeners.get_mut(&channel).map(leave));
+///         }))
+///     }
+///
+///     async fn close(&self) {
+///         let listeners = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+///         for inbox in listeners.into_iter().flat_map(HashMap::into_values).flatten() {
+///             inbox.end(End::Closed);
+///         }
+///     }
+/// }
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<()> {
+/// # use event_bus_core::EventBus;
+/// # #[derive(serde::Serialize, serde::Deserialize, EventBus)]
+/// # #[bus(name = "pings", channel(all = "all"))]
+/// # struct Ping { n: u64 }
+///
+/// let bus = PingBus::new(Loopback::new());
+/// # let mut pings = bus.all().listen().await?;
+/// # bus.publish(&Ping { n: 1 }).await?;
+/// # assert!(matches!(pings.recv().await, Some(Ok(ping)) if ping.n == 1));
+/// # Ok(()) }
+/// ```
 pub trait Transport: Send + Sync + 'static {
     /// Publishes messages to their channels, if it can in one round trip, and tells of each what happened:
     /// as many results as messages, in their order. Must end within bounded time. Those of one channel must not come out

@@ -23,6 +23,31 @@ pub use folding::Refusal;
 
 /// The subscriptions of one transport. Not synchronised: its owner decides under which lock, and so which
 /// changes are seen together, and [takes](Self::take_aftermath) before unlocking what is to happen after it.
+///
+/// # Examples
+/// ```
+/// use event_bus_core::transport::{Endpoint, Registry, Scope, Topic, TopicKind};
+///
+/// // The listeners of one channel: `inbox` comes from `Transport::subscribe`.
+/// # fn subscribe(registry: &mut Registry, inbox: event_bus_core::transport::Inbox) {
+/// let scope = Scope { endpoint: Endpoint(0), kind: TopicKind::Channel };
+/// let topic = Topic { scope, name: "orders/c-7".into() };
+/// if registry.join(&topic, inbox).contains(&topic) {
+///     // The server has it already: `subscribe` may return.
+/// }
+/// while let Some(request) = registry.next_request(512) {
+///     println!("ask the server: {request:?}");
+/// }
+///
+/// // The server's answers, and what it pushes:
+/// registry.confirm(scope, "orders/c-7");
+/// registry.deliver(scope, "orders/c-7", b"orders/c-7", r#"{"payload":{}}"#.into());
+///
+/// // The connection is lost: everybody is told, and everything is asked for again.
+/// registry.cut_off(Endpoint(0));
+/// drop(registry.take_aftermath()); // wakes readers: after the lock under which all this stands
+/// # }
+/// ```
 #[derive(Debug, Default)]
 pub struct Registry {
     /// Of every topic that somebody wants.

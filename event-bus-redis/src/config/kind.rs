@@ -5,6 +5,17 @@ use event_bus_core::transport::TopicKind;
 use super::RedisConfig;
 
 /// With which commands events are published.
+///
+/// # Examples
+/// ```
+/// use event_bus_redis::{Listening, Publishing, RedisConfig};
+///
+/// // All publishers of a fleet first, to both; then its listeners; then the publishers once more.
+/// let first = RedisConfig::new("redis", 6379).publishing(Publishing::Both);
+/// let then = RedisConfig::new("redis", 6379).publishing(Publishing::Both).listening(Listening::Sharded);
+/// let last = RedisConfig::new("redis", 6379).sharded();
+/// # let _ = (first, then, last);
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize), serde(rename_all = "snake_case"))]
 #[non_exhaustive]
