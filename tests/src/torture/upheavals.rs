@@ -29,6 +29,7 @@ struct Upheaval<'a> {
     /// Its channels.
     lines: Vec<u32>,
     told: Lines,
+    is_sure: bool,
 }
 
 /// What was done, as far as it depends on the deed.
@@ -48,8 +49,8 @@ pub(super) fn carry_out(deed: &Deed, several: &Several, victim: usize, clock: Cl
             .collect();
     }
     let node = several.victim(deed, victim);
-    let (lines, told) = (several.lines_of(node), several.told_of(node));
-    let mut upheaval = Upheaval { several, clock, deed, begin: clock.now(), node, lines, told };
+    let (lines, (told, is_sure)) = (several.lines_of(node), several.told_of(node));
+    let mut upheaval = Upheaval { several, clock, deed, begin: clock.now(), node, lines, told, is_sure };
     vec![upheaval.carry_out_and_watch()]
 }
 
@@ -267,7 +268,7 @@ impl Upheaval<'_> {
         let (elected, last) = (elections.first().copied(), elections.last().copied());
         let more = elections.len().saturating_sub(1);
         let Self { deed, begin, told, .. } = *self;
-        let is_sure = done.must_tell && (!self.several.is_heard_over_any() || told == Lines::ALL);
+        let is_sure = done.must_tell && self.is_sure;
         let reach = Reach {
             may_tell: told,
             must_tell: if is_sure { told } else { Lines::NONE },
