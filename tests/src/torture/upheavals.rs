@@ -34,6 +34,7 @@ struct Upheaval<'a> {
 
 /// What was done, as far as it depends on the deed.
 struct Done {
+    /// With one election, where one is to be expected.
     outages: u32,
     must_tell: bool,
     /// From when on nobody is published to who does not hear the others, if nobody takes over; and which channels that
@@ -266,7 +267,8 @@ impl Upheaval<'_> {
 
     fn fault(&self, done: &Done, elections: &[Time]) -> Fault {
         let (elected, last) = (elections.first().copied(), elections.last().copied());
-        let more = elections.len().saturating_sub(1);
+        let expected = usize::from(!matches!(self.deed, Deed::Kill(_)));
+        let more = elections.len().saturating_sub(expected);
         let Self { deed, begin, told, .. } = *self;
         let is_sure = done.must_tell && self.is_sure;
         let reach = Reach {
