@@ -339,11 +339,7 @@ async fn a_transport_that_is_closed_leaves_no_connection_at_any_node() {
             all.push(bus.listen(&*format!("k{n}")).await.unwrap());
             bus.publish_to(&*format!("k{n}"), &Numbered::new("s", n)).await.unwrap();
         }
-        assert!(
-            ours() > 6 + 3,
-            "all nodes are asked, masters published to, one listened to: {}",
-            ours()
-        );
+        assert!(ours() > 6 + 3, "all nodes are asked, masters published to, one listened to: {}", ours());
         redis.close().await;
         eventually("all connections are gone", || ours() == 0).await;
         let error = bus.listen("k").await.unwrap_err();

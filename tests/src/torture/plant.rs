@@ -121,6 +121,7 @@ impl Plant {
 fn just_after_a_deposition(case: &Case<'_>, stream: &Stream) -> Vec<(usize, usize)> {
     let too_late = |id: EventId| {
         let event = case.ledger.get(id).filter(|event| event.outcome == Outcome::Acked);
+        let event = event.filter(|event| case.deposed(event).is_none());
         let mut deposed = case.faults.iter().filter_map(|fault| fault.deposed);
         event.is_some_and(|event| {
             event.sent >= stream.confirmed

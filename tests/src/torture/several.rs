@@ -129,14 +129,14 @@ impl Several {
         matches!((&self.servers, self.delivery), (Servers::Cluster(_), PubSub::Classic))
     }
 
-    /// The channels of which a listener may be told when something happens to `node`.
-    pub(super) fn told_of(&self, node: usize) -> Lines {
+    /// The channels of which a listener may be told when something happens to `node`, and whether he surely is.
+    pub(super) fn told_of(&self, node: usize) -> (Lines, bool) {
         if !self.is_heard_over_any() {
-            return self.lines_of(node).into_iter().collect();
+            return (self.lines_of(node).into_iter().collect(), true);
         }
         match self.listened() {
-            Some(listened) if listened != node => Lines::NONE,
-            _ => Lines::ALL, // perhaps, if nobody is listened to just now
+            Some(listened) if listened != node => (Lines::NONE, false),
+            listened => (Lines::ALL, listened.is_some()), // perhaps, if nobody is listened to just now
         }
     }
 

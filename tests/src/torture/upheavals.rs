@@ -29,10 +29,12 @@ struct Upheaval<'a> {
     /// Its channels.
     lines: Vec<u32>,
     told: Lines,
+    is_sure: bool,
 }
 
 /// What was done, as far as it depends on the deed.
 struct Done {
+    /// With one election, where one is to be expected.
     outages: u32,
     must_tell: bool,
     /// From when on nobody is published to who does not hear the others, if nobody takes over; and which channels that
@@ -48,8 +50,8 @@ pub(super) fn carry_out(deed: &Deed, several: &Several, victim: usize, clock: Cl
             .collect();
     }
     let node = several.victim(deed, victim);
-    let (lines, told) = (several.lines_of(node), several.told_of(node));
-    let mut upheaval = Upheaval { several, clock, deed, begin: clock.now(), node, lines, told };
+    let (lines, (told, is_sure)) = (several.lines_of(node), several.told_of(node));
+    let mut upheaval = Upheaval { several, clock, deed, begin: clock.now(), node, lines, told, is_sure };
     vec![upheaval.carry_out_and_watch()]
 }
 
@@ -267,14 +269,15 @@ impl Upheaval<'_> {
     /// The channels had another owner at each of the times of `changes`.
     fn fault(&self, done: &Done, changes: &[Time]) -> Fault {
         let Self { deed, begin, told, .. } = *self;
+        let is_sure = done.must_tell && self.is_sure;
         let is_heard_over_any = self.several.is_heard_over_any();
-        let is_sure = done.must_tell && (!is_heard_over_any || told == Lines::ALL);
         let (elected, settled) = (changes.first().copied(), changes.last().copied());
-        let once_more = u32::try_from(changes.len().saturating_sub(1)).unwrap_or(u32::MAX);
+        let expected = usize::from(!matches!(self.deed, Deed::Kill(_)));
+        let more = u32::try_from(changes.len().saturating_sub(expected)).unwrap_or(u32::MAX);
         let reach = Reach {
             may_tell: told,
             must_tell: if is_sure { told } else { Lines::NONE },
-            outages: done.outages.saturating_add(once_more),
+            outages: done.outages.saturating_add(more),
             tells_until: Time::MAX,
             in_disorder: if is_heard_over_any && elected.is_some() { self.own_lines() } else { Lines::NONE },
         };
