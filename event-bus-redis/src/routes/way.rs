@@ -13,9 +13,9 @@ use crate::topology::{Map, Topology};
 /// A map that is older is renewed while it is used.
 const FRESH: Duration = Duration::from_secs(1);
 
-/// A map that is older is not used. It gets so old only if nobody published, or if we were stalled: then the master that it
-/// names may have been replaced meanwhile, and may take what is published to nobody.
-const STALE: Duration = Duration::from_secs(5);
+/// A map that is older is not used, while somebody tells a newer one. It gets so old only if nobody published, or if we were
+/// stalled: then the master that it names may have been replaced meanwhile, and may take what is published to nobody.
+const STALE: Duration = Duration::from_millis(1500);
 
 pub(super) struct Way {
     topology: Arc<Topology>,

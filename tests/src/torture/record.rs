@@ -1,7 +1,7 @@
 //! What is written down during a run: who published what and what came of it, what each listener heard, and what was
 //! done to the server. All that the checker knows.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::fmt;
 use std::time::{Duration, Instant};
 
@@ -10,11 +10,6 @@ pub(super) type Time = Duration;
 
 /// However short a run is, fewer events than these at one listener prove nothing.
 pub(super) const ENOUGH: usize = 100;
-
-/// Who publishes nothing for so long does not ask what has become of the servers.
-const PAUSE: Duration = Duration::from_secs(1);
-/// And for so long he waits for an answer, and goes by what he knew.
-const ASKING: Duration = Duration::from_millis(500);
 
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Clock(Instant);
@@ -52,7 +47,6 @@ pub(super) struct Published {
 pub(super) struct Ledger {
     events: Vec<Published>,
     places: HashMap<EventId, usize>,
-    after_pauses: HashSet<EventId>,
 }
 
 /// What one listener heard.
@@ -193,17 +187,11 @@ impl Published {
 impl Ledger {
     pub(super) fn of(events: Vec<Published>) -> Self {
         let places = events.iter().enumerate().map(|(place, event)| (event.id, place)).collect();
-        let after_pauses = after_pauses(&events);
-        Self { events, places, after_pauses }
+        Self { events, places }
     }
 
     pub(super) fn get(&self, id: EventId) -> Option<&Published> {
         self.places.get(&id).map(|place| &self.events[*place])
-    }
-
-    /// Whether its publisher had been silent before, and may not know yet what has become of the servers meanwhile.
-    pub(super) fn is_after_pause(&self, id: EventId) -> bool {
-        self.after_pauses.contains(&id)
     }
 
     pub(super) fn all(&self) -> &[Published] {
@@ -213,23 +201,6 @@ impl Ledger {
     pub(super) fn count(&self, outcome: Outcome) -> usize {
         self.events.iter().filter(|event| event.outcome == outcome).count()
     }
-}
-
-fn after_pauses(events: &[Published]) -> HashSet<EventId> {
-    let mut in_turn: Vec<&Published> = events.iter().collect();
-    in_turn.sort_unstable_by_key(|event| (event.id.publisher, event.sent));
-    let mut after = HashSet::new();
-    let mut goes_on = Time::ZERO;
-    for (last, next) in in_turn.iter().zip(in_turn.iter().skip(1)) {
-        let is_same = last.id.publisher == next.id.publisher;
-        if !is_same || next.sent.saturating_sub(last.done) >= PAUSE {
-            goes_on = next.sent;
-        }
-        if next.sent - goes_on <= ASKING {
-            after.insert(next.id);
-        }
-    }
-    after
 }
 
 impl Stream {

@@ -50,7 +50,7 @@
 //! alone who listen to what it [reaches](Reach), as many as it says; who listens to channels of others, too, goes on hearing those between
 //! `Interrupted` and `Resumed`. What a master
 //! acknowledged which was deposed or cut off, on its channels, until [`deposed`](Tolerance::deposed) after its successor was
-//! elected (or [longer](Tolerance::deposed_after_pause), from who had paused), is missing and not **silent** unless the bus is sequenced, where a `Gap` must tell it. What was told as unknown and came
+//! elected, is missing and not **silent** unless the bus is sequenced, where a `Gap` must tell it. What was told as unknown and came
 //! behind later events is counted as late.
 //!
 //! On one server, sharded channels are listened to one by one, too: after an outage some are heard before others.
@@ -134,13 +134,11 @@ impl<'a> Case<'a> {
 
     /// The fault because of which `event` may have been acknowledged and reached nobody.
     pub(super) fn deposed(&self, event: &Published) -> Option<&'a Fault> {
-        let Tolerance { deposed: busy, deposed_after_pause, .. } = self.tolerance;
-        let tolerance = if self.ledger.is_after_pause(event.id) { deposed_after_pause } else { busy };
         self.faults.iter().find(|fault| {
             fault.deposed.is_some_and(|deposed| {
                 deposed.lines.contain(event.id.channel)
                     && event.done >= deposed.from
-                    && event.sent <= deposed.succeeded + tolerance
+                    && event.sent <= deposed.succeeded + self.tolerance.deposed
             })
         })
     }
@@ -181,8 +179,6 @@ pub(super) struct Tolerance {
     /// How long after somebody else had taken over events may still be published to the one before: the servers are asked
     /// every second, and waited for half a second; and a busy machine.
     pub(super) deposed: Duration,
-    /// The same for one who had published nothing for a while: what he knows of the servers may be 5 s old.
-    pub(super) deposed_after_pause: Duration,
 }
 
 impl Default for Tolerance {
@@ -194,7 +190,6 @@ impl Default for Tolerance {
             recovery: Duration::from_secs(4),
             hear_again: Duration::from_secs(15),
             deposed: Duration::from_secs(2),
-            deposed_after_pause: Duration::from_millis(5500),
         }
     }
 }
