@@ -306,7 +306,7 @@ async fn a_dead_node_without_a_replica_is_tried_ever_more_seldom_and_left_or_fou
     cluster.seize(slot_of(&cluster, goes), 1);
     resumed(&mut going).await;
     println!("at another node after {:?}", moved.elapsed());
-    assert!(moved.elapsed() < Duration::from_secs(2), "{:?}", moved.elapsed());
+    assert!(moved.elapsed() < Duration::from_secs(4), "{:?}", moved.elapsed());
     publish(&cluster, "SPUBLISH", goes, 1);
     assert_eq!(item(&mut going).await.unwrap(), 1);
 
@@ -315,7 +315,7 @@ async fn a_dead_node_without_a_replica_is_tried_ever_more_seldom_and_left_or_fou
     let back = Instant::now();
     resumed(&mut staying).await;
     println!("at the old node after {:?}", back.elapsed());
-    assert!(back.elapsed() < Duration::from_secs(4), "{:?}", back.elapsed());
+    assert!(back.elapsed() < Duration::from_secs(6), "{:?}", back.elapsed());
     cluster.settled().await;
     publish(&cluster, "SPUBLISH", stays, 2);
     assert_eq!(item(&mut staying).await.unwrap(), 2);

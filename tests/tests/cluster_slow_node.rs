@@ -210,7 +210,7 @@ async fn a_node_that_is_slow_for_longer_than_the_timeouts_is_told_and_comes_back
         assert!(seen[0].interruptions() > 0, "{slow:?}");
         for other in &seen[1..] {
             other.is_undisturbed();
-            assert!(other.longest < time / 2, "{slow:?}: {:?}", other.longest);
+            assert!(other.longest < time * 3 / 4, "{slow:?}: {:?}", other.longest);
         }
     }
 }
@@ -218,12 +218,12 @@ async fn a_node_that_is_slow_for_longer_than_the_timeouts_is_told_and_comes_back
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_node_that_is_slow_for_less_than_the_timeouts_is_waited_for() {
     for slow in ALL {
-        let time = Duration::from_millis(1500);
-        let seen = slowed_down(slow, time, |config| config.response_timeout(Duration::from_secs(6))).await;
+        let time = Duration::from_millis(2500);
+        let seen = slowed_down(slow, time, |config| config.response_timeout(Duration::from_secs(8))).await;
         seen.iter().for_each(Seen::is_undisturbed);
         assert!(seen[0].longest >= time * 3 / 4, "{slow:?}: it was slow: {:?}", seen[0].longest);
         for other in &seen[1..] {
-            assert!(other.longest < time / 2, "{slow:?}: {:?}", other.longest);
+            assert!(other.longest < time * 3 / 4, "{slow:?}: {:?}", other.longest);
         }
     }
 }

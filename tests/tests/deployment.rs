@@ -203,7 +203,7 @@ async fn a_server_that_has_no_sharded_pub_sub_is_told_at_once() {
     is_of_no_sharded_pub_sub(&sharded.listen("k").await.unwrap_err(), "SSUBSCRIBE");
     let event = Numbered::new("k", 1);
     is_of_no_sharded_pub_sub(&sharded.publish_to("k", &event).await.unwrap_err(), "SPUBLISH");
-    assert!(begin.elapsed() < Duration::from_secs(2), "nothing was waited for: {:?}", begin.elapsed());
+    assert!(begin.elapsed() < Duration::from_secs(4), "nothing was waited for: {:?}", begin.elapsed());
     let both = bus(config.clone().publishing(Publishing::Both));
     let error = both.publish_to("k", &event).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Partial, "one half of it went out: {error:?}");
@@ -222,7 +222,7 @@ async fn a_node_that_has_no_sharded_pub_sub_is_told_at_once() {
     let bus = bus(config);
     is_of_no_sharded_pub_sub(&bus.listen("k").await.unwrap_err(), "SSUBSCRIBE");
     is_of_no_sharded_pub_sub(&bus.publish_to("k", &Numbered::new("k", 1)).await.unwrap_err(), "SPUBLISH");
-    assert!(begin.elapsed() < Duration::from_secs(2), "nothing was waited for: {:?}", begin.elapsed());
+    assert!(begin.elapsed() < Duration::from_secs(4), "nothing was waited for: {:?}", begin.elapsed());
     eventually("nothing is left", || bus.health().wanted == 0).await;
 }
 

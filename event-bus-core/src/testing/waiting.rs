@@ -51,7 +51,9 @@ pub async fn notices_that_a_wait_comes_upon_are_not_lost<T: Transport + Clone>(t
 pub async fn waiting_tells_what_a_cancelled_wait_came_upon<T: Transport + Clone>(transport: T) {
     let bus = bus(transport.clone());
     let mut events = bus.listen("k").await.expect("listening");
+    let mut witness = bus.listen("k").await.expect("listening");
     publish_raw(&transport, &bus, "k", "nonsense").await;
+    assert!(matches!(notice(&mut witness).await, Notice::Undecodable { .. }), "so it has arrived");
     let cancelled = events.wait(LONG);
     assert!(tokio::time::timeout(BRIEF, cancelled).await.is_err());
     assert_eq!(events.wait(BRIEF).await.expect_err("it may have been the one").kind(), ErrorKind::Missed);
