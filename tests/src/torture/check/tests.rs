@@ -403,8 +403,8 @@ fn acknowledged_alone(sent: u64) -> Small {
 /// The same, and its publisher is busy elsewhere meanwhile.
 fn acknowledged_alone_without_a_pause(sent: u64) -> Small {
     let mut small = acknowledged_alone(sent);
-    for number in 9_100..16_000 {
-        small = if number % 100 == 0 { small.published(number, number, Outcome::Acked) } else { small };
+    for number in (9_100..16_000).step_by(100) {
+        small = small.published(number, number, Outcome::Acked);
     }
     small
 }
