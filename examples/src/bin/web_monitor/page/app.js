@@ -11,42 +11,55 @@ const BUFFERED_MESSAGES = 5000;
 const KEPT_NOTICES = 50;
 const RATES = 60;
 
-// ---- Looks: each state has an icon and a word; colour comes on top.
+// ---- Looks: each state has an icon and a word; colour comes on top. An icon is one path, since there are a thousand.
+
+const ICON = {
+  wait: "M8 2.8v.01M11.7 4.3v.01M13.2 8v.01M11.7 11.7v.01M8 13.2v.01M4.3 11.7v.01M2.8 8v.01M4.3 4.3v.01",
+  run: "M8 2.8A5.2 5.2 0 1 1 2.8 8",
+  done: "m3.2 8.6 3.2 3.2 6.4-7.2",
+  fail: "m4 4 8 8m0-8-8 8",
+  stop: "M4 4h8v8H4z",
+  person: "M8 2.6a2.4 2.4 0 1 0 .01 0M3 13.4a5 5 0 0 1 10 0z",
+  ask: "M5.6 5.6a2.4 2.4 0 1 1 3.5 2.2c-.8.4-1.1.9-1.1 1.8M8 12.6v.1",
+  warn: "M8 2.4 14.2 13H1.8zM8 6.4v3M8 11.2v.1",
+  live: "M8 5a3 3 0 1 0 .01 0M8 7a1 1 0 1 0 .01 0",
+  cut: "M1.5 8H5m6 0h3.5M5 5v6m6-6v6M9.4 2.5l-2.8 11",
+};
 
 const STATUS = {
-  INCOMPLETE: ["wait", "i-wait", "Incomplete"],
-  QUEUED: ["wait", "i-wait", "Queued"],
-  RUNNING: ["run", "i-run", "Running"],
-  COMPLETED: ["done", "i-done", "Completed"],
-  FAILED: ["fail", "i-fail", "Failed"],
-  TERMINATED: ["fail", "i-stop", "Terminated"],
-  REVIEW: ["person", "i-person", "In review"],
+  INCOMPLETE: ["wait", "wait", "Incomplete"],
+  QUEUED: ["wait", "wait", "Queued"],
+  RUNNING: ["run", "run", "Running"],
+  COMPLETED: ["done", "done", "Completed"],
+  FAILED: ["fail", "fail", "Failed"],
+  TERMINATED: ["fail", "stop", "Terminated"],
+  REVIEW: ["person", "person", "In review"],
 };
-const lookOf = (status) => STATUS[status] ?? ["wait", "i-ask", status ?? "Not known yet"];
+const lookOf = (status) => STATUS[status] ?? ["wait", "ask", status ?? "Not known yet"];
 
 const NOTICE = {
-  interrupted: ["bad", "i-cut", "Connection lost"],
-  resumed: ["good", "i-live", "Listening again"],
-  lagged: ["warn", "i-warn", "Monitor too slow"],
-  gap: ["warn", "i-warn", "Events missing"],
-  oversized: ["warn", "i-warn", "Event too large"],
-  unknown_type: ["warn", "i-ask", "Unknown type of event"],
-  undecodable: ["warn", "i-ask", "Unreadable message"],
-  denied: ["bad", "i-stop", "Not allowed any more"],
-  overflowed: ["bad", "i-stop", "Ended: too slow"],
-  stopped: ["bad", "i-stop", "Ended"],
+  interrupted: ["bad", "cut", "Connection lost"],
+  resumed: ["good", "live", "Listening again"],
+  lagged: ["warn", "warn", "Monitor too slow"],
+  gap: ["warn", "warn", "Events missing"],
+  oversized: ["warn", "warn", "Event too large"],
+  unknown_type: ["warn", "ask", "Unknown type of event"],
+  undecodable: ["warn", "ask", "Unreadable message"],
+  denied: ["bad", "stop", "Not allowed any more"],
+  overflowed: ["bad", "stop", "Ended: too slow"],
+  stopped: ["bad", "stop", "Ended"],
   // and of this page itself
-  missed: ["warn", "i-warn", "This page was too slow"],
-  away: ["bad", "i-cut", "No contact with the monitor"],
-  back: ["good", "i-live", "In contact again"],
+  missed: ["warn", "warn", "This page was too slow"],
+  away: ["bad", "cut", "No contact with the monitor"],
+  back: ["good", "live", "In contact again"],
 };
 
 const LINK = {
-  connecting: ["i-wait", "Connecting"],
-  live: ["i-live", "Live"],
-  interrupted: ["i-cut", "Interrupted"],
-  offline: ["i-cut", "No contact"],
-  ended: ["i-stop", "Ended"],
+  connecting: ["wait", "Connecting"],
+  live: ["live", "Live"],
+  interrupted: ["cut", "Interrupted"],
+  offline: ["cut", "No contact"],
+  ended: ["stop", "Ended"],
 };
 
 // ---- Model
@@ -140,7 +153,7 @@ function setLink(link, stale) {
 // ---- Stream: events come over one connection, the state by fetching. Changes behind the snapshot's number count.
 
 let source = null;
-let connection = 0; // which one: answers to an earlier one are too late
+let attempt = 0; // which fetch is the newest: answers to earlier ones are too late
 let heardAt = Date.now();
 let epoch = null;
 let buffered = null; // messages that came while a snapshot was on its way
@@ -157,7 +170,7 @@ function query() {
 function connect() {
   source?.close();
   clearTimeout(retry);
-  connection += 1;
+  attempt += 1;
   heardAt = Date.now();
   source = new EventSource(`/events${query()}`);
   const on = (name, handle) => source.addEventListener(name, (message) => {
@@ -210,7 +223,7 @@ async function refetch(isNow = false) {
     fetchAgain = true;
     return;
   }
-  const mine = connection;
+  const mine = ++attempt;
   isFetching = true;
   fetchAgain = false;
   buffered = [];
@@ -219,18 +232,18 @@ async function refetch(isNow = false) {
     const answer = await fetch(`/api/runs${query()}`);
     if (!answer.ok) throw new Error(answer.statusText);
     const snapshot = await answer.json();
-    if (mine !== connection) return;
+    if (mine !== attempt) return;
     if (snapshot.epoch !== epoch) throw new Error("another monitor answered");
     replaceAll(snapshot);
     for (const message of buffered) if (message.seq > snapshot.seq) apply(message);
     buffered = null;
     isDone = true;
   } catch {
-    if (mine !== connection) return;
+    if (mine !== attempt) return;
   }
   draw();
   setTimeout(() => {
-    if (mine !== connection) return;
+    if (mine !== attempt) return;
     isFetching = false;
     if (fetchAgain || !isDone) refetch();
   }, BETWEEN_FETCHES_MS);
@@ -247,7 +260,7 @@ function contact(isThere, missed) {
 }
 
 setInterval(() => {
-  if (busLink !== "ended" && Date.now() - heardAt > SILENCE_MS) {
+  if (Date.now() - heardAt > SILENCE_MS) {
     contact(false);
     connect();
   }
@@ -257,12 +270,19 @@ setInterval(() => {
 
 const cards = new Map(); // key -> its elements
 let isDue = false;
+let notBefore = 0;
 
+// Once per frame at most; where that is slow, two thirds of the time are left to whoever uses the page.
 function draw() {
   if (isDue) return;
   isDue = true;
-  requestAnimationFrame(() => {
+  setTimeout(requestAnimationFrame, notBefore - performance.now(), () => {
     isDue = false;
+    const began = performance.now();
+    setTimeout(() => { // behind layout and painting
+      const ended = performance.now();
+      notBefore = ended + Math.min(2 * (ended - began), 250);
+    });
     if (touched.link) drawLink();
     if (touched.notices) drawNotices();
     if (touched.rate) drawRate();
@@ -279,17 +299,18 @@ function make(tag, className, ...children) {
   return element;
 }
 
+const SVG = "http://www.w3.org/2000/svg";
 function icon(name) {
-  const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
+  const svg = document.createElementNS(SVG, "svg");
   svg.setAttribute("class", "icon");
+  svg.setAttribute("viewBox", "0 0 16 16");
   svg.setAttribute("aria-hidden", "true");
-  const use = document.createElementNS("http://www.w3.org/2000/svg", "use");
-  use.setAttribute("href", `#${name}`);
-  svg.append(use);
+  svg.append(document.createElementNS(SVG, "path"));
+  setIcon(svg, name);
   return svg;
 }
 
-const setIcon = (svg, name) => svg.firstChild.setAttribute("href", `#${name}`);
+const setIcon = (svg, name) => svg.firstElementChild.setAttribute("d", ICON[name]);
 
 function setText(element, text) {
   if (element.textContent !== text) element.textContent = text;
@@ -298,7 +319,8 @@ function setText(element, text) {
 function drawLink() {
   const state = isAway ? "offline" : !hasState ? "connecting" : busLink;
   const [image, word] = LINK[state];
-  $("link").dataset.state = state;
+  $("link").dataset.state = document.body.dataset.link = state;
+  if (isAway) setText($("rate"), "–");
   setIcon($("link").firstElementChild, image);
   setText($("link").lastElementChild, word);
   const old = "what you see may be out of date";
@@ -316,7 +338,7 @@ function drawLink() {
 function drawNotices() {
   const list = $("notices");
   const items = notices.toReversed().map((notice) => {
-    const [tone, image, word] = NOTICE[notice.kind] ?? ["warn", "i-warn", notice.kind];
+    const [tone, image, word] = NOTICE[notice.kind] ?? ["warn", "warn", notice.kind];
     const times = notice.times > 1 ? ` ×${number.format(notice.times)}` : "";
     const item = make("li", "notice", icon(image), make("b", "", word + times, make("time", "", clock(notice.at_ms))), make("p", "", notice.text));
     item.dataset.tone = tone;
@@ -383,17 +405,18 @@ function arrange() {
 }
 
 function newCard(run) {
-  const status = make("span", "status", icon("i-ask"), make("span"));
+  const status = make("span", "status", icon("ask"), make("span"));
   const took = make("span", "took");
   const nodes = make("ol", "nodes");
   const stale = make("p", "note", "May be out of date: events of it were missed");
+  const more = make("p", "quiet", "It has more nodes than are shown");
   const error = make("p", "note bad");
   const title = make("h3", "", run.graph);
   title.title = run.graph;
   const meta = make("p", "meta", make("span", "user", run.user), make("span", "", run.id), make("span", "", clock(run.first_seen_ms)), took);
-  const root = make("li", "run", make("div", "head", title, status), meta, nodes, error, stale);
+  const root = make("li", "run", make("div", "head", title, status), meta, nodes, more, error, stale);
   root.dataset.run = run.id;
-  return { root, status, took, nodes, stale, error, chips: new Map() };
+  return { root, status, took, nodes, more, stale, error, chips: new Map() };
 }
 
 function fill(card, run) {
@@ -416,7 +439,9 @@ function fill(card, run) {
   for (const node of run.nodes.values()) {
     let chip = card.chips.get(node.id);
     if (!chip) {
-      chip = make("li", "node", icon("i-ask"), make("span", "", node.name), make("span", "unseen"));
+      chip = make("li", "node", icon("ask"), node.name);
+      chip.firstElementChild.removeAttribute("aria-hidden"); // here the icon is all that tells the state
+      chip.firstElementChild.setAttribute("role", "img");
       card.chips.set(node.id, chip);
       card.nodes.append(chip);
     }
@@ -426,10 +451,10 @@ function fill(card, run) {
       chip.dataset.look = look;
       chip.title = `${node.name}: ${word}`;
       setIcon(chip.firstElementChild, image);
-      setText(chip.lastElementChild, word);
+      chip.firstElementChild.setAttribute("aria-label", word);
     }
   }
-  if (run.nodes_not_kept) card.nodes.dataset.more = run.nodes_not_kept;
+  card.more.hidden = !run.has_more_nodes;
 }
 
 function drawTally() {
