@@ -159,9 +159,11 @@ impl Page {
     }
 
     /// Keeps a picture in the folder `EVENT_BUS_SCREENSHOTS`, if that is wanted.
-    pub(crate) async fn picture(&self, name: &str) {
+    pub(crate) async fn picture(&self, name: &str, width: u32, height: u32, scheme: &str) {
         if let Some(folder) = std::env::var_os("EVENT_BUS_SCREENSHOTS") {
-            let file = Path::new(&folder).join(name).with_extension("png");
+            self.size(width, height).await;
+            self.prefer(scheme).await;
+            let file = Path::new(&folder).join(format!("{name}_{scheme}.png"));
             self.driver.screenshot(&file).await.expect("a picture");
         }
     }

@@ -86,7 +86,8 @@ async fn a_redis_that_dies_is_said_and_what_passed_meanwhile_is_caught_up() {
     page.until("the notice is seen", is_visible).await;
     page.js("window.ran = [...document.querySelectorAll('.run[data-status=RUNNING]')].map((run) => run.dataset.run)").await;
     assert_readable(&page).await;
-    page.picture("wide_dark_interrupted").await;
+    page.picture("interrupted", 1280, 800, "dark").await;
+    page.picture("interrupted_phone", 360, 740, "light").await;
     sleep(Duration::from_secs(2)).await; // the outage: the work goes on, and nobody hears of it
 
     server.restart();
@@ -108,8 +109,8 @@ async fn a_redis_that_dies_is_said_and_what_passed_meanwhile_is_caught_up() {
          return document.querySelector('.run').dataset.run !== window.first",
     )
     .await;
-    page.size(360, 740).await;
-    page.picture("phone_dark_resumed").await;
+    page.picture("resumed", 1280, 800, "light").await;
+    page.picture("resumed_phone", 360, 740, "dark").await;
     assert_readable(&page).await;
     page.close().await;
 }
@@ -181,7 +182,7 @@ async fn it_fits_a_phone_and_a_wide_screen_in_light_and_dark() {
             page.size(width, height).await;
             let overflow = page.js("return document.documentElement.scrollWidth - innerWidth").await;
             assert!(overflow.as_i64().unwrap() <= 0, "{name}: {overflow} pixels too wide");
-            page.picture(&format!("{name}_{scheme}")).await;
+            page.picture(name, width, height, scheme).await;
         }
         assert_readable(&page).await;
         pages.push(page.js("return getComputedStyle(document.body).backgroundColor").await);

@@ -19,11 +19,23 @@ const MOST_BROWSERS: usize = 500;
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; \
                       base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
+/// The page, file by file.
+const PAGE: [(&str, &str, &str); 7] = [
+    ("/", "text/html", include_str!("page/index.html")),
+    ("/style.css", "text/css", include_str!("page/style.css")),
+    ("/app.js", "text/javascript", include_str!("page/app.js")),
+    ("/looks.js", "text/javascript", include_str!("page/looks.js")),
+    ("/model.js", "text/javascript", include_str!("page/model.js")),
+    ("/screen.js", "text/javascript", include_str!("page/screen.js")),
+    ("/stream.js", "text/javascript", include_str!("page/stream.js")),
+];
+
 pub(crate) fn routes(board: Board) -> Router {
-    Router::new()
-        .route("/", get(|| async { asset("text/html", include_str!("page/index.html")) }))
-        .route("/style.css", get(|| async { asset("text/css", include_str!("page/style.css")) }))
-        .route("/app.js", get(|| async { asset("text/javascript", include_str!("page/app.js")) }))
+    let mut routes = Router::new();
+    for (path, kind, text) in PAGE {
+        routes = routes.route(path, get(move || async move { with_type(kind, text) }));
+    }
+    routes
         .route("/api/runs", get(runs))
         .route("/events", get(events))
         .route("/healthz", get(health))
@@ -68,10 +80,6 @@ async fn health(State(board): State<Board>) -> Response {
         Link::Ended => (StatusCode::SERVICE_UNAVAILABLE, "{\"bus\":\"ended\"}"),
     };
     (status, with_type("application/json", text)).into_response()
-}
-
-fn asset(kind: &'static str, text: &'static str) -> Response {
-    with_type(kind, text)
 }
 
 fn with_type(kind: &'static str, body: impl Into<Body>) -> Response {
