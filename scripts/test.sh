@@ -65,6 +65,8 @@ has_browser || install_packages chromium chromium-driver >&2 && has_browser ||
 
 exec 9>&-
 
-# The programs that tests run are built first, so that no test waits for a compiler.
+# The programs that tests run are built first, so that no test waits for a compiler; the examples also by themselves, as
+# tests ask for them, since their dependencies have fewer features then.
 cargo build --workspace --bins
+cargo build -p event-bus-examples --bins
 cargo test --workspace "$@"
