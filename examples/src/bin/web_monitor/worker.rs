@@ -6,11 +6,14 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use event_bus_core::{Error, ErrorKind, Outbox, OutboxConfig, OutboxOverflow};
 use event_bus_examples::{ExecutionEvent, ExecutionEventBus, run_events};
+use tokio::task::yield_now;
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::runs::Runs;
 
 const TICK: Duration = Duration::from_millis(10);
+/// What a machine can't keep up with is not worked off later: that would be ever more.
+const BEHIND_AT_MOST: Duration = Duration::from_millis(100);
 /// While Redis is away the work goes on, and the newest events count: what it led to is in the ledger.
 const QUEUED_MESSAGES: usize = 4_000;
 
@@ -56,11 +59,13 @@ pub(crate) async fn work(bus: &ExecutionEventBus, ledger: &Ledger, rate: u32) ->
     let mut due = 1.0;
     loop {
         let now = ticks.tick().await;
-        due += f64::from(rate) * (now - last).as_secs_f64();
+        let behind = (now - last).min(BEHIND_AT_MOST);
+        due += f64::from(rate) * behind.as_secs_f64();
         last = now;
         while due >= 1.0 {
             due -= 1.0;
             step(&mut runs, ledger, &outbox)?;
+            yield_now().await; // listening and serving go on, too
         }
     }
 }
