@@ -154,7 +154,9 @@ async fn at_1000_events_per_second_the_page_stays_responsive() {
     let longest = page.js("return Math.max(...window.gaps)").await;
     let median = page.js("return window.gaps.sort((a, b) => a - b)[window.gaps.length >> 1]").await;
     println!("frames: median {median} ms, longest {longest} ms; a click {click} ms");
-    assert!(longest.as_f64().unwrap() < 1_500.0, "the longest gap between two frames: {longest} ms");
+    // Generous: machines under test are busy, and draw without a graphics card.
+    assert!(median.as_f64().unwrap() < 250.0, "the median gap between two frames: {median} ms");
+    assert!(longest.as_f64().unwrap() < 4_000.0, "the longest gap between two frames: {longest} ms");
     let shown = page.js("return document.querySelectorAll('.run').length").await;
     assert!(shown.as_u64().unwrap() <= 200);
     page.until(
