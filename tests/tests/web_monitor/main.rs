@@ -1,8 +1,6 @@
-//! The web monitor, end to end: the program, a real Redis where it matters, and a real browser.
+//! The web monitor up to the browser: the program, a real Redis where it matters, and its stream.
 
 #![allow(clippy::unwrap_used, reason = "a test that can't go on panics")]
 
-mod chromium;
 mod monitor;
-mod page;
 mod program;

@@ -19,8 +19,10 @@ static PROGRAM: LazyLock<PathBuf> = LazyLock::new(|| {
     let output = cargo.current_dir(env!("CARGO_MANIFEST_DIR")).output().expect("cargo runs");
     let lines = String::from_utf8_lossy(&output.stdout).into_owned();
     let messages = lines.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-    let programs = messages.filter_map(|message| message["executable"].as_str().map(PathBuf::from));
-    programs.last().unwrap_or_else(|| panic!("the web monitor: {}", String::from_utf8_lossy(&output.stderr)))
+    let mut programs = messages.filter_map(|message| message["executable"].as_str().map(PathBuf::from));
+    programs
+        .next_back()
+        .unwrap_or_else(|| panic!("the web monitor: {}", String::from_utf8_lossy(&output.stderr)))
 });
 
 fn command(arguments: &[&str], redis_url: Option<&str>) -> Command {
@@ -61,10 +63,6 @@ impl Monitor {
         let (port, _) = rest.split_once(' ').expect("a port, and a hint");
         monitor.port = port.parse().expect("a port");
         monitor
-    }
-
-    pub(crate) fn url(&self) -> String {
-        format!("http://127.0.0.1:{}/", self.port)
     }
 
     /// Presses ctrl-c, and returns how it ended.

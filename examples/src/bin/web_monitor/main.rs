@@ -124,7 +124,7 @@ async fn serve(
 /// If the subscription ends by itself, pages say so, and go on showing what there was.
 async fn follow(events: Subscription<ExecutionEvent>, board: &Board, ledger: Option<Ledger>) {
     bridge::follow(events, board, ledger).await;
-    pending().await
+    pending::<()>().await;
 }
 
 /// The worker has a bus of its own, and meets the monitor nowhere but on the server, and at the ledger.
