@@ -103,8 +103,11 @@ fn by_numbers<'a>(
 
 /// Whether `outage` stands where `event` is missing, and may have swallowed it.
 fn tells(case: &Case<'_>, stream: &Stream, outage: &Outage, event: &Published, hole: &Hole) -> bool {
-    let stands_there =
+    let is_at_its_ends =
         hole.contains(&outage.interrupted) || outage.resumed.is_some_and(|at| hole.contains(&at));
+    // Where channels have connections of their own, one may be cut off after the first, and heard again before the last.
+    let is_within = hole.start > outage.interrupted && outage.resumed.is_none_or(|at| hole.end <= at);
+    let stands_there = is_at_its_ends || (is_within && case.is_line_by_line && stream.lines.len() > 1);
     let in_time = event.sent <= outage.until && event.done >= case.on_its_way_since(outage.cause);
     stands_there && in_time && is_of(case, stream, outage, event.id.channel)
 }

@@ -53,7 +53,9 @@
 //! elected, is missing and not **silent** unless the bus is sequenced, where a `Gap` must tell it. What was told as unknown and came
 //! behind later events is counted as late.
 //!
-//! On one server, sharded channels are listened to one by one, too: after an outage some are heard before others.
+//! On one server, sharded channels are listened to one by one, too: after an outage some are heard before others. Who listens to
+//! several channels, each of which is cut off and heard again by itself, is told with the first and the last of them: what is
+//! missing on another one in between is told by that outage as well.
 //!
 //! A listener that naps reads notices late: its nap is added to what it may take.
 

@@ -513,3 +513,17 @@ fn a_channel_has_no_order_while_two_nodes_pass_on_its_events_and_has_one_again()
     assert_eq!(lost_behind_a_later_one(&[1], 10_200), told_elsewhere, "another channel");
     assert_eq!(lost_behind_a_later_one(&[0], 13_000), told_elsewhere, "everybody knows the owner");
 }
+
+#[test]
+fn a_channel_may_be_lost_after_the_first_of_an_outage_and_heard_again_before_the_last() {
+    let lost_within = |lines: &[u32], resumed| {
+        let mut small = small().both(0, 9_000).told(Item::Interrupted, 10_001);
+        small = small.both(1, 10_005).published(2, 10_050, Outcome::Acked).both(3, 10_100);
+        small = small.told(Item::Resumed { down_for: ms(resumed - 10_001) }, resumed).both(4, 13_000);
+        (small.lines, small.is_line_by_line) = (lines.to_vec(), true);
+        count(&small.verdict(), What::Silent)
+    };
+    assert_eq!(lost_within(&[0, 1], 10_200), 0);
+    assert_eq!(lost_within(&[0], 10_200), 1, "there is no other channel to be cut off first");
+    assert_eq!(lost_within(&[0, 1], 10_040), 1, "it was published after the outage");
+}
