@@ -23,7 +23,8 @@ pub enum Publishing {
     /// With `PUBLISH`, the default. On a cluster every node is sent every event.
     #[default]
     Classic,
-    /// With `SPUBLISH`, since Redis 7; with an older one it is [`Unsupported`](event_bus_core::ErrorKind::Unsupported). On a cluster an event stays within the shard that owns its channel's slot.
+    /// With `SPUBLISH`, since Redis 7; with an older one it is [`Unsupported`](event_bus_core::ErrorKind::Unsupported). On a
+    /// cluster an event stays within the shard that owns its channel's slot.
     Sharded,
     /// With both, while the listeners of a service move from one kind to the other one by one. Each event costs two commands,
     /// and a receipt counts the receivers of both.
