@@ -79,6 +79,12 @@ mod cluster_sharded {
     event_bus_core::transport_conformance!(async { cluster(RedisConfig::sharded).await });
 }
 
+mod cluster_over_tls {
+    use super::several::cluster_over_tls;
+
+    event_bus_core::transport_conformance!(async { cluster_over_tls(std::convert::identity).await });
+}
+
 mod cluster_sharded_over_tls {
     use super::several::cluster_over_tls;
     use event_bus_redis::RedisConfig;
