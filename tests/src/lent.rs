@@ -1,5 +1,5 @@
-//! Servers that take long to start, lent from one test to the next that leaves them as they were. They end with the last
-//! test that runs at the time.
+//! Servers that take long to start, lent from one test to the next that leaves them as they were. They end a moment
+//! after the last test that runs at the time.
 
 use std::ops::Deref;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::{Case, Tolerance};
 use crate::torture::record::{
-    Deposed, EventId, Fault, FaultKind, Heard, Item, Ledger, Lines, Outcome, Published, Reach, Stream, Time,
+    Deposed, EventId, Fault, FaultKind, Heard, Item, Ledger, Outcome, Published, Reach, Stream, Time,
 };
 
 pub(in crate::torture) struct Sample {
@@ -208,8 +208,7 @@ fn micros(micros: u64) -> Time {
 
 /// Nobody is told of it; the successor is known at its end.
 pub(super) fn isolation(begin: Time, end: Time) -> Fault {
-    let reach =
-        Reach { may_tell: Lines::NONE, must_tell: Lines::NONE, outages: 0, ..Reach::of_all(Time::MAX) };
+    let reach = Reach { tells_until: Time::MAX, ..Reach::of_nobody() };
     let deposed = Deposed { lines: CUT_OFF.into_iter().collect(), from: begin, succeeded: end };
     let elected = Some(end);
     Fault { reach, elected, deposed: Some(deposed), ..fault(FaultKind::Isolate, begin, end) }

@@ -3,7 +3,7 @@ use std::time::Duration;
 use super::sample::Sample;
 use super::*;
 use crate::torture::plant::Plant;
-use crate::torture::record::{EventId, FaultKind, Heard, Item, Lines, Outcome, Published, Reach};
+use crate::torture::record::{EventId, FaultKind, Heard, Item, Outcome, Published, Reach};
 
 const SEEDS: std::ops::Range<u64> = 0..8;
 
@@ -496,12 +496,7 @@ fn events_of_different_channels_have_no_order_where_they_have_different_servers(
 #[test]
 fn a_channel_has_no_order_while_two_nodes_pass_on_its_events_and_has_one_again() {
     let lost_behind_a_later_one = |channels: &[u32], sent| {
-        let reach = Reach {
-            may_tell: Lines::NONE,
-            must_tell: Lines::NONE,
-            in_disorder: channels.iter().copied().collect(),
-            ..Reach::of_all(Time::MAX)
-        };
+        let reach = Reach { in_disorder: channels.iter().copied().collect(), ..Reach::of_nobody() };
         let faults = [Fault { reach, ..fault(FaultKind::Migrate, 10_000, 10_020) }];
         let before = small().under(&faults).both(0, 9_000).published(1, sent, Outcome::Acked);
         let lost =
