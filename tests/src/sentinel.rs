@@ -245,9 +245,12 @@ impl RedisSentinels {
     }
 }
 
-/// Makes a sentinel ask and tell more often, and be beside itself for a shorter time after it was stopped.
+/// Makes a sentinel ask and tell more often, and be beside itself for a shorter time after it was stopped. It waits for one
+/// period until it pings a new master for the first time, and counts from the beginning until it calls it down: a period as
+/// long as that is the end of every other master just after its election.
 fn hurry(sentinel: &ServerProcess) {
-    let periods = ["INFO-PERIOD", "1000", "PUBLISH-PERIOD", "200", "TILT-PERIOD", "2000"];
+    let periods =
+        ["PING-PERIOD", "200", "INFO-PERIOD", "1000", "PUBLISH-PERIOD", "200", "TILT-PERIOD", "2000"];
     let _: () = sentinel
         .ask(Some(GUARD), PATIENCE, &[&["SENTINEL", "DEBUG"], &periods[..]].concat())
         .expect("a sentinel whose pace can be set");
