@@ -34,9 +34,16 @@ pub(super) struct Found {
     aim: Aim,
     topology: Arc<Topology>,
     /// Where a connection was made to, or tried, last.
-    last: Mutex<Option<Address>>,
+    last: Mutex<Option<Target>>,
     /// That was found to be wrong.
     is_wrong: Notify,
+}
+
+#[derive(Clone)]
+struct Target {
+    address: Address,
+    /// When the servers were asked that named it.
+    known_since: Instant,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -117,24 +124,27 @@ impl Found {
 
     async fn find(&self, config: &RedisConfig) -> Result<RedisConfig> {
         let map = self.topology.newer_than(Instant::now()).await?;
-        let address = self.aim.choose(&map, self.last().as_ref()).cloned().ok_or_else(|| {
+        let last = self.last().map(|last| last.address);
+        let address = self.aim.choose(&map, last.as_ref()).cloned().ok_or_else(|| {
             let text = format!("no server of {} is in touch with the others", config.server());
             Error::new(ErrorKind::NotConnected, text)
         })?;
-        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(address.clone());
+        let target = Target { address: address.clone(), known_since: map.began() };
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(target);
         self.topology.keep_asking(address.clone());
         Ok(config.at_master(address, self.aim == Aim::Master))
     }
 
-    fn last(&self) -> Option<Address> {
+    fn last(&self) -> Option<Target> {
         self.last.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Why the connection that there is, or is being made, should not be there, if so. That nobody answers proves nothing:
-    /// it is tested by pings itself.
+    /// it is tested by pings itself. Nor does an answer that is older than the one by which its server was found.
     async fn fault(&self) -> Option<&'static str> {
         let map = self.topology.newer_than(Instant::now()).await.ok()?;
-        self.last().and_then(|last| self.aim.fault_of(&map, &last))
+        let last = self.last().filter(|last| map.began() >= last.known_since)?;
+        self.aim.fault_of(&map, &last.address)
     }
 }
 
