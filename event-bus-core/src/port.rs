@@ -1,7 +1,7 @@
 //! A bus without its event type: the name, the way to the transport, the subscriptions that closing it ends, and the
 //! work that it waits for.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
@@ -166,7 +166,7 @@ impl fmt::Debug for Port {
 }
 
 #[derive(Default)]
-struct OpenSubscriptions(Mutex<HashMap<InboxId, Inbox>>);
+struct OpenSubscriptions(Mutex<BTreeMap<InboxId, Inbox>>);
 
 impl OpenSubscriptions {
     /// Counts `inbox` in until the lease is dropped.
@@ -186,7 +186,7 @@ impl OpenSubscriptions {
         inboxes.iter().for_each(|inbox| inbox.end(End::Closed));
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<InboxId, Inbox>> {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<InboxId, Inbox>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -72,32 +72,33 @@ impl Registry {
     /// An inbox wants a topic. If the topic is among those returned, everything published from now on is delivered;
     /// so it is for all topics that are returned. Else what it needs will be in a coming [`request`](Self::next_request).
     pub fn join(&mut self, topic: &Topic, inbox: Inbox) -> Vec<Topic> {
-        let is_new = self.audiences.get(topic.scope, &topic.name).is_none();
-        let mut live = if is_new { self.admit(topic) } else { Vec::new() };
-        let audience = self.audiences.get_or_default(topic);
+        let (audience, is_new) = self.audiences.enter(topic);
         audience.join(inbox);
-        if audience.is_live() && !live.contains(topic) {
-            live.push(topic.clone());
+        match (is_new, audience.is_live()) {
+            (true, _) => self.admit(topic),
+            (false, true) => vec![topic.clone()],
+            (false, false) => Vec::new(),
         }
-        live
     }
 
-    /// The first one wants `topic`. Returns what is live by that.
+    /// The first ones want `topic`. Returns what is live by that.
     fn admit(&mut self, topic: &Topic) -> Vec<Topic> {
         self.wanted += 1;
-        self.audiences.get_or_default(topic);
-        self.server.hold(topic);
-        let mut live = Vec::new();
-        match self.folds.add(topic) {
-            Fold::Apart => {}
+        let is_subscribed = self.server.hold(topic); // it had not been let go of yet
+        let mut live = match self.folds.add(topic) {
+            Fold::Apart => Vec::new(),
             Fold::Begins(wide) => {
                 self.server.hold(&wide);
-                live = self.fold(&wide);
+                self.fold(&wide)
             }
-            Fold::Lasts(wide) => self.carry(topic, self.server.is_subscribed(&wide)),
-        }
-        if self.is_served_by_itself(topic) && self.server.is_subscribed(topic) {
-            self.go_live(topic); // it had not been let go of yet
+            Fold::Lasts(wide) => {
+                let is_confirmed = self.server.is_subscribed(&wide);
+                self.carry(topic, is_confirmed);
+                if is_confirmed { vec![topic.clone()] } else { Vec::new() }
+            }
+        };
+        if is_subscribed && self.go_live_by_itself(topic) && !live.contains(topic) {
+            live.push(topic.clone());
         }
         live
     }
@@ -130,12 +131,9 @@ impl Registry {
     /// `audience`, with which another has [parted](Self::part_with), wants `topic` from now on. `true` if it is live at once;
     /// else it is told as soon as it is. An example stands at [`Audience`].
     pub fn take_over(&mut self, topic: &Topic, audience: Audience) -> bool {
-        if self.audiences.get(topic.scope, &topic.name).is_none() {
-            self.admit(topic);
-        }
-        let here = self.audiences.get_or_default(topic);
+        let (here, is_new) = self.audiences.enter(topic);
         here.absorb(audience, &mut self.aftermath);
-        here.is_live()
+        if is_new { self.admit(topic).contains(topic) } else { here.is_live() }
     }
 
     /// All topics that somebody wants.
@@ -180,8 +178,7 @@ impl Registry {
     /// The server has `topic`: whoever is served by it is live.
     fn serve(&mut self, topic: &Topic) -> Vec<Topic> {
         let mut live = self.fold(topic);
-        if self.is_served_by_itself(topic) {
-            self.go_live(topic);
+        if self.go_live_by_itself(topic) {
             live.push(topic.clone());
         }
         live
@@ -224,6 +221,14 @@ impl Registry {
         if let Some(audience) = self.audiences.get_mut(topic.scope, &topic.name) {
             self.confirmed += usize::from(audience.go_live(&mut self.aftermath));
         }
+    }
+
+    /// Unless a wider pattern serves `topic`.
+    fn go_live_by_itself(&mut self, topic: &Topic) -> bool {
+        let audience = self.audiences.get_mut(topic.scope, &topic.name);
+        let Some(audience) = audience.filter(|audience| !audience.is_folded) else { return false };
+        self.confirmed += usize::from(audience.go_live(&mut self.aftermath));
+        true
     }
 
     fn fall_silent(&mut self, topic: &Topic) {

@@ -1,13 +1,19 @@
 //! Something for each topic.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
+
+use foldhash::fast::RandomState;
 
 use super::topic::{Endpoint, Scope, Topic};
 
 /// Few scopes, so a list; names within them are looked up as text, without building a [`Topic`].
 #[derive(Debug)]
-pub(super) struct Scopes<T>(Vec<(Scope, HashMap<Arc<str>, T>)>);
+pub(super) struct Scopes<T>(Vec<(Scope, Names<T>)>);
+
+/// Looked up for each message and several times for each subscription.
+type Names<T> = HashMap<Arc<str>, T, RandomState>;
 
 impl<T> Scopes<T> {
     pub(super) fn get(&self, scope: Scope, name: &str) -> Option<&T> {
@@ -32,11 +38,26 @@ impl<T> Scopes<T> {
     }
 
     pub(super) fn get_or_insert_with(&mut self, topic: &Topic, make: impl FnOnce() -> T) -> &mut T {
+        self.entry(topic).or_insert_with(make)
+    }
+
+    /// What there is for `topic`, and whether it was made just now.
+    pub(super) fn enter(&mut self, topic: &Topic) -> (&mut T, bool)
+    where
+        T: Default,
+    {
+        match self.entry(topic) {
+            Entry::Occupied(known) => (known.into_mut(), false),
+            Entry::Vacant(place) => (place.insert(T::default()), true),
+        }
+    }
+
+    fn entry(&mut self, topic: &Topic) -> Entry<'_, Arc<str>, T> {
         let at = self.0.iter().position(|(known, _)| *known == topic.scope).unwrap_or_else(|| {
-            self.0.push((topic.scope, HashMap::new()));
+            self.0.push((topic.scope, Names::default()));
             self.0.len() - 1
         });
-        self.0[at].1.entry(Arc::clone(&topic.name)).or_insert_with(make)
+        self.0[at].1.entry(Arc::clone(&topic.name))
     }
 
     pub(super) fn remove(&mut self, scope: Scope, name: &str) -> Option<T> {
@@ -57,7 +78,7 @@ impl<T> Scopes<T> {
     }
 
     pub(super) fn topics(&self) -> impl Iterator<Item = Topic> {
-        let names = |(scope, names): &(Scope, HashMap<Arc<str>, T>)| {
+        let names = |(scope, names): &(Scope, Names<T>)| {
             let scope = *scope;
             names.keys().map(move |name| Topic { scope, name: Arc::clone(name) }).collect::<Vec<_>>()
         };
@@ -76,7 +97,7 @@ impl<T> Scopes<T> {
         scopes.flat_map(|(scope, names)| names.iter_mut().map(|(name, value)| (*scope, name, value)))
     }
 
-    fn names(&self, scope: Scope) -> Option<&HashMap<Arc<str>, T>> {
+    fn names(&self, scope: Scope) -> Option<&Names<T>> {
         self.0.iter().find(|(known, _)| *known == scope).map(|(_, names)| names)
     }
 }

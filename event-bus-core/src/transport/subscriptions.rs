@@ -42,18 +42,20 @@ pub enum Request {
 }
 
 impl Subscriptions {
-    /// One more needs `topic`.
-    pub(super) fn hold(&mut self, topic: &Topic) {
-        self.entries.get_or_default(topic).holds += 1;
-        self.unsettle(topic);
+    /// One more needs `topic`. Whether it is [subscribed](Self::is_subscribed) already.
+    pub(super) fn hold(&mut self, topic: &Topic) -> bool {
+        let entry = self.entries.get_or_default(topic);
+        entry.holds += 1;
+        entry.queue_into(&mut self.unsettled, topic);
+        entry.server == ServerSide::Subscribed
     }
 
     /// One less does.
     pub(super) fn release(&mut self, topic: &Topic) {
-        if let Some(entry) = self.entry(topic) {
+        if let Some(entry) = self.entries.get_mut(topic.scope, &topic.name) {
             debug_assert!(entry.holds > 0, "nobody needed {topic:?}");
             entry.holds = entry.holds.saturating_sub(1);
-            self.unsettle(topic);
+            entry.queue_into(&mut self.unsettled, topic);
         }
     }
 
@@ -114,30 +116,29 @@ impl Subscriptions {
 
     /// `topic` is subscribed, instead of what it was `before`.
     fn turn(&mut self, topic: &Topic, before: ServerSide) -> bool {
-        let Some(entry) = self.entry(topic).filter(|entry| entry.server == before) else { return false };
+        let entry = self.entries.get_mut(topic.scope, &topic.name);
+        let Some(entry) = entry.filter(|entry| entry.server == before) else { return false };
         entry.server = ServerSide::Subscribed;
         if before == ServerSide::Subscribing {
-            self.unsettle(topic); // perhaps nobody needs it any more
+            entry.queue_into(&mut self.unsettled, topic); // perhaps nobody needs it any more
         }
         true
     }
 
     /// The server does not have it. Whether it had it until now.
     pub(super) fn unconfirm(&mut self, topic: &Topic) -> bool {
-        let Some(entry) = self.entry(topic) else { return false };
+        let Some(entry) = self.entries.get_mut(topic.scope, &topic.name) else { return false };
         let before = std::mem::take(&mut entry.server);
-        self.unsettle(topic);
+        entry.queue_into(&mut self.unsettled, topic);
         matches!(before, ServerSide::Subscribed | ServerSide::Unsubscribing)
     }
 
     /// The connection to `endpoint` is gone, and everything with it.
     pub(super) fn cut_off(&mut self, endpoint: Endpoint) {
-        let mut lost = Vec::new();
         for (scope, name, entry) in self.entries.at_mut(endpoint) {
             entry.server = ServerSide::Absent;
-            lost.push(Topic { scope, name: Arc::clone(name) });
+            entry.queue_into(&mut self.unsettled, &Topic { scope, name: Arc::clone(name) });
         }
-        lost.iter().for_each(|topic| self.unsettle(topic));
     }
 
     /// Whether the server has answered for all of `request`.
@@ -182,13 +183,6 @@ impl Subscriptions {
         self.entries.get_mut(topic.scope, &topic.name)
     }
 
-    fn unsettle(&mut self, topic: &Topic) {
-        let Some(entry) = self.entry(topic) else { return };
-        if !std::mem::replace(&mut entry.is_unsettled, true) {
-            self.unsettled.push_back(topic.clone());
-        }
-    }
-
     fn forget_if_unused(&mut self, topic: &Topic) {
         if self.entry(topic).is_some_and(|entry| entry.is_unused()) {
             self.entries.remove(topic.scope, &topic.name);
@@ -197,6 +191,14 @@ impl Subscriptions {
 }
 
 impl Entry {
+    /// If there is something to ask of the server for it, or it is to be forgotten.
+    fn queue_into(&mut self, unsettled: &mut VecDeque<Topic>, topic: &Topic) {
+        let is_settled = self.next() == self.server && !self.is_unused();
+        if !is_settled && !std::mem::replace(&mut self.is_unsettled, true) {
+            unsettled.push_back(topic.clone());
+        }
+    }
+
     /// Where the server's side has to go; where it is if there is nothing to do, or an answer is awaited.
     fn next(&self) -> ServerSide {
         match (self.server, self.holds) {

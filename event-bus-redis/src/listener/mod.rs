@@ -34,8 +34,8 @@ use confirmation::{confirmed, runtime};
 use screen::Screen;
 use shards::Shards;
 use shared::{Later, Shared};
-use state::{Cause, Epoch, RUNTIME_ENDED, State, scope};
-use task::ensure_running;
+use state::{Cause, Epoch, RUNTIME_ENDED, State, TaskId, scope};
+use task::{ensure_running, start};
 use way::{Aim, Exile, Found, Way};
 
 /// The listening half of the transport. The task ends when this and all leases are gone.
@@ -82,11 +82,10 @@ impl Listener {
     pub(crate) async fn subscribe(&self, filter: Filter, inbox: Inbox) -> Result<Lease> {
         let shared = &self.0.0;
         let runtime = runtime()?;
-        let name = filter.to_string();
         let topic = topic(filter, shared.config.listening)?;
-        ensure_running(shared, &runtime);
-        let (lease, confirmation) = self.0.want(topic, inbox);
-        ensure_running(shared, &runtime); // again: the one that ran may have ended in between
+        let name = Arc::clone(&topic.name);
+        let (lease, task, confirmation) = self.0.want(topic, inbox);
+        start(shared, &runtime, task);
         shared.nudge.notify_one();
         let obstacle = || shared.peek(State::obstacle);
         confirmed(&shared.config, &name, lease, confirmation, obstacle).await
@@ -152,16 +151,21 @@ impl Listener {
 }
 
 impl Owner {
-    /// The lease takes everything back.
-    fn want(self: &Arc<Self>, topic: Topic, inbox: Inbox) -> (Lease, oneshot::Receiver<Result<()>>) {
+    /// The lease takes everything back. A task that is needed for it is to be [started](start).
+    fn want(
+        self: &Arc<Self>,
+        topic: Topic,
+        inbox: Inbox,
+    ) -> (Lease, Option<TaskId>, oneshot::Receiver<Result<()>>) {
         let id = inbox.id();
-        let confirmation = self.0.change(|state| state.want(&topic, inbox));
+        let (task, confirmation) =
+            self.0.change(|state| (state.need_task(Instant::now()), state.want(&topic, inbox)));
         let owner = Arc::clone(self);
         let lease = Lease::new(move || {
             owner.0.change(|state| state.unwant(&topic, id));
             owner.0.nudge.notify_one();
         });
-        (lease, confirmation)
+        (lease, task, confirmation)
     }
 
     fn close(&self) {

@@ -23,8 +23,12 @@ const OUT_OF_STEP: Duration = Duration::from_millis(5);
 
 /// Starts the task where there is none, or where the one there is stands still, since its runtime does.
 pub(super) fn ensure_running(shared: &Arc<Shared>, runtime: &Handle) {
-    let id = shared.change(|state| state.need_task(Instant::now()));
-    if let Some(id) = id {
+    start(shared, runtime, shared.change(|state| state.need_task(Instant::now())));
+}
+
+/// Starts the task that is [needed](super::state::State::need_task), if one is.
+pub(super) fn start(shared: &Arc<Shared>, runtime: &Handle, needed: Option<TaskId>) {
+    if let Some(id) = needed {
         shared.nudge.notify_waiters(); // one that stands still must not stand in line before the new one
         // Not under the lock: a runtime that is shutting down drops the task at once.
         let task = Task { shared: Arc::clone(shared), id };

@@ -4,13 +4,14 @@ use std::collections::HashMap;
 
 use event_bus_core::transport::Topic;
 use event_bus_core::{Error, Result};
+use foldhash::fast::RandomState;
 use tokio::sync::oneshot;
 
 pub(super) type Waiter = oneshot::Sender<Result<()>>;
 
 #[derive(Default)]
 pub(super) struct Waiters {
-    waiting: HashMap<Topic, Vec<Waiter>>,
+    waiting: HashMap<Topic, Vec<Waiter>, RandomState>,
     answers: Vec<Answer>,
 }
 

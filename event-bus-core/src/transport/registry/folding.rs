@@ -70,7 +70,9 @@ impl Registry {
         for wide in &ends {
             self.unfold(wide);
         }
-        begins.iter().for_each(|wide| self.server.hold(wide));
+        for wide in &begins {
+            self.server.hold(wide);
+        }
         for wide in self.folds.wide_ones(endpoint) {
             self.fold(&wide);
         }
@@ -79,8 +81,8 @@ impl Registry {
     /// Patterns are folded into `wide` from now on: all that there are if the server has confirmed it, which are
     /// returned; else those that are not on their way to being subscribed themselves.
     pub(super) fn fold(&mut self, wide: &Topic) -> Vec<Topic> {
-        let is_confirmed = self.server.is_subscribed(wide);
         let patterns = self.folds.patterns_into(wide);
+        let is_confirmed = !patterns.is_empty() && self.server.is_subscribed(wide);
         patterns.iter().for_each(|pattern| self.carry(pattern, is_confirmed));
         if is_confirmed { patterns } else { Vec::new() }
     }
