@@ -133,6 +133,8 @@ pub(crate) struct Vault {
 pub(crate) enum Half {
     Publisher,
     Listener,
+    /// For a connection that asks which server serves what.
+    Both,
 }
 
 impl Vault {
@@ -194,11 +196,12 @@ impl Vault {
     /// Adds which connections could not log in anew.
     pub(crate) fn report(&self, health: &mut Health) {
         for (_, half, text) in &*lock(&self.troubles) {
-            let link = match half {
-                Half::Publisher => &mut health.publisher,
-                Half::Listener => &mut health.listener,
-            };
-            link.last_error = Some(Arc::clone(text));
+            if *half != Half::Listener {
+                health.publisher.last_error = Some(Arc::clone(text));
+            }
+            if *half != Half::Publisher {
+                health.listener.last_error = Some(Arc::clone(text));
+            }
         }
     }
 }

@@ -21,20 +21,29 @@ use tokio::sync::Notify;
 struct Rotating(Arc<Inner>);
 
 struct Inner {
-    password: Mutex<String>,
+    credentials: Mutex<Credentials>,
     changed: Notify,
     asked: AtomicUsize,
 }
 
 impl Rotating {
     fn new(password: &str) -> Self {
-        let password = Mutex::new(password.to_owned());
-        Self(Arc::new(Inner { password, changed: Notify::new(), asked: AtomicUsize::new(0) }))
+        let credentials = Mutex::new(Credentials::new("ann", password));
+        Self(Arc::new(Inner { credentials, changed: Notify::new(), asked: AtomicUsize::new(0) }))
     }
 
     fn rotate(&self, password: &str) {
-        password.clone_into(&mut self.0.password.lock().unwrap());
+        self.rotate_to("ann", password);
+    }
+
+    fn rotate_to(&self, user: &str, password: &str) {
+        self.change_unseen(user, password);
         self.0.changed.notify_one();
+    }
+
+    /// Who connects from now on is told; who is connected is not.
+    fn change_unseen(&self, user: &str, password: &str) {
+        *self.0.credentials.lock().unwrap() = Credentials::new(user, password);
     }
 
     fn asked(&self) -> usize {
@@ -45,7 +54,7 @@ impl Rotating {
 impl CredentialsProvider for Rotating {
     async fn credentials(&self) -> Result<Credentials, CredentialsError> {
         self.0.asked.fetch_add(1, Ordering::SeqCst);
-        Ok(Credentials::new("ann", self.0.password.lock().unwrap().as_str()))
+        Ok(self.0.credentials.lock().unwrap().clone())
     }
 
     async fn changed(&self) {
@@ -112,7 +121,7 @@ async fn a_connect_after_a_change_uses_what_is_good_then() {
     passes(&bus, 1).await;
     server.restart();
     let _ = server.command(&["ACL", "SETUSER", "ann", "resetpass", ">second"]);
-    *provider.0.password.lock().unwrap() = "second".to_owned();
+    provider.change_unseen("ann", "second");
     passes(&bus, 2).await;
 }
 
@@ -270,26 +279,33 @@ async fn the_connections_to_all_nodes_of_a_cluster_log_in_anew_when_credentials_
     }
     let doors: Vec<Doorkeeper> = (0..3).map(|node| Doorkeeper::at(&cluster.address(node))).collect();
     let all = |words: &[&str]| (0..3).for_each(|node| drop(cluster.command(node, words)));
-    all(&["ACL", "SETUSER", "ann", ">second"]);
-    let before: Vec<u64> = doors.iter().map(|door| door.auths().0).collect();
-    provider.rotate("second");
-    for node in 0..2 {
-        eventually("whoever publishes and whoever listens", || doors[node].auths().0 == before[node] + 2)
-            .await;
-    }
-    all(&["ACL", "SETUSER", "ann", "<first"]);
+    let of = |user: &str, node| connections_of(user, &cluster.command(node, &["CLIENT", "LIST"]));
+    let asks = |connection: &String| connection.contains(" cmd=cluster|nodes ");
+    all(&["ACL", "SETUSER", "bob", "on", ">second", "~*", "&*", "+@all"]);
+    eventually("all are asked who serves what", || (0..3).all(|node| of("ann", node).iter().any(asks))).await;
+    provider.rotate_to("bob", "second");
+    // Whoever publishes, whoever listens, and whoever asks.
+    eventually("all have logged in anew", || (0..3).all(|node| of("ann", node).is_empty())).await;
+    eventually("and ask again", || (0..3).all(|node| of("bob", node).iter().any(asks))).await;
+    all(&["ACL", "DELUSER", "ann"]);
     for (key, events) in keys.iter().zip(&mut streams) {
         is_next(&bus, key, events, 2).await;
     }
     let mut new = bus.listen(&*keys[2]).await.unwrap();
     is_next(&bus, &keys[2], &mut new, 3).await;
-    all(&["CLIENT", "KILL", "USER", "ann"]);
+    all(&["CLIENT", "KILL", "USER", "bob"]);
     for (key, events) in keys.iter().zip(streams.iter_mut().chain([&mut new])) {
         assert!(matches!(within("told", events.recv()).await, Some(Err(Notice::Interrupted))));
         assert!(matches!(within("back", events.recv()).await, Some(Err(Notice::Resumed { .. }))));
         is_next(&bus, key, events, 4).await;
     }
     assert!(doors.iter().all(|door| door.auths().1 == 0), "no login failed");
+}
+
+/// What a node says of each.
+fn connections_of(user: &str, list: &redis::Value) -> Vec<String> {
+    let list: String = redis::from_redis_value_ref(list).unwrap();
+    list.lines().filter(|line| line.contains(&format!(" user={user} "))).map(str::to_owned).collect()
 }
 
 fn key_of(cluster: &RedisCluster, node: usize) -> String {
