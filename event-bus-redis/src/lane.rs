@@ -67,11 +67,18 @@ pub(crate) struct Open {
     _keeper: Option<Arc<Keeper>>,
 }
 
-/// What the pool lent us; or why it could not, and until when nobody need try again.
+/// What the pool lent us; or why it could not.
 struct Lent {
     connection: Option<Connection>,
-    failed: Option<(Instant, Failed)>,
+    rest: Option<Rest>,
     backoff: Backoff,
+}
+
+/// Why nobody need try again, until then or until there are other credentials.
+struct Rest {
+    until: Instant,
+    rotations: u64,
+    failed: Failed,
 }
 
 impl Source {
@@ -118,7 +125,7 @@ impl Source {
 impl Lane {
     pub(crate) fn new(config: Arc<RedisConfig>, source: Arc<Source>) -> Self {
         let backoff = Backoff::new(Duration::from_millis(20), Duration::from_millis(500));
-        let lent = Mutex::new(Lent { connection: None, failed: None, backoff });
+        let lent = Mutex::new(Lent { connection: None, rest: None, backoff });
         let (open, is_closed) = (RwLock::new(None), AtomicBool::new(false));
         Self(Arc::new(Inner { config, source, open, lent, is_closed }))
     }
@@ -191,10 +198,10 @@ impl Inner {
         if let Some(open) = self.current(disconnects) {
             return Ok(open); // another task has just done it
         }
-        if let Some((until, failed)) = &lent.failed
-            && Instant::now() < *until
+        if let Some(rest) = &lent.rest
+            && self.is_resting(rest)
         {
-            return Err(failed.clone().into());
+            return Err(rest.failed.clone().into());
         }
         match lent.connection.take() {
             // Back into the pool, which tests it before it lends it again.
@@ -203,10 +210,11 @@ impl Inner {
             broken => drop(broken.map(Connection::take)),
         }
         self.source.status.set_if(LinkState::Idle, LinkState::Connecting);
+        let rotations = self.config.vault().map_or(0, |vault| vault.rotations());
         let keeping = Keeping::new(&self.config, Half::Publisher);
         let connection = match self.borrow().await {
             Ok(connection) => connection,
-            Err(error) => return Err(self.note_failure(&mut lent, error)),
+            Err(error) => return Err(self.note_failure(&mut lent, rotations, error)),
         };
         let serial = self.source.serials.fetch_add(1, Ordering::Relaxed);
         let keeper = keeping.map(|keeping| Arc::new(keeping.start(&connection)));
@@ -218,7 +226,7 @@ impl Inner {
             drop(lent.connection.take().map(Connection::take));
             return Err(closed());
         }
-        lent.failed = None;
+        lent.rest = None;
         lent.backoff.reset();
         self.source.status.connected(&self.source.disconnects, disconnects);
         Ok(open)
@@ -240,7 +248,13 @@ impl Inner {
         Ok(connection)
     }
 
-    fn note_failure(&self, lent: &mut Lent, error: PoolError) -> Error {
+    fn is_resting(&self, rest: &Rest) -> bool {
+        let is_obsolete = || self.config.vault().is_some_and(|vault| vault.has_rotated(rest.rotations));
+        Instant::now() < rest.until && !is_obsolete()
+    }
+
+    /// After an attempt that was begun when the credentials had changed so often.
+    fn note_failure(&self, lent: &mut Lent, rotations: u64, error: PoolError) -> Error {
         let error = match error {
             PoolError::Closed => return closed(),
             PoolError::Backend(error) => error,
@@ -251,7 +265,8 @@ impl Inner {
         let error = connect_error(&self.config, &error);
         let source = error.source().map(ToString::to_string);
         self.source.status.interrupted(source.as_deref().unwrap_or_default());
-        lent.failed = Some((Instant::now() + lent.backoff.delay(), Failed::from(&error)));
+        let until = Instant::now() + lent.backoff.delay();
+        lent.rest = Some(Rest { until, rotations, failed: Failed::from(&error) });
         error
     }
 }
