@@ -1,4 +1,4 @@
-//! Which server, and who we are to it. How patient we are with it stands in `mod.rs`.
+//! Which server, and who we are to it. How patient we are with it stands in `patience.rs`.
 
 use std::path::PathBuf;
 use std::sync::Arc;
