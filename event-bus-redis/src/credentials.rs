@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use event_bus_core::transport::Health;
+use futures_util::FutureExt;
 use redis::{RedisError, RedisResult};
 use tokio::sync::watch;
 use tokio::time::timeout;
@@ -76,14 +77,15 @@ pub trait CredentialsProvider: Send + Sync + 'static {
     /// Why there are none. The connection is not made, which is told and tried again as any failure to connect.
     fn credentials(&self) -> impl Future<Output = Result<Credentials, CredentialsError>> + Send;
 
-    /// Waits until there are other credentials than before. Then every connection that lives logs in anew. By default that
-    /// never happens.
+    /// Waits until there are other credentials than before. Then every connection that lives logs in anew, and what failed to
+    /// connect tries again at once. By default that never happens.
     ///
     /// One task at a time waits for it, and begins again when it has come. A change while nobody waits must not be forgotten,
     /// as `tokio::sync::Notify::notify_one` does not.
     ///
     /// # Cancel safety
-    /// The future is dropped when the connection that waits ends. What it had not told yet is for the next one.
+    /// The future is dropped when the connection that waits ends, or right after it was polled once, by who only looks. What
+    /// it had not told yet is for the next one.
     fn changed(&self) -> impl Future<Output = ()> + Send {
         pending()
     }
@@ -133,6 +135,8 @@ pub(crate) struct Vault {
 pub(crate) enum Half {
     Publisher,
     Listener,
+    /// For a connection that asks which server serves what.
+    Both,
 }
 
 impl Vault {
@@ -187,6 +191,11 @@ impl Vault {
         *seen = self.rotations();
     }
 
+    /// Whether there have been more changes than `seen`, as far as that is known without waiting.
+    pub(crate) fn has_rotated(&self, mut seen: u64) -> bool {
+        self.rotated(&mut seen).now_or_never().is_some()
+    }
+
     pub(crate) fn trouble_of(self: &Arc<Self>, half: Half) -> Trouble {
         Trouble { vault: Arc::clone(self), id: self.ids.fetch_add(1, Ordering::Relaxed), half }
     }
@@ -194,11 +203,12 @@ impl Vault {
     /// Adds which connections could not log in anew.
     pub(crate) fn report(&self, health: &mut Health) {
         for (_, half, text) in &*lock(&self.troubles) {
-            let link = match half {
-                Half::Publisher => &mut health.publisher,
-                Half::Listener => &mut health.listener,
-            };
-            link.last_error = Some(Arc::clone(text));
+            if *half != Half::Listener {
+                health.publisher.last_error = Some(Arc::clone(text));
+            }
+            if *half != Half::Publisher {
+                health.listener.last_error = Some(Arc::clone(text));
+            }
         }
     }
 }

@@ -1,17 +1,19 @@
 //! One publishing connection, borrowed from the pool for good, shared by everybody who publishes, and replaced
 //! through the pool when it breaks. What is sent over it is not known here.
 
+mod source;
+
 use std::error::Error as _;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex as StdMutex, PoisonError, RwLock};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use deadpool_redis::{Connection, Manager, Pool, PoolError, Runtime};
+use deadpool_redis::{Connection, PoolError};
 use event_bus_core::transport::{Backoff, LinkState};
 use event_bus_core::{Error, ErrorKind, Result};
+use redis::RedisError;
 use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, ConnectionInfo, PushInfo, PushKind, RedisError, RedisResult};
-use tokio::sync::{Mutex, Semaphore};
+use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout_at};
 
 use crate::config::RedisConfig;
@@ -19,11 +21,7 @@ use crate::credentials::Half;
 use crate::error::{Failed, closed, connect_error, no_master};
 use crate::keeper::{Keeper, Keeping};
 use crate::role::is_master;
-use crate::status::Status;
-
-/// What waits to be written goes out when it is so long, or when nothing more is there: fewer and longer writes than with
-/// the 8 KiB that redis-rs has by itself.
-const WRITE_BYTES: usize = 64 * 1024;
+pub(crate) use source::Source;
 
 /// Cloning gives the same lane.
 #[derive(Clone)]
@@ -38,24 +36,6 @@ struct Inner {
     is_closed: AtomicBool,
 }
 
-/// Where lanes get their connections from.
-pub(crate) struct Source {
-    config: Arc<RedisConfig>,
-    pool: StdMutex<Made>,
-    /// Counts connections that were lost. A lane that was opened before the last one may be dead, and is tested
-    /// before it is used: the death of an idle lane is noticed without a publish being lost to it.
-    disconnects: Arc<AtomicU64>,
-    status: Arc<Status>,
-    serials: AtomicU64,
-}
-
-/// The pool, which logs in as it was told when it was made.
-#[derive(Default)]
-struct Made {
-    current: Option<(String, Option<String>, Pool)>,
-    is_closed: bool,
-}
-
 /// A connection in use.
 #[derive(Clone)]
 pub(crate) struct Open {
@@ -67,58 +47,24 @@ pub(crate) struct Open {
     _keeper: Option<Arc<Keeper>>,
 }
 
-/// What the pool lent us; or why it could not, and until when nobody need try again.
+/// What the pool lent us; or why it could not.
 struct Lent {
     connection: Option<Connection>,
-    failed: Option<(Instant, Failed)>,
+    rest: Option<Rest>,
     backoff: Backoff,
 }
 
-impl Source {
-    pub(crate) fn new(config: Arc<RedisConfig>, status: Arc<Status>) -> Arc<Self> {
-        let (disconnects, serials) = (Arc::default(), AtomicU64::new(0));
-        Arc::new(Self { config, pool: StdMutex::default(), disconnects, status, serials })
-    }
-
-    pub(crate) fn close(&self) {
-        let mut made = self.pool.lock().unwrap_or_else(PoisonError::into_inner);
-        made.is_closed = true;
-        if let Some((.., pool)) = made.current.take() {
-            pool.close();
-        }
-    }
-
-    /// A pool that logs in as who we are now: another one than before, if the credentials have changed.
-    async fn pool(&self) -> std::result::Result<Pool, PoolError> {
-        let info = self.config.connection_info().await?;
-        let login = info.redis_settings();
-        let user = login.username().unwrap_or_default().to_owned();
-        let password = login.password().map(str::to_owned);
-        let mut made = self.pool.lock().unwrap_or_else(PoisonError::into_inner);
-        if made.is_closed {
-            return Err(PoolError::Closed);
-        }
-        match &made.current {
-            Some((its_user, its_password, pool)) if (its_user, its_password) == (&user, &password) => {
-                Ok(pool.clone())
-            }
-            _ => {
-                let pool = pool(&self.config, info, &self.disconnects, &self.status)?;
-                made.current = Some((user, password, pool.clone()));
-                Ok(pool)
-            }
-        }
-    }
-
-    fn disconnects(&self) -> u64 {
-        self.disconnects.load(Ordering::Acquire)
-    }
+/// Why nobody need try again, until then or until there are other credentials.
+struct Rest {
+    until: Instant,
+    rotations: u64,
+    failed: Failed,
 }
 
 impl Lane {
     pub(crate) fn new(config: Arc<RedisConfig>, source: Arc<Source>) -> Self {
         let backoff = Backoff::new(Duration::from_millis(20), Duration::from_millis(500));
-        let lent = Mutex::new(Lent { connection: None, failed: None, backoff });
+        let lent = Mutex::new(Lent { connection: None, rest: None, backoff });
         let (open, is_closed) = (RwLock::new(None), AtomicBool::new(false));
         Self(Arc::new(Inner { config, source, open, lent, is_closed }))
     }
@@ -191,10 +137,10 @@ impl Inner {
         if let Some(open) = self.current(disconnects) {
             return Ok(open); // another task has just done it
         }
-        if let Some((until, failed)) = &lent.failed
-            && Instant::now() < *until
+        if let Some(rest) = &lent.rest
+            && self.is_resting(rest)
         {
-            return Err(failed.clone().into());
+            return Err(rest.failed.clone().into());
         }
         match lent.connection.take() {
             // Back into the pool, which tests it before it lends it again.
@@ -203,12 +149,13 @@ impl Inner {
             broken => drop(broken.map(Connection::take)),
         }
         self.source.status.set_if(LinkState::Idle, LinkState::Connecting);
+        let rotations = self.config.vault().map_or(0, |vault| vault.rotations());
         let keeping = Keeping::new(&self.config, Half::Publisher);
         let connection = match self.borrow().await {
             Ok(connection) => connection,
-            Err(error) => return Err(self.note_failure(&mut lent, error)),
+            Err(error) => return Err(self.note_failure(&mut lent, rotations, error)),
         };
-        let serial = self.source.serials.fetch_add(1, Ordering::Relaxed);
+        let serial = self.source.next_serial();
         let keeper = keeping.map(|keeping| Arc::new(keeping.start(&connection)));
         let open = Open { connection: (*connection).clone(), disconnects, serial, _keeper: keeper };
         self.set(Some(open.clone()));
@@ -218,9 +165,9 @@ impl Inner {
             drop(lent.connection.take().map(Connection::take));
             return Err(closed());
         }
-        lent.failed = None;
+        lent.rest = None;
         lent.backoff.reset();
-        self.source.status.connected(&self.source.disconnects, disconnects);
+        self.source.connected(disconnects);
         Ok(open)
     }
 
@@ -240,7 +187,13 @@ impl Inner {
         Ok(connection)
     }
 
-    fn note_failure(&self, lent: &mut Lent, error: PoolError) -> Error {
+    fn is_resting(&self, rest: &Rest) -> bool {
+        let is_obsolete = || self.config.vault().is_some_and(|vault| vault.has_rotated(rest.rotations));
+        Instant::now() < rest.until && !is_obsolete()
+    }
+
+    /// After an attempt that was begun when the credentials had changed so often.
+    fn note_failure(&self, lent: &mut Lent, rotations: u64, error: PoolError) -> Error {
         let error = match error {
             PoolError::Closed => return closed(),
             PoolError::Backend(error) => error,
@@ -251,39 +204,8 @@ impl Inner {
         let error = connect_error(&self.config, &error);
         let source = error.source().map(ToString::to_string);
         self.source.status.interrupted(source.as_deref().unwrap_or_default());
-        lent.failed = Some((Instant::now() + lent.backoff.delay(), Failed::from(&error)));
+        let until = Instant::now() + lent.backoff.delay();
+        lent.rest = Some(Rest { until, rotations, failed: Failed::from(&error) });
         error
     }
-}
-
-fn pool(
-    config: &RedisConfig,
-    info: ConnectionInfo,
-    disconnects: &Arc<AtomicU64>,
-    status: &Arc<Status>,
-) -> RedisResult<Pool> {
-    let (counter, status) = (Arc::clone(disconnects), Arc::clone(status));
-    let count_disconnects = move |push: PushInfo| -> std::result::Result<(), std::convert::Infallible> {
-        if push.kind == PushKind::Disconnection {
-            status.disconnected(&counter);
-        }
-        Ok(())
-    };
-    let connection_config = AsyncConnectionConfig::new()
-        .set_connection_timeout(Some(config.connect_timeout))
-        .set_response_timeout(Some(config.response_timeout))
-        .set_pipeline_buffer_size(config.max_in_flight.min(Semaphore::MAX_PERMITS)) // nobody waits for room twice
-        .set_write_backpressure_boundary(WRITE_BYTES)
-        .set_push_sender(count_disconnects);
-    let manager = Manager::new_with_config(info, connection_config)?;
-    let pool = Pool::builder(manager)
-        .max_size(config.lanes)
-        .wait_timeout(Some(config.connect_timeout))
-        .create_timeout(Some(config.connect_timeout))
-        .recycle_timeout(Some(config.response_timeout.min(Duration::from_millis(500))))
-        .runtime(Runtime::Tokio1)
-        .build();
-    pool.map_err(|error| {
-        (redis::ErrorKind::InvalidClientConfig, "no pool can be built", error.to_string()).into()
-    })
 }

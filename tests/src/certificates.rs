@@ -77,6 +77,11 @@ impl Certificates {
         self.identity("foreign-client")
     }
 
+    /// The same as lines of a configuration.
+    pub(crate) fn lines(&self, clients: ClientCertificates) -> impl Iterator<Item = String> {
+        self.settings(clients).into_iter().map(|(name, value)| format!("{name} {value}"))
+    }
+
     /// The settings of a server that has the certificate, besides its ports.
     pub(crate) fn settings(&self, clients: ClientCertificates) -> Vec<(&'static str, String)> {
         let Identity { certificate, key } = self.server();
@@ -107,7 +112,7 @@ fn write_all(folder: &Path, authority: &str) -> Result<(), rcgen::Error> {
     let issuer = Issuer::new(own, key);
 
     let mut server = named("server of a test", &["127.0.0.1", "localhost"])?;
-    // The nodes of a cluster are each other's clients.
+    // The nodes of a cluster are each other's clients, and so are sentinels and those that they watch.
     server.extended_key_usages =
         vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
     let mut client = named("client of a test", &[])?;

@@ -273,8 +273,7 @@ impl RedisCluster {
 
     /// The port of `node` that the cluster knows.
     fn port(&self, node: usize) -> u16 {
-        let server = &self.nodes[node].server;
-        server.tls_port().unwrap_or(server.port())
+        self.nodes[node].server.announced_port()
     }
 
     fn a_running_node(&self) -> usize {

@@ -79,6 +79,11 @@ impl ServerProcess {
         self.tls_port
     }
 
+    /// The port that others are told: the one for TLS, if it speaks it.
+    pub(crate) fn announced_port(&self) -> u16 {
+        self.tls_port.unwrap_or(self.port)
+    }
+
     /// The number of its process while there is one.
     ///
     /// # Panics

@@ -9,7 +9,9 @@ use std::time::Duration;
 use redis::FromRedisValue;
 use tokio::time::{Instant, sleep};
 
+use self::options::Launcher;
 pub use self::options::SentinelOptions;
+use crate::certificates::Certificates;
 use crate::cluster::Election;
 use crate::process::{GUARD, ServerProcess, need_version};
 use crate::{PATIENCE, eventually_blocking};
@@ -31,6 +33,7 @@ pub struct RedisSentinels {
     nodes: Vec<ServerProcess>,
     sentinels: Vec<ServerProcess>,
     options: SentinelOptions,
+    certificates: Option<Certificates>,
 }
 
 impl RedisSentinels {
@@ -50,18 +53,19 @@ impl RedisSentinels {
     #[must_use]
     pub fn start_with(options: SentinelOptions) -> Self {
         need_version(7, "a master under sentinels");
-        let mut nodes = vec![ServerProcess::start(|folder| options.launch_node(folder, None))];
-        let master = nodes[0].port();
+        let certificates = options.tls.map(|_| Certificates::make());
+        let launcher = Launcher::new(&options, certificates.as_ref());
+        let mut nodes = vec![ServerProcess::start(|folder| launcher.node(folder, None))];
+        let master = nodes[0].announced_port();
         nodes.extend(
-            (0..options.replicas)
-                .map(|_| ServerProcess::start(|folder| options.launch_node(folder, Some(master)))),
+            (0..options.replicas).map(|_| ServerProcess::start(|folder| launcher.node(folder, Some(master)))),
         );
         for replica in &nodes[1..] {
             eventually_blocking("a replica follows", || has_link(replica));
         }
-        let sentinel = |_| ServerProcess::start(|folder| options.launch_sentinel(folder, master));
+        let sentinel = |_| ServerProcess::start(|folder| launcher.sentinel(folder, master));
         let sentinels = (0..options.sentinels).map(sentinel).collect();
-        let all = Self { nodes, sentinels, options };
+        let all = Self { nodes, sentinels, options, certificates };
         all.sentinels.iter().for_each(hurry);
         let deadline = Instant::now() + all.options.failover();
         while let Err(problem) = all.check() {
@@ -83,10 +87,10 @@ impl RedisSentinels {
         self.nodes.len()
     }
 
-    /// Where clients reach `node`: `127.0.0.1:port`.
+    /// Where clients reach `node`: `127.0.0.1:port`, by TLS if it was started so.
     #[must_use]
     pub fn address(&self, node: usize) -> String {
-        format!("127.0.0.1:{}", self.nodes[node].port())
+        format!("127.0.0.1:{}", self.nodes[node].announced_port())
     }
 
     /// The node at `address`, in the form of [`address`](Self::address).
@@ -95,22 +99,33 @@ impl RedisSentinels {
         (0..self.nodes()).find(|node| self.address(*node) == address)
     }
 
+    /// The certificates of all nodes and sentinels, and those around them.
+    ///
+    /// # Panics
+    /// If they were not started with TLS.
+    #[must_use]
+    pub fn certificates(&self) -> &Certificates {
+        self.certificates.as_ref().expect("servers that speak TLS")
+    }
+
     /// Where clients reach each sentinel.
     #[must_use]
     pub fn sentinel_addresses(&self) -> Vec<String> {
-        self.sentinels.iter().map(|sentinel| format!("127.0.0.1:{}", sentinel.port())).collect()
+        self.seeds().iter().map(|(host, port)| format!("{host}:{port}")).collect()
     }
 
     /// The same as a config wants them: each host and port.
     #[must_use]
     pub fn seeds(&self) -> Vec<(String, u16)> {
-        self.sentinels.iter().map(|sentinel| ("127.0.0.1".to_owned(), sentinel.port())).collect()
+        let address = |sentinel: &ServerProcess| ("127.0.0.1".to_owned(), sentinel.announced_port());
+        self.sentinels.iter().map(address).collect()
     }
 
     /// The URLs of the sentinels, without credentials.
     #[must_use]
     pub fn sentinel_urls(&self) -> Vec<String> {
-        self.sentinel_addresses().iter().map(|address| format!("redis://{address}")).collect()
+        let scheme = if self.certificates.is_some() { "rediss" } else { "redis" };
+        self.sentinel_addresses().iter().map(|address| format!("{scheme}://{address}")).collect()
     }
 
     /// The process of `node`.

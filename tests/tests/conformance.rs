@@ -105,17 +105,36 @@ mod sentinel_sharded {
     event_bus_core::transport_conformance!(async { sentinel(RedisConfig::sharded).await });
 }
 
+mod sentinel_over_tls {
+    use super::several::sentinel_over_tls;
+
+    event_bus_core::transport_conformance!(async { sentinel_over_tls(std::convert::identity).await });
+}
+
+mod sentinel_sharded_over_tls {
+    use super::several::sentinel_over_tls;
+    use event_bus_redis::RedisConfig;
+
+    event_bus_core::transport_conformance!(async { sentinel_over_tls(RedisConfig::sharded).await });
+}
+
 mod several {
     use std::fs::read;
 
     use event_bus_redis::{RedisConfig, RedisTransport};
-    use event_bus_tests::{ClientCertificates, ClusterOptions, Lender, Loan, RedisCluster, RedisSentinels};
+    use event_bus_tests::{
+        Certificates, ClientCertificates, ClusterOptions, Lender, Loan, RedisCluster, RedisSentinels,
+        SentinelOptions,
+    };
 
     static CLUSTERS: Lender<RedisCluster> = Lender::new(RedisCluster::start);
     static CLUSTERS_WITH_TLS: Lender<RedisCluster> = Lender::new(|| {
         RedisCluster::start_with(ClusterOptions::default().replicas(0).tls(ClientCertificates::Required))
     });
     static SENTINELS: Lender<RedisSentinels> = Lender::new(RedisSentinels::start);
+    static SENTINELS_WITH_TLS: Lender<RedisSentinels> = Lender::new(|| {
+        RedisSentinels::start_with(SentinelOptions::default().tls(ClientCertificates::Required))
+    });
 
     pub(super) async fn cluster(
         adapt: impl Fn(RedisConfig) -> RedisConfig,
@@ -130,10 +149,8 @@ mod several {
         adapt: impl Fn(RedisConfig) -> RedisConfig,
     ) -> (RedisTransport, Loan<RedisCluster>) {
         let cluster = CLUSTERS_WITH_TLS.borrow();
-        let pem = |path| read(path).expect("one of our own certificates");
-        let (authority, client) = (cluster.certificates().authority(), cluster.certificates().client());
-        let config = RedisConfig::cluster(cluster.seeds()).tls().ca_certificates(pem(authority));
-        let config = adapt(config.client_certificate(pem(client.certificate), pem(client.key)));
+        let config = with_tls(RedisConfig::cluster(cluster.seeds()), cluster.certificates());
+        let config = adapt(config);
         (RedisTransport::connect(config).await.expect("our own cluster lets us in"), cluster)
     }
 
@@ -143,5 +160,23 @@ mod several {
         let sentinels = SENTINELS.borrow();
         let config = adapt(RedisConfig::sentinel(sentinels.master_name(), sentinels.seeds()));
         (RedisTransport::connect(config).await.expect("our own sentinels know a master"), sentinels)
+    }
+
+    /// Where every server, every sentinel and every client shows a certificate.
+    pub(super) async fn sentinel_over_tls(
+        adapt: impl Fn(RedisConfig) -> RedisConfig,
+    ) -> (RedisTransport, Loan<RedisSentinels>) {
+        let sentinels = SENTINELS_WITH_TLS.borrow();
+        let config = RedisConfig::sentinel(sentinels.master_name(), sentinels.seeds());
+        let config = adapt(with_tls(config, sentinels.certificates()));
+        (RedisTransport::connect(config).await.expect("our own sentinels know a master"), sentinels)
+    }
+
+    fn with_tls(config: RedisConfig, certificates: &Certificates) -> RedisConfig {
+        let pem = |path| read(path).expect("one of our own certificates");
+        let client = certificates.client();
+        config
+            .ca_certificates(pem(certificates.authority()))
+            .client_certificate(pem(client.certificate), pem(client.key))
     }
 }

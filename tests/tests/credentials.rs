@@ -14,27 +14,37 @@ use event_bus_tests::{
     SentinelOptions, eventually, within,
 };
 use redis::Connection;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
+use tokio::time::Instant;
 
 /// Passwords as an operator rotates them.
 #[derive(Clone)]
 struct Rotating(Arc<Inner>);
 
 struct Inner {
-    password: Mutex<String>,
+    credentials: Mutex<Credentials>,
     changed: Notify,
     asked: AtomicUsize,
 }
 
 impl Rotating {
     fn new(password: &str) -> Self {
-        let password = Mutex::new(password.to_owned());
-        Self(Arc::new(Inner { password, changed: Notify::new(), asked: AtomicUsize::new(0) }))
+        let credentials = Mutex::new(Credentials::new("ann", password));
+        Self(Arc::new(Inner { credentials, changed: Notify::new(), asked: AtomicUsize::new(0) }))
     }
 
     fn rotate(&self, password: &str) {
-        password.clone_into(&mut self.0.password.lock().unwrap());
+        self.rotate_to("ann", password);
+    }
+
+    fn rotate_to(&self, user: &str, password: &str) {
+        self.change_unseen(user, password);
         self.0.changed.notify_one();
+    }
+
+    /// Who connects from now on is told; who is connected is not.
+    fn change_unseen(&self, user: &str, password: &str) {
+        *self.0.credentials.lock().unwrap() = Credentials::new(user, password);
     }
 
     fn asked(&self) -> usize {
@@ -45,7 +55,7 @@ impl Rotating {
 impl CredentialsProvider for Rotating {
     async fn credentials(&self) -> Result<Credentials, CredentialsError> {
         self.0.asked.fetch_add(1, Ordering::SeqCst);
-        Ok(Credentials::new("ann", self.0.password.lock().unwrap().as_str()))
+        Ok(self.0.credentials.lock().unwrap().clone())
     }
 
     async fn changed(&self) {
@@ -112,7 +122,7 @@ async fn a_connect_after_a_change_uses_what_is_good_then() {
     passes(&bus, 1).await;
     server.restart();
     let _ = server.command(&["ACL", "SETUSER", "ann", "resetpass", ">second"]);
-    *provider.0.password.lock().unwrap() = "second".to_owned();
+    provider.change_unseen("ann", "second");
     passes(&bus, 2).await;
 }
 
@@ -270,26 +280,33 @@ async fn the_connections_to_all_nodes_of_a_cluster_log_in_anew_when_credentials_
     }
     let doors: Vec<Doorkeeper> = (0..3).map(|node| Doorkeeper::at(&cluster.address(node))).collect();
     let all = |words: &[&str]| (0..3).for_each(|node| drop(cluster.command(node, words)));
-    all(&["ACL", "SETUSER", "ann", ">second"]);
-    let before: Vec<u64> = doors.iter().map(|door| door.auths().0).collect();
-    provider.rotate("second");
-    for node in 0..2 {
-        eventually("whoever publishes and whoever listens", || doors[node].auths().0 == before[node] + 2)
-            .await;
-    }
-    all(&["ACL", "SETUSER", "ann", "<first"]);
+    let of = |user: &str, node| connections_of(user, &cluster.command(node, &["CLIENT", "LIST"]));
+    let asks = |connection: &String| connection.contains(" cmd=cluster|nodes ");
+    all(&["ACL", "SETUSER", "bob", "on", ">second", "~*", "&*", "+@all"]);
+    eventually("all are asked who serves what", || (0..3).all(|node| of("ann", node).iter().any(asks))).await;
+    provider.rotate_to("bob", "second");
+    // Whoever publishes, whoever listens, and whoever asks.
+    eventually("all have logged in anew", || (0..3).all(|node| of("ann", node).is_empty())).await;
+    eventually("and ask again", || (0..3).all(|node| of("bob", node).iter().any(asks))).await;
+    all(&["ACL", "DELUSER", "ann"]);
     for (key, events) in keys.iter().zip(&mut streams) {
         is_next(&bus, key, events, 2).await;
     }
     let mut new = bus.listen(&*keys[2]).await.unwrap();
     is_next(&bus, &keys[2], &mut new, 3).await;
-    all(&["CLIENT", "KILL", "USER", "ann"]);
+    all(&["CLIENT", "KILL", "USER", "bob"]);
     for (key, events) in keys.iter().zip(streams.iter_mut().chain([&mut new])) {
         assert!(matches!(within("told", events.recv()).await, Some(Err(Notice::Interrupted))));
         assert!(matches!(within("back", events.recv()).await, Some(Err(Notice::Resumed { .. }))));
         is_next(&bus, key, events, 4).await;
     }
     assert!(doors.iter().all(|door| door.auths().1 == 0), "no login failed");
+}
+
+/// What a node says of each.
+fn connections_of(user: &str, list: &redis::Value) -> Vec<String> {
+    let list: String = redis::from_redis_value_ref(list).unwrap();
+    list.lines().filter(|line| line.contains(&format!(" user={user} "))).map(str::to_owned).collect()
 }
 
 fn key_of(cluster: &RedisCluster, node: usize) -> String {
@@ -322,4 +339,125 @@ async fn the_connections_to_the_master_of_sentinels_log_in_anew_and_so_does_the_
     assert!(matches!(within("told", events.recv()).await, Some(Err(Notice::Interrupted))));
     while !matches!(within("at the new one", events.recv()).await, Some(Err(Notice::Resumed { .. }))) {}
     is_next(&bus, "k", &mut events, 3).await;
+}
+
+/// A vault that gives nothing until it is opened, and tells when that is tried again.
+#[derive(Clone)]
+struct Sealed(Arc<Vault>);
+
+struct Vault {
+    changed: Notify,
+    asked: watch::Sender<u64>,
+}
+
+impl Sealed {
+    fn new() -> Self {
+        Self(Arc::new(Vault { changed: Notify::new(), asked: watch::Sender::new(0) }))
+    }
+
+    fn asked(&self) -> u64 {
+        *self.0.asked.borrow()
+    }
+
+    /// Until it was asked more often than `times`.
+    async fn asked_after(&self, times: u64) {
+        self.0.asked.subscribe().wait_for(|asked| *asked > times).await.unwrap();
+    }
+}
+
+impl CredentialsProvider for Sealed {
+    async fn credentials(&self) -> Result<Credentials, CredentialsError> {
+        self.0.asked.send_modify(|asked| *asked += 1);
+        Err("the vault is sealed".into())
+    }
+
+    async fn changed(&self) {
+        self.0.changed.notified().await;
+    }
+}
+
+/// In a time that goes on only when there is nothing else to do.
+#[tokio::test(start_paused = true)]
+async fn a_listener_that_waits_to_connect_is_woken_by_other_credentials() {
+    let vault = Sealed::new();
+    let config = RedisConfig::new("127.0.0.1", 1).credentials(vault.clone());
+    let bus =
+        NumberedBus::new(RedisTransport::lazy(config.listen_timeout(Duration::from_secs(3600))).unwrap());
+    let mut listening = std::pin::pin!(bus.listen("k"));
+    let rounds = async {
+        vault.asked_after(10).await; // the pauses between attempts are as long as they get
+        for round in 0..5 {
+            let (asked, begin) = (vault.asked(), Instant::now());
+            vault.0.changed.notify_one();
+            vault.asked_after(asked).await;
+            assert_eq!(begin.elapsed(), Duration::ZERO, "round {round}");
+        }
+        let (asked, begin) = (vault.asked(), Instant::now());
+        vault.asked_after(asked).await;
+        assert!(begin.elapsed() > Duration::ZERO, "nothing was told: it waits");
+    };
+    tokio::select! {
+        outcome = &mut listening => panic!("{:?}", outcome.err()),
+        () = rounds => {}
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_publish_goes_out_with_other_credentials_however_the_ones_before_failed() {
+    let vault = Sealed::new();
+    let config = RedisConfig::new("127.0.0.1", 1).credentials(vault.clone()).publish_attempts(1);
+    let bus = NumberedBus::new(RedisTransport::lazy(config).unwrap());
+    for asked in 1..5 {
+        for _ in 0..3 {
+            bus.publish_to("k", &Numbered::new("s", 1)).await.unwrap_err();
+            assert_eq!(vault.asked(), asked, "only the first one tries");
+        }
+        vault.0.changed.notify_one();
+    }
+}
+
+/// One channel at each of the servers that are logged in to.
+async fn are_heard_again(bus: NumberedBus, keys: &[String], provider: &Rotating, all: impl Fn(&[&str])) {
+    let mut streams = Vec::new();
+    for key in keys {
+        streams.push(bus.listen(&**key).await.unwrap());
+    }
+    all(&["ACL", "SETUSER", "ann", "resetpass", ">second"]);
+    all(&["CLIENT", "KILL", "USER", "ann"]);
+    for events in &mut streams {
+        assert!(matches!(within("told", events.recv()).await, Some(Err(Notice::Interrupted))));
+    }
+    let asked = provider.asked();
+    eventually("refused again and again", || provider.asked() > asked + 8 * keys.len()).await;
+    let begin = Instant::now();
+    provider.rotate("second");
+    for (key, events) in keys.iter().zip(&mut streams) {
+        assert!(matches!(within("back", events.recv()).await, Some(Err(Notice::Resumed { .. }))));
+        println!("{key} is heard again after {:?}", begin.elapsed());
+        is_next(&bus, key, events, 1).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn listeners_that_were_refused_hear_again_when_the_right_password_is_told() {
+    let config = |config: RedisConfig, provider: &Rotating| {
+        let config = config.credentials(provider.clone()).publish_timeout(Duration::from_secs(20));
+        NumberedBus::new(RedisTransport::lazy(config).unwrap())
+    };
+    let (server, provider) = (server(), Rotating::new("first"));
+    let bus = config(RedisConfig::new("127.0.0.1", server.port()), &provider);
+    are_heard_again(bus, &["k".to_owned()], &provider, |words| drop(server.command(words))).await;
+
+    let cluster = RedisCluster::start_with(ClusterOptions::default().replicas(0).line(FIRST));
+    let all = |words: &[&str]| (0..3).for_each(|node| drop(cluster.command(node, words)));
+    let keys: Vec<String> = (0..3).map(|node| key_of(&cluster, node)).collect();
+    let provider = Rotating::new("first");
+    let bus = config(RedisConfig::cluster(cluster.seeds()).sharded(), &provider);
+    are_heard_again(bus, &keys, &provider, all).await;
+
+    let sentinels = RedisSentinels::start_with(SentinelOptions::default().line(FIRST));
+    let all = |words: &[&str]| (0..3).for_each(|node| drop(sentinels.command(node, words)));
+    let provider = Rotating::new("first");
+    let bus = config(RedisConfig::sentinel(sentinels.master_name(), sentinels.seeds()), &provider);
+    are_heard_again(bus, &["k".to_owned()], &provider, all).await;
 }

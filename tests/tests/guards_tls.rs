@@ -9,7 +9,10 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
-use event_bus_tests::{ClientCertificates, ClusterOptions, Identity, PATIENCE, RedisCluster, RedisServer};
+use event_bus_tests::{
+    ClientCertificates, ClusterOptions, Identity, PATIENCE, RedisCluster, RedisSentinels, RedisServer,
+    SentinelOptions, eventually,
+};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
@@ -85,4 +88,32 @@ async fn a_cluster_speaks_tls_within_and_without() {
     cluster.kill(0);
     assert_eq!(cluster.elected(slot, 0).await.owner, 3);
     cluster.settled().await;
+}
+
+#[tokio::test]
+async fn a_master_and_its_sentinels_speak_tls_within_and_without() {
+    let begin = Instant::now();
+    let options = SentinelOptions::default().tls(ClientCertificates::Required);
+    let servers = RedisSentinels::start_with(options);
+    println!("{} nodes under sentinels with tls after {:?}", servers.nodes(), begin.elapsed());
+    let certificates = servers.certificates();
+    let at = |url: &str, client, command| ask(url, &certificates.authority(), client, command);
+    let own = || Some(certificates.client());
+    for url in servers.sentinel_urls() {
+        assert!(at(&url, None, "PING").is_err());
+        assert_eq!(at(&url, own(), "PING").unwrap(), "+PONG");
+        assert_eq!(at(&url, own(), "SENTINEL GET-MASTER-ADDR-BY-NAME main").unwrap(), "*2");
+    }
+    let url = |node| format!("rediss://{}", servers.address(node));
+    assert!(at(&url(0), None, "PING").is_err());
+    assert_eq!(at(&url(0), own(), "SET k v").unwrap(), "+OK");
+    let copied = || at(&url(1), own(), "GET k").unwrap() == "$1";
+    eventually("copied to the replica", copied).await;
+    let new = servers.failover().await.owner;
+    assert_eq!(at(&url(new), own(), "SET k w").unwrap(), "+OK");
+    servers.settled().await;
+    servers.kill(new);
+    assert_ne!(servers.switched(new).await.owner, new);
+    servers.restart(new);
+    servers.settled().await;
 }

@@ -9,11 +9,11 @@ use std::process::Command;
 use std::time::Duration;
 
 use event_bus_core::transport::{LinkState, Transport};
-use event_bus_core::{Error, ErrorKind, Notice};
+use event_bus_core::{Error, ErrorKind, Notice, Subscription};
 use event_bus_redis::{RedisConfig, RedisTransport};
 use event_bus_tests::{
-    ClientCertificates, ClusterOptions, Identity, Numbered, NumberedBus, RedisCluster, RedisServer,
-    eventually, within,
+    ClientCertificates, ClusterOptions, Identity, Numbered, NumberedBus, RedisCluster, RedisSentinels,
+    RedisServer, SentinelOptions, eventually, within,
 };
 
 /// The server as one sees it who trusts its authority.
@@ -200,6 +200,57 @@ async fn the_nodes_of_a_cluster_are_reached_over_tls() {
             assert_eq!(within("heard", events.recv()).await.unwrap().unwrap().number, 7);
         }
     }
+}
+
+/// By the URL that a deployment is given.
+fn of_sentinels(sentinels: &RedisSentinels) -> RedisConfig {
+    let (mut parts, name) = (sentinels.sentinel_addresses(), sentinels.master_name());
+    parts[0] = format!("rediss-sentinel://{}?sentinelServiceName={name}", parts[0]);
+    RedisConfig::from_url(parts.join("&node=")).unwrap()
+}
+
+/// The master was replaced: that is told, and the next one is published to and heard.
+async fn follow(bus: &NumberedBus, events: &mut Subscription<Numbered>, number: u64) {
+    assert!(matches!(within("told", events.recv()).await, Some(Err(Notice::Interrupted))));
+    while !matches!(within("back", events.recv()).await, Some(Err(Notice::Resumed { .. }))) {}
+    bus.publish_to("k", &Numbered::new("s", number)).await.unwrap();
+    assert_eq!(within("heard", events.recv()).await.unwrap().unwrap().number, number);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_master_of_sentinels_is_reached_over_tls_and_so_are_those_that_replace_it() {
+    let sentinels = RedisSentinels::start_with(SentinelOptions::default().tls(ClientCertificates::Required));
+    let certificates = sentinels.certificates();
+    let config = of_sentinels(&sentinels).ca_certificates(fs::read(certificates.authority()).unwrap());
+    let config = with_client(config, &certificates.client()).publish_timeout(Duration::from_secs(20));
+    for config in [config.clone(), config.sharded()] {
+        let bus = serves(config).await;
+        let mut events = bus.listen("k").await.unwrap();
+        sentinels.failover().await;
+        follow(&bus, &mut events, 8).await;
+        sentinels.settled().await;
+        let master = sentinels.master().unwrap();
+        sentinels.kill(master);
+        sentinels.switched(master).await;
+        follow(&bus, &mut events, 9).await;
+        sentinels.restart(master);
+        sentinels.settled().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sentinels_that_are_not_believed_or_do_not_believe_us_are_told_as_what_they_are() {
+    let options = SentinelOptions::default().replicas(0).sentinels(1).tls(ClientCertificates::Required);
+    let sentinels = RedisSentinels::start_with(options);
+    let (certificates, config) = (sentinels.certificates(), of_sentinels(&sentinels));
+    says(config.clone(), "give that one with `ca_certificates`").await;
+    let foreign = fs::read(certificates.foreign_authority()).unwrap();
+    says(config.clone().ca_certificates(foreign), "is of an authority that is not trusted").await;
+    let trusting = config.ca_certificates(fs::read(certificates.authority()).unwrap());
+    says(trusting.clone(), "`client_certificate`").await;
+    says(with_client(trusting, &certificates.foreign_client()), "`client_certificate`").await;
+    let plain = RedisConfig::sentinel(sentinels.master_name(), sentinels.seeds());
+    says(plain, "the port speaks tls").await;
 }
 
 /// The environment of a process can't be changed safely while it runs, so this test runs itself once more.

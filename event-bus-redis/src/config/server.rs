@@ -1,4 +1,4 @@
-//! Which server, and who we are to it. How patient we are with it stands in `mod.rs`.
+//! Which server, and who we are to it. How patient we are with it stands in `patience.rs`.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -39,8 +39,9 @@ impl RedisConfig {
     }
 
     /// Asks `provider` for the user and the password at each connect, for those that do not last. When it tells of new ones,
-    /// the connections that live log in anew, those that publish and those that listen; where that fails, they keep the old
-    /// ones and try again, which a warning and [`health`](event_bus_core::transport::Transport::health) tell.
+    /// the connections that live log in anew, those that publish, those that listen, and those that ask the nodes of a cluster
+    /// who serves what; where that fails, they keep the old ones and try again, which a warning and
+    /// [`health`](event_bus_core::transport::Transport::health) tell.
     ///
     /// It is not asked for sentinels, who have a [login of their own](Self::sentinel_login).
     #[must_use]

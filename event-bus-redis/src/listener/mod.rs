@@ -6,6 +6,7 @@ mod confirmation;
 mod displaced;
 mod fences;
 mod link;
+mod logins;
 mod run;
 mod screen;
 mod shards;

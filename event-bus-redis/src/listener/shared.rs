@@ -88,7 +88,7 @@ impl Shared {
         self.note_loss(cause, |state| state.lost(epoch, cause, Instant::now()));
     }
 
-    /// Another server is known than the one that failed in `epoch`.
+    /// Another server is known than the one that failed in `epoch`, or another login.
     pub(super) fn hasten(&self, epoch: Epoch) {
         self.change(|state| state.hasten(epoch, Instant::now()));
         self.nudge.notify_one();

@@ -396,13 +396,14 @@ impl State {
             && matches!(self.phase, Phase::Live | Phase::Connecting | Phase::Waiting { .. })
     }
 
-    /// The next attempt need not wait any longer: it goes to another server than the one that failed. Unless there was one
-    /// since `epoch`.
+    /// The next attempt need not wait any longer: it goes to another server than the one that failed, or as somebody else.
+    /// Unless there was one since `epoch`.
     pub(super) fn hasten(&mut self, epoch: Epoch, now: Instant) {
         if let Phase::Waiting { until } = &mut self.phase
             && self.epoch.0 <= epoch.0 + 1
         {
             *until = now.min(*until);
+            self.rest_until = None;
         }
     }
 

@@ -10,8 +10,9 @@ use tokio::runtime::Handle;
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
 use super::link::{Ear, Link};
+use super::logins::Logins;
 use super::shared::Shared;
-use super::state::{Cause, Epoch, RUNTIME_ENDED, Step, TaskId};
+use super::state::{Cause, Epoch, RUNTIME_ENDED, State, Step, TaskId};
 use super::way::Lookout;
 use crate::error::{Failure, connect_error, harmless, not_sharded};
 use crate::rights;
@@ -57,6 +58,7 @@ impl Task {
     async fn run(self) {
         let shared = &self.shared;
         let _lookout = Lookout::over(shared);
+        let mut logins = Logins::of(&shared.config);
         let mut link = None;
         loop {
             let step = shared.change(|state| state.step(self.id, Instant::now()));
@@ -68,9 +70,11 @@ impl Task {
                     tokio::select! {
                         () = shared.nudge.notified() => {}
                         () = sleep_until(until) => {}
+                        () = logins.renewed(), if link.is_none() => shared.hasten(shared.peek(State::epoch)),
                     }
                 }
                 (Step::Connect(epoch), _) => {
+                    logins.try_newest();
                     link = connect(shared, epoch).await;
                 }
                 (Step::Ask(epoch, request), Some(link)) => ask(shared, link, epoch, request).await,

@@ -19,7 +19,9 @@ use super::rests::{Failed, Rests};
 use super::sentinels::{self, Word};
 use super::unreachable;
 use crate::config::{Address, RedisConfig, Servers};
+use crate::credentials::Half;
 use crate::error::{Failure, connect_error, harmless};
+use crate::keeper::{Keeper, Keeping};
 
 /// How long one of them is waited for at most: the others go on without it.
 const PATIENCE: Duration = Duration::from_millis(500);
@@ -35,7 +37,7 @@ const SWITCHED: &str = "+switch-master";
 
 pub(super) struct Desk {
     config: Arc<RedisConfig>,
-    connections: HashMap<Address, MultiplexedConnection>,
+    connections: HashMap<Address, Kept>,
     /// Nodes of the cluster, as far as they are known.
     known: Vec<Address>,
     /// Those of them that serve something, and whether that is everything.
@@ -46,6 +48,12 @@ pub(super) struct Desk {
     /// Nodes that could not be asked.
     rests: Rests,
     hurry: Arc<Notify>,
+}
+
+/// A connection from one question to the next.
+struct Kept {
+    connection: MultiplexedConnection,
+    _keeper: Option<Keeper>,
 }
 
 impl Desk {
@@ -181,19 +189,19 @@ impl Desk {
             let (hurry, question) = (Arc::clone(&self.hurry), &question);
             async move {
                 let question = |connection| question(address.clone(), connection);
-                let (connection, outcome) = ask_one(&config, kept, hurry, question).await;
+                let (kept, outcome) = ask_one(&config, kept, hurry, question).await;
                 let failure = outcome.as_ref().err().and_then(|error| Failed::of(error, is_new));
-                (address, connection, failure, outcome.map_err(|error| told(&config, &error)))
+                (address, kept, failure, outcome.map_err(|error| told(&config, &error)))
             }
         });
         let answers = join_all(asking).await;
         let mut outcomes = Vec::with_capacity(answers.len());
-        for (address, connection, failure, outcome) in answers {
+        for (address, kept, failure, outcome) in answers {
             match failure {
                 Some(failure) => self.rests.failed(&address, failure, Instant::now()),
                 None => self.rests.answered(&address),
             }
-            self.connections.extend(connection.map(|connection| (address, connection)));
+            self.connections.extend(kept.map(|kept| (address, kept)));
             outcomes.push(outcome);
         }
         outcomes
@@ -203,21 +211,21 @@ impl Desk {
 /// Over the connection that was kept, or a new one; it comes back if it still works.
 async fn ask_one<T, F: Future<Output = RedisResult<T>>>(
     config: &RedisConfig,
-    kept: Option<MultiplexedConnection>,
+    kept: Option<Kept>,
     hurry: Arc<Notify>,
     question: impl FnOnce(MultiplexedConnection) -> F,
-) -> (Option<MultiplexedConnection>, RedisResult<T>) {
+) -> (Option<Kept>, RedisResult<T>) {
     let answer = timeout(PATIENCE, async {
-        let connection = match kept {
-            Some(connection) => connection,
+        let kept = match kept {
+            Some(kept) => kept,
             None => connect(config, hurry).await?,
         };
-        let answer = question(connection.clone()).await?;
-        Ok((connection, answer))
+        let answer = question(kept.connection.clone()).await?;
+        Ok((kept, answer))
     });
     let silent = |_| Err(RedisError::from(std::io::Error::from(std::io::ErrorKind::TimedOut)));
     match answer.await.unwrap_or_else(silent) {
-        Ok((connection, answer)) => (Some(connection), Ok(answer)),
+        Ok((kept, answer)) => (Some(kept), Ok(answer)),
         Err(error) => (None, Err(error)),
     }
 }
@@ -235,7 +243,7 @@ impl Failed {
 
 /// A connection for questions. A sentinel tells over it of a new master as soon as there is one; that is a hint, for it may be
 /// lost, and servers of other sorts don't know of it.
-async fn connect(config: &RedisConfig, hurry: Arc<Notify>) -> RedisResult<MultiplexedConnection> {
+async fn connect(config: &RedisConfig, hurry: Arc<Notify>) -> RedisResult<Kept> {
     let is_sentinel = config.is_sentinel();
     let on_push = move |push: PushInfo| -> std::result::Result<(), Infallible> {
         if push.kind == PushKind::Message {
@@ -247,12 +255,14 @@ async fn connect(config: &RedisConfig, hurry: Arc<Notify>) -> RedisResult<Multip
         .set_connection_timeout(Some(config.connect_timeout))
         .set_response_timeout(Some(config.response_timeout))
         .set_push_sender(on_push);
+    let keeping = Keeping::new(config, Half::Both);
     let client = Client::open(config.connection_info().await?)?;
     let mut connection = client.get_multiplexed_async_connection_with_config(&connection_config).await?;
     if is_sentinel {
         let _ = connection.subscribe(SWITCHED).await; // only a hint
     }
-    Ok(connection)
+    let keeper = keeping.map(|keeping| keeping.start(&connection));
+    Ok(Kept { connection, _keeper: keeper })
 }
 
 fn told(config: &RedisConfig, error: &RedisError) -> Error {

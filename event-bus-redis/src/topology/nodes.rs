@@ -128,7 +128,8 @@ pub(super) fn map(views: &[View], began: Instant) -> Map {
     let shards = ranges(claims.iter().map(|claim| claim.as_ref().and_then(owner)));
     let addresses =
         |nodes: &mut dyn Iterator<Item = &Node>| nodes.filter_map(|node| node.address.clone()).collect();
-    let members = addresses(&mut in_touch.iter().map(|view| view.me()));
+    let hears_all = linked_to_all(in_touch.iter().copied().filter(|view| masters.contains(&&*view.me().id)));
+    let members = addresses(&mut in_touch.iter().map(|view| view.me()).filter(|node| hears_all(&node.id)));
     Map::new(began, shards, members, addresses(&mut outcasts.iter().copied()))
 }
 
@@ -185,6 +186,18 @@ fn is_isolated(view: &View, masters: &[&str]) -> bool {
     let is_reachable = |id: &&&str| view.nodes.iter().any(|node| node.id == **id && node.is_reachable);
     let reachable = masters.iter().filter(is_reachable).count();
     reachable * 2 <= masters.len()
+}
+
+/// Tells which nodes all of the `masters` have a link to. What is published at a master goes over its own link, and one to a
+/// node that was restarted comes back only later: until then that node reaches everybody, answers, and hears nothing.
+fn linked_to_all<'a>(masters: impl Iterator<Item = &'a View>) -> impl Fn(&str) -> bool {
+    let (mut count, mut links) = (0, HashMap::<&str, usize>::new());
+    for master in masters {
+        count += 1;
+        let linked = master.nodes.iter().filter(|node| node.is_reachable);
+        linked.for_each(|node| *links.entry(&node.id).or_default() += 1);
+    }
+    move |id| links.get(id).copied().unwrap_or(0) == count
 }
 
 /// Neighbouring slots of one owner together.
@@ -274,6 +287,20 @@ mod tests {
         let others = [view(1, &[A, B, C]), view(2, &[A, B, C])];
         let [one, two] = others;
         assert_eq!(found(&[forgotten, one, two]).1, [1, 2]);
+    }
+
+    #[test]
+    fn a_node_that_was_restarted_is_no_member_before_all_masters_have_a_link_to_it() {
+        let restarted = || view(4, &[A, B, C, D]); // it reaches the others at once
+        let lost = (4, "slave", 1, "disconnected", "");
+        let views =
+            |seen| [view(1, &[A, B, C, D]), view(2, &[A, B, C, seen]), view(3, &[A, B, C, D]), restarted()];
+        assert_eq!(found(&views(lost)), ([Some(1), Some(2), Some(3)], vec![1, 2, 3]));
+        assert!(!map(&views(lost), Instant::now()).is_outcast(&at(4)), "who listens there was told before");
+        assert_eq!(found(&views(D)).1, [1, 2, 3, 4]);
+        let other = (5, "slave", 2, "connected", "");
+        let replicas = [view(4, &[A, B, C, D, other]), view(5, &[A, B, C, lost, other])];
+        assert_eq!(found(&replicas).1, [4, 5], "at a replica nothing is published");
     }
 
     #[test]

@@ -139,8 +139,7 @@ impl ClusterOptions {
                 "tls-cluster yes".into(),
                 "tls-replication yes".into(),
             ]);
-            let settings = certificates.settings(clients);
-            lines.extend(settings.into_iter().map(|(name, value)| format!("{name} {value}")));
+            lines.extend(certificates.lines(clients));
             port
         });
         lines.extend(self.lines.iter().cloned());

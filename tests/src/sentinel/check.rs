@@ -29,7 +29,9 @@ impl RedisSentinels {
 
     fn check_master(&self, sentinel: &ServerProcess, master: usize) -> Result<(), String> {
         let told: Described = self.told(sentinel, "MASTER")?;
-        if told.get("port") != Some(&self.nodes[master].port().to_string()) || told["flags"] != "master" {
+        if told.get("port") != Some(&self.nodes[master].announced_port().to_string())
+            || told["flags"] != "master"
+        {
             return Err(format!("names a master with {} at {}", told["flags"], told["port"]));
         }
         Ok(())
@@ -37,9 +39,9 @@ impl RedisSentinels {
 
     fn check_replicas(&self, sentinel: &ServerProcess, master: usize) -> Result<(), String> {
         let told: Vec<Described> = self.told(sentinel, "REPLICAS")?;
-        let master_port = self.nodes[master].port().to_string();
+        let master_port = self.nodes[master].announced_port().to_string();
         for (number, node) in self.nodes.iter().enumerate() {
-            let port = node.port().to_string();
+            let port = node.announced_port().to_string();
             let is_well = |told: &Described| {
                 told["port"] == port
                     && told["flags"] == "slave"
@@ -60,8 +62,8 @@ impl RedisSentinels {
         };
         let mut others =
             self.sentinels.iter().filter(|other| other.runs() && other.port() != sentinel.port());
-        match others.find(|other| !well(other.port())) {
-            Some(other) => Err(format!("does not know the one at {}", other.port())),
+        match others.find(|other| !well(other.announced_port())) {
+            Some(other) => Err(format!("does not know the one at {}", other.announced_port())),
             None => Ok(()),
         }
     }

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use crate::certificates::{Certificates, ClientCertificates};
 use crate::process::{GUARD, Launch, configuration, free_port, socket_in};
 
 /// How a [master under sentinels](super::RedisSentinels) is to be.
@@ -14,6 +15,7 @@ pub struct SentinelOptions {
     pub(super) name: String,
     down_after: Duration,
     failover_timeout: Duration,
+    pub(super) tls: Option<ClientCertificates>,
     lines: Vec<String>,
     sentinel_lines: Vec<String>,
 }
@@ -27,6 +29,7 @@ impl Default for SentinelOptions {
             name: "main".to_owned(),
             down_after: Duration::from_secs(1), // Redis's own 30 s, and 3 minutes, would make tests wait
             failover_timeout: Duration::from_secs(5),
+            tls: None,
             lines: Vec::new(),
             sentinel_lines: Vec::new(),
         }
@@ -74,6 +77,13 @@ impl SentinelOptions {
         self.sentinel_line(format!("requirepass {password}"))
     }
 
+    /// All of them speak TLS with each other and, at the addresses that they announce, with clients. A plain port is open
+    /// besides.
+    pub fn tls(mut self, clients: ClientCertificates) -> Self {
+        self.tls = Some(clients);
+        self
+    }
+
     /// One more line in the configuration of the master and its replicas. The guard has a user of its own there, with which
     /// replicas and sentinels log in, too.
     pub fn line(mut self, line: impl Into<String>) -> Self {
@@ -91,9 +101,21 @@ impl SentinelOptions {
     pub(super) fn failover(&self) -> Duration {
         crate::PATIENCE + self.down_after * 5 + self.failover_timeout * 5
     }
+}
+
+/// What each of the servers is started with.
+pub(super) struct Launcher<'a> {
+    options: &'a SentinelOptions,
+    tls: Option<(ClientCertificates, &'a Certificates)>,
+}
+
+impl<'a> Launcher<'a> {
+    pub(super) fn new(options: &'a SentinelOptions, certificates: Option<&'a Certificates>) -> Self {
+        Self { options, tls: options.tls.zip(certificates) }
+    }
 
     /// A master, or a replica of the one at `master`.
-    pub(super) fn launch_node(&self, folder: &Path, master: Option<u16>) -> Launch {
+    pub(super) fn node(&self, folder: &Path, master: Option<u16>) -> Launch {
         let (guard, password) = GUARD;
         let own = [
             "save \"\"".to_owned(),
@@ -104,38 +126,45 @@ impl SentinelOptions {
             format!("masterauth {password}"),
         ];
         let master = master.map(|port| format!("replicaof 127.0.0.1 {port}"));
-        launch(folder, own.into_iter().chain(master).chain(self.lines.iter().cloned()), &[])
+        self.launch(folder, own.into_iter().chain(master).chain(self.options.lines.iter().cloned()), &[])
     }
 
-    pub(super) fn launch_sentinel(&self, folder: &Path, master: u16) -> Launch {
+    pub(super) fn sentinel(&self, folder: &Path, master: u16) -> Launch {
         let (guard, password) = GUARD;
-        let Self { name, down_after, failover_timeout, .. } = self;
+        let SentinelOptions { name, down_after, failover_timeout, sentinel_lines, .. } = self.options;
         let own = [
             format!("sentinel sentinel-user {guard}"),
             format!("sentinel sentinel-pass {password}"),
-            format!("sentinel monitor {name} 127.0.0.1 {master} {}", self.sentinels / 2 + 1),
+            format!("sentinel monitor {name} 127.0.0.1 {master} {}", self.options.sentinels / 2 + 1),
             format!("sentinel auth-user {name} {guard}"),
             format!("sentinel auth-pass {name} {password}"),
             format!("sentinel down-after-milliseconds {name} {}", down_after.as_millis()),
             format!("sentinel failover-timeout {name} {}", failover_timeout.as_millis()),
         ];
-        launch(folder, own.into_iter().chain(self.sentinel_lines.iter().cloned()), &["--sentinel"])
+        self.launch(folder, own.into_iter().chain(sentinel_lines.iter().cloned()), &["--sentinel"])
     }
-}
 
-fn launch(folder: &Path, own: impl Iterator<Item = String>, options: &[&str]) -> Launch {
-    let port = free_port();
-    let (guard, password) = GUARD;
-    let mut lines = vec![
-        format!("port {port}"),
-        "bind 127.0.0.1".to_owned(),
-        format!("dir {}", folder.display()),
-        format!("unixsocket {}", socket_in(folder).display()),
-        "protected-mode no".to_owned(),
-        format!("user {guard} on >{password} ~* &* +@all"),
-    ];
-    lines.extend(own);
-    let mut arguments = vec![configuration(folder, &lines)];
-    arguments.extend(options.iter().map(ToString::to_string));
-    Launch { port, tls_port: None, arguments }
+    fn launch(&self, folder: &Path, own: impl Iterator<Item = String>, options: &[&str]) -> Launch {
+        let port = free_port();
+        let (guard, password) = GUARD;
+        let mut lines = vec![
+            format!("port {port}"),
+            "bind 127.0.0.1".to_owned(),
+            format!("dir {}", folder.display()),
+            format!("unixsocket {}", socket_in(folder).display()),
+            "protected-mode no".to_owned(),
+            format!("user {guard} on >{password} ~* &* +@all"),
+        ];
+        let tls_port = self.tls.map(|(clients, certificates)| {
+            let port = free_port();
+            // What is told to others is the port for TLS then, and others are reached by TLS, sentinels too.
+            lines.extend([format!("tls-port {port}"), "tls-replication yes".to_owned()]);
+            lines.extend(certificates.lines(clients));
+            port
+        });
+        lines.extend(own);
+        let mut arguments = vec![configuration(folder, &lines)];
+        arguments.extend(options.iter().map(ToString::to_string));
+        Launch { port, tls_port, arguments }
+    }
 }

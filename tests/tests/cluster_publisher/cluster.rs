@@ -12,13 +12,13 @@ use crate::ears::{Executed, Heard};
 use crate::traffic::Traffic;
 use crate::{event, key_of, slot_of};
 
-fn config(cluster: &RedisCluster) -> RedisConfig {
+pub(crate) fn config(cluster: &RedisCluster) -> RedisConfig {
     RedisConfig::cluster(cluster.seeds())
         .response_timeout(Duration::from_millis(500))
         .publish_timeout(Duration::from_secs(10))
 }
 
-async fn bus(config: RedisConfig) -> NumberedBus {
+pub(crate) async fn bus(config: RedisConfig) -> NumberedBus {
     NumberedBus::new(RedisTransport::connect(config).await.unwrap())
 }
 

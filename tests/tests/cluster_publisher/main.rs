@@ -6,6 +6,7 @@
 
 mod cluster;
 mod ears;
+mod map;
 mod sentinels;
 mod traffic;
 

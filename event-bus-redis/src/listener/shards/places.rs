@@ -1,10 +1,13 @@
 //! Who is served where. Does no IO: what it decides, the nodes' listeners carry out.
 
+mod guide;
+mod moves;
+mod report;
+
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
-use event_bus_core::transport::{Aftermath, Health, Inbox, InboxId, LinkState, Topic, TopicKind};
+use event_bus_core::transport::{Aftermath, Inbox, InboxId, LinkState, Topic, TopicKind};
 use event_bus_core::{Error, ErrorKind, Result};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
@@ -13,7 +16,7 @@ use super::super::Listener;
 use super::super::displaced::Displaced;
 use super::super::screen::{Link, Screen, Whole};
 use super::super::shared::Later;
-use super::super::state::{RUNTIME_ENDED, State, scope};
+use super::super::state::{State, scope};
 use super::super::waiters::Answer;
 use super::super::way::Exile;
 use crate::config::{Address, RedisConfig};
@@ -231,61 +234,6 @@ impl Places {
         self.at_node(address, |state| state.take_over(&topic(name), displaced));
     }
 
-    /// Everybody goes where his channel is served, by what was found out.
-    pub(super) fn settle(&mut self, map: &Arc<Map>) {
-        if self.is_closed {
-            return;
-        }
-        let is_news = self.settled.as_ref().is_none_or(|settled| !settled.is_alike(map));
-        if is_news || self.unserved > 0 {
-            for (name, owner) in self.moves(map) {
-                if let Some(Place::At(address)) = self.channels.get(&name) {
-                    let address = address.clone();
-                    if let Some(mut displaced) = self.part_with(&name, &address) {
-                        displaced.since = None; // this map is why
-                        self.put_nowhere(displaced);
-                    }
-                }
-                if let Some(owner) = owner {
-                    self.put_at(&name, &owner);
-                }
-            }
-        }
-        self.settled = Some(Arc::clone(map));
-        self.let_idle_nodes_go(map);
-    }
-
-    /// Whether the guide is needed for the channel: nobody serves it, or nobody carries out what its node decides.
-    pub(super) fn needs_guide(&self, name: &str) -> bool {
-        self.node_of(name).is_none_or(|node| !node.has_task())
-    }
-
-    /// Who is not where he should be, and where that is if anywhere.
-    fn moves(&self, map: &Map) -> Vec<(Arc<str>, Option<Address>)> {
-        let is_wrong = |(name, place): (&Arc<str>, &Place)| {
-            let owner = map.owner(name);
-            let is_right = match place {
-                Place::At(address) => Some(address) == owner,
-                Place::Nowhere(displaced) => {
-                    owner.is_none() || displaced.since.is_some_and(|since| map.began() < since)
-                }
-            };
-            (!is_right).then(|| (Arc::clone(name), owner.cloned()))
-        };
-        self.channels.iter().filter_map(is_wrong).collect()
-    }
-
-    fn let_idle_nodes_go(&mut self, map: &Map) {
-        let is_idle = |(address, node): (&Address, &Listener)| {
-            (node.wanted_and_confirmed().0 == 0 && !map.is_owner(address)).then(|| address.clone())
-        };
-        let idle: Vec<Address> = self.nodes.iter().filter_map(is_idle).collect();
-        let nodes = &mut self.nodes;
-        let gone: Vec<Listener> = idle.iter().filter_map(|address| nodes.remove(address)).collect();
-        self.reconnects += gone.iter().map(|node| node.health().reconnects).sum::<u64>();
-        self.after.gone.extend(gone);
-    }
-
     /// At the listener of a node, which is made if there is none.
     fn at_node<R>(&mut self, address: &Address, change: impl FnOnce(&mut State) -> R) -> R {
         if !self.nodes.contains_key(address) {
@@ -323,146 +271,6 @@ impl Places {
             Place::At(address) => self.nodes.get(address),
             Place::Nowhere(_) => None,
         }
-    }
-
-    /// How those are who are nowhere. Nodes tell by themselves how the others are.
-    pub(super) fn link(&self) -> Link {
-        if self.unserved == 0 {
-            (LinkState::Idle, None)
-        } else if self.cut_off > 0 {
-            (LinkState::Interrupted, self.last_error.clone())
-        } else {
-            (LinkState::Connecting, None)
-        }
-    }
-
-    /// Whether the [link](Self::link) has changed since this was last asked.
-    pub(super) fn take_news(&mut self) -> bool {
-        let link = self.link();
-        let is_news = link != self.told;
-        self.told = link;
-        is_news
-    }
-
-    /// Nobody answered when the servers were asked.
-    pub(super) fn note_failure(&mut self, error: &Error) {
-        self.last_error = Some(super::super::state::Cause::of(error).text);
-        if error.kind() != ErrorKind::Denied {
-            return;
-        }
-        let text = error.to_string();
-        for place in self.channels.values_mut() {
-            if let Place::Nowhere(displaced) = place {
-                let waiters = std::mem::take(&mut displaced.waiters).into_iter();
-                let denied = || Err(Error::new(ErrorKind::Denied, text.clone()));
-                self.after.answers.extend(waiters.map(|waiter| Answer::new(waiter, denied())));
-            }
-        }
-    }
-
-    pub(super) fn obstacle(&self, name: &str) -> Option<Arc<str>> {
-        match self.channels.get(name) {
-            Some(Place::At(address)) => self.nodes.get(address).and_then(Listener::obstacle),
-            _ => Some(self.last_error.clone().unwrap_or_else(|| "no node is known to own the slot".into())),
-        }
-    }
-
-    pub(super) fn report(&self, health: &mut Health, (state, error): Link) {
-        let mut wanted = self.unserved;
-        let (mut confirmed, mut reconnects) = (0, self.reconnects);
-        let mut last_heard: Option<Duration> = None;
-        let mut in_state_for: Option<Duration> = None;
-        for node in self.nodes.values() {
-            let part = node.health();
-            wanted += part.wanted;
-            confirmed += part.confirmed;
-            reconnects += part.reconnects;
-            last_heard = last_heard.into_iter().chain(part.listener.last_heard).min();
-            if part.listener.state == state {
-                in_state_for = in_state_for.into_iter().chain([part.listener.in_state_for]).max();
-            }
-        }
-        health.listener.state = state;
-        health.listener.in_state_for = in_state_for.unwrap_or_default();
-        health.listener.last_heard = last_heard;
-        health.listener.last_error = error.or_else(|| self.last_error.clone());
-        (health.wanted, health.confirmed, health.reconnects) = (wanted, confirmed, reconnects);
-    }
-
-    /// A number for a new guide, if one is needed: there is none, or it stands still.
-    pub(super) fn need_guide(&mut self, now: Instant) -> Option<u64> {
-        if self.is_closed || (self.guide.is_some() && self.guide_due.is_none_or(|due| now <= due)) {
-            return None;
-        }
-        self.guides += 1;
-        self.guide = Some(self.guides);
-        self.expect_guide(now);
-        self.guide
-    }
-
-    /// Nobody wants anything.
-    pub(super) fn is_idle(&self) -> bool {
-        self.channels.is_empty()
-    }
-
-    pub(super) fn is_guided_by(&mut self, number: u64, now: Instant) -> bool {
-        self.expect_guide(now);
-        !self.is_closed && self.guide == Some(number)
-    }
-
-    fn expect_guide(&mut self, now: Instant) {
-        self.guide_due = (!self.is_idle()).then_some(self.due_of_guide(now));
-    }
-
-    fn due_of_guide(&self, now: Instant) -> Instant {
-        now + 2 * self.config.patience() + self.config.connect_timeout
-    }
-
-    /// Its runtime has ended. If it was the one, nobody is served any more: those who listened are returned.
-    pub(super) fn guide_ended(&mut self, number: u64) -> Vec<Inbox> {
-        if self.is_closed || self.guide != Some(number) {
-            return Vec::new();
-        }
-        self.guide = None;
-        self.take_in();
-        self.end_all(|| Error::new(ErrorKind::NotSubscribed, RUNTIME_ENDED))
-    }
-
-    /// Those who listened are returned.
-    pub(super) fn close(&mut self) -> Vec<Inbox> {
-        if std::mem::replace(&mut self.is_closed, true) {
-            return Vec::new();
-        }
-        let mut listening = Vec::new();
-        for (_, node) in self.nodes.drain() {
-            // Not parted with: nobody is to be told of an interruption that was meant.
-            let (inboxes, later) = node.change_later(State::close);
-            listening.extend(inboxes);
-            self.after.nodes.push(later);
-            self.after.gone.push(node);
-        }
-        self.take_in(); // a node may have given up something until it was closed
-        listening.extend(self.end_all(closed));
-        listening
-    }
-
-    fn end_all(&mut self, error: impl Fn() -> Error) -> Vec<Inbox> {
-        let mut listening = Vec::new();
-        let places: Vec<_> = self.channels.drain().collect();
-        (self.unserved, self.cut_off) = (0, 0);
-        for (name, place) in places {
-            let displaced = match place {
-                Place::At(address) if self.nodes.contains_key(&address) => self.part_with(&name, &address),
-                Place::At(_) => None,
-                Place::Nowhere(displaced) => Some(displaced),
-            };
-            if let Some(displaced) = displaced {
-                let (answers, inboxes) = displaced.give_up(&error);
-                self.after.answers.extend(answers);
-                listening.extend(inboxes);
-            }
-        }
-        listening
     }
 
     /// How many wait for a channel that nobody serves.

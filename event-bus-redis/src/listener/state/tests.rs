@@ -559,6 +559,14 @@ fn a_node_that_failed_rests_although_it_has_given_everything_up() {
         play.state().take_over(&topic, displaced); // no other serves it
     }
     assert!(longest > Duration::from_millis(500) && longest <= Duration::from_secs(2), "{longest:?}");
+    let Step::Sleep(until) = play.step() else { panic!("it rests") };
+    assert!(until > play.now);
+    let epoch = play.state().epoch();
+    play.state().hasten(epoch, play.now);
+    assert!(
+        matches!(play.step(), Step::Connect(_)),
+        "it is to go as somebody else: there is nothing to wait for"
+    );
 }
 
 #[test]
