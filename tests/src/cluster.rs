@@ -235,6 +235,15 @@ impl RedisCluster {
         self.relays.isolate(node, true);
     }
 
+    /// Cuts the cluster bus between two nodes, for the cluster's life: they hear nothing of each other, and the others of both.
+    ///
+    /// # Panics
+    /// If its bus is [direct](ClusterOptions::direct_bus).
+    pub fn estrange(&self, one: usize, other: usize) {
+        assert!(!self.options.has_direct_bus, "a direct bus can't be cut");
+        self.relays.estrange(one, other);
+    }
+
     /// Lets `node` and the others hear each other again.
     pub fn heal(&self, node: usize) {
         self.relays.isolate(node, false);

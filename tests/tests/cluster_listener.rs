@@ -208,6 +208,26 @@ async fn a_node_that_was_restarted_is_not_listened_to_before_it_hears_what_other
     }
 }
 
+/// With classic pub/sub. It and the others reach each other as ever.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_that_one_master_does_not_reach_any_more_is_left() {
+    let cluster = RedisCluster::start();
+    let mut events = bus(config(&cluster)).listen("k").await.unwrap();
+    let listened = (0..6)
+        .find(|node| {
+            let channels = format!("{:?}", cluster.command(*node, &["PUBSUB", "CHANNELS"]));
+            channels.contains("numbered/k")
+        })
+        .expect("one node is listened to");
+    let master = (0..3).find(|node| *node != listened).expect("one of several");
+    cluster.estrange(master, listened);
+    interrupted(&mut events).await;
+    println!("down for {:?}", resumed(&mut events).await);
+    let wire = r#"{"payload":{"source":"s","number":1}}"#;
+    let _ = cluster.command(master, &["PUBLISH", "numbered/k", wire]);
+    assert_eq!(item(&mut events).await.unwrap(), 1);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_cluster_that_is_named_otherwise_than_it_announces_itself_is_listened_to_in_peace() {
     let cluster = RedisCluster::start_with(ClusterOptions::default().replicas(0));

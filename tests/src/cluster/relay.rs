@@ -22,8 +22,26 @@ pub(super) struct Relays {
 struct Shared {
     /// Where each node's bus really is; 0 until it is known.
     bus_ports: Vec<AtomicU16>,
+    cuts: watch::Sender<Cuts>,
+}
+
+/// Who does not reach whom.
+#[derive(Debug)]
+struct Cuts {
     /// Which side of the partition each node is on. All on one side is no partition.
-    sides: watch::Sender<Vec<usize>>,
+    sides: Vec<usize>,
+    /// Two that don't reach each other, while others reach both.
+    estranged: Vec<(usize, usize)>,
+}
+
+impl Cuts {
+    /// Callers that are none of the nodes reach nobody.
+    fn are_apart(&self, from: Option<usize>, to: usize) -> bool {
+        from.is_none_or(|from| {
+            self.sides.get(from).is_none_or(|side| *side != self.sides[to])
+                || self.estranged.iter().any(|two| *two == (from, to) || *two == (to, from))
+        })
+    }
 }
 
 impl Relays {
@@ -31,7 +49,7 @@ impl Relays {
         let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
         let shared = Arc::new(Shared {
             bus_ports: (0..nodes).map(|_| AtomicU16::new(0)).collect(),
-            sides: watch::Sender::new(vec![0; nodes]),
+            cuts: watch::Sender::new(Cuts { sides: vec![0; nodes], estranged: Vec::new() }),
         });
         let ports = (0..nodes).map(|node| open(&runtime, node, &shared)).collect();
         Self { ports, shared, runtime: Some(runtime) }
@@ -59,7 +77,12 @@ impl Relays {
 
     /// Puts `node` alone, or back among the others.
     pub(super) fn isolate(&self, node: usize, is_isolated: bool) {
-        self.shared.sides.send_modify(|sides| sides[node] = if is_isolated { node + 1 } else { 0 });
+        self.shared.cuts.send_modify(|cuts| cuts.sides[node] = if is_isolated { node + 1 } else { 0 });
+    }
+
+    /// The two don't reach each other any more.
+    pub(super) fn estrange(&self, one: usize, other: usize) {
+        self.shared.cuts.send_modify(|cuts| cuts.estranged.push((one, other)));
     }
 }
 
@@ -99,19 +122,18 @@ fn from(address: SocketAddr) -> Option<usize> {
 /// Until one of the two hangs up, or a partition that was between them has ended. A partition leaves connections open, and
 /// nothing passes; what was sent into it is lost.
 async fn relay(mut caller: TcpStream, from: Option<usize>, to: usize, shared: Arc<Shared>) {
-    let are_apart =
-        |sides: &Vec<usize>| from.is_none_or(|from| sides.get(from).is_none_or(|side| *side != sides[to]));
-    let mut sides = shared.sides.subscribe();
+    let are_apart = |cuts: &Cuts| cuts.are_apart(from, to);
+    let mut cuts = shared.cuts.subscribe();
     let mut _stays_open = None;
-    if !are_apart(&sides.borrow_and_update()) {
+    if !are_apart(&cuts.borrow_and_update()) {
         let bus_port = shared.bus_ports[to].load(SeqCst);
         let Ok(mut node) = TcpStream::connect((Ipv4Addr::LOCALHOST, bus_port)).await else { return };
         let _ = (caller.set_nodelay(true), node.set_nodelay(true));
         tokio::select! {
             biased;
-            _ = sides.wait_for(are_apart) => _stays_open = Some(node),
+            _ = cuts.wait_for(are_apart) => _stays_open = Some(node),
             _ = copy_bidirectional(&mut caller, &mut node) => return,
         }
     }
-    let _ = sides.wait_for(|sides| !are_apart(sides)).await;
+    let _ = cuts.wait_for(|cuts| !are_apart(cuts)).await;
 }
