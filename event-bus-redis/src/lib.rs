@@ -31,6 +31,7 @@
 //!
 //! | feature | brings |
 //! |---|---|
+//! | `metrics` | counts and times through the `metrics` facade, as the feature of `event-bus-core` does. Off by default |
 //! | `serde` | [`RedisConfig`] implements `Deserialize`: settings out of a file, each called like its setter. Off by default |
 //! | `tls` | TLS with rustls: `rediss://`, and [`RedisConfig`]'s settings for certificates. Off by default, as in other clients: its cryptography needs a C compiler |
 
