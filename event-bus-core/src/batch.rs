@@ -209,7 +209,10 @@ where
         if awaited.is_empty() {
             return None;
         }
-        attempt.note_batch(outgoing.len());
+        match outgoing.len() {
+            1 => attempt.note_size(outgoing.bytes()),
+            messages => attempt.note_batch(messages),
+        }
         let sent = self.send(outgoing, turn, attempt.span().clone());
         Some(RoundTrip { attempt, sent, awaited })
     }

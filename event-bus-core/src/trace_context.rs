@@ -34,7 +34,8 @@ pub trait TracePropagator: Send + Sync + 'static {
 ///
 /// ```
 /// # use event_bus_core::TraceContext;
-/// let context = TraceContext::new("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01").unwrap();
+/// let traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+/// let context = TraceContext::new(traceparent).expect("it is by the rules");
 /// assert_eq!(context.with_tracestate("vendor=1").tracestate(), Some("vendor=1"));
 /// assert!(TraceContext::new("00-0af7651916cd43dd").is_none());
 /// ```

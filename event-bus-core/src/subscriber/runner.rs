@@ -278,5 +278,8 @@ impl<E: Event> Runner<E> {
         // Not awaited: a handler that blocks its thread would keep us past the grace.
         let left = u64::try_from(self.running.len()).unwrap_or(u64::MAX);
         self.tally.write(|report| report.aborted += left);
+        for attempt in self.about.into_values().filter_map(|(_, attempt)| attempt) {
+            self.port.telemetry().end_process(&attempt, Some("aborted"));
+        }
     }
 }

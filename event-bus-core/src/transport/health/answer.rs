@@ -11,7 +11,7 @@ impl Health {
     /// itself, and restarting the process would not help: a liveness probe must not fail since the server is away.
     #[must_use]
     pub fn is_live(&self) -> bool {
-        !(self.publisher.state == LinkState::Closed && self.listener.state == LinkState::Closed)
+        !self.state().is_closed()
     }
 
     /// Whether it does what it is used for, right now: neither direction is interrupted or closed, and the server has confirmed
