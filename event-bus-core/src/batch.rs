@@ -192,22 +192,19 @@ where
 
     /// The next round trip, if there are events left.
     fn depart(&mut self, mut turn: Turn) -> Option<RoundTrip> {
-        let is_numbered = self.bus.numbering().is_some();
         let expected = (self.lined_up.len() + self.events.size_hint().0).min(MOST_MESSAGES);
         let (mut outgoing, mut awaited) = (Outgoing::with_capacity(expected), Vec::with_capacity(expected));
+        let mut next = self.next_in_line();
+        next.as_ref()?; // no span for nothing
         let attempt = self.bus.port().telemetry().begin_publish(Sender::Caller, 0, None);
         while outgoing.len() < MOST_MESSAGES && awaited.len() < MOST_MESSAGES && outgoing.bytes() < MOST_BYTES
         {
-            let next = if is_numbered { self.lined_up.pop_front() } else { self.next_event() };
-            let Some((event, channels)) = next else { break };
+            let Some((event, channels)) = next.take().or_else(|| self.next_in_line()) else { break };
             let many = channels.as_ref().map_or(1, Channels::len);
             let encode = |channels| {
                 self.bus.encode(&mut outgoing, channels, event.borrow(), &mut turn, attempt.span())
             };
             awaited.push((many, channels.and_then(encode)));
-        }
-        if awaited.is_empty() {
-            return None;
         }
         match outgoing.len() {
             1 => attempt.note_size(outgoing.bytes()),
@@ -215,6 +212,10 @@ where
         }
         let sent = self.send(outgoing, turn, attempt.span().clone());
         Some(RoundTrip { attempt, sent, awaited })
+    }
+
+    fn next_in_line(&mut self) -> Option<(I::Item, Result<Channels>)> {
+        if self.bus.numbering().is_some() { self.lined_up.pop_front() } else { self.next_event() }
     }
 
     fn next_event(&mut self) -> Option<(I::Item, Result<Channels>)> {

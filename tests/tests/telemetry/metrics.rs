@@ -51,12 +51,12 @@ async fn what_is_published_and_what_fails_is_counted_by_message_and_timed_by_rou
     }
     memory.fail_next(1, ErrorKind::NotSent);
     bus.publish(&event(1)).await.unwrap_err(); // one channel of two
-    bus.publish(&Numbered::new(&"x".repeat(2_000), 1)).await.unwrap_err();
+    bus.publish_to("s", &Numbered::new(&"x".repeat(2_000), 1)).await.unwrap_err();
     let measured = meter.read();
     let failed = |kind| measured.count(&format!("messaging.client.sent.messages error.type={kind}"));
     assert_eq!(
         ["not_sent", "refused", "denied", "outcome_unknown", "too_large", "queue_full"].map(failed),
-        [2, 1, 1, 1, 2, 0]
+        [2, 1, 1, 1, 1, 0]
     );
     assert_eq!(measured.count("messaging.client.sent.messages"), 1);
     assert_eq!(measured.times("messaging.client.operation.duration error.type=not_sent"), 1);
@@ -83,7 +83,7 @@ async fn what_an_outbox_publishes_drops_and_leaves_behind_is_counted() {
     assert_eq!(measured.count("messaging.client.sent.messages"), 2);
     assert_eq!(measured.count("messaging.client.sent.messages error.type=queue_full"), 3);
     assert_eq!(measured.count("messaging.client.sent.messages error.type=denied"), 1);
-    assert_eq!(measured.times("messaging.client.operation.duration"), 1);
+    assert!((1..=2).contains(&measured.times("messaging.client.operation.duration")), "in one batch or two");
 }
 
 #[tokio::test]
