@@ -5,6 +5,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tracing::{Instrument, Span};
+
 use crate::channel::{BusName, Channel, ChannelFilter, ChannelKey};
 use crate::codec::{Codec, SharedCodec};
 use crate::deadline::Deadline;
@@ -19,6 +21,8 @@ use crate::receipt::Receipt;
 use crate::sequence::{Numbering, Turn};
 use crate::settings::Settings;
 use crate::subscription::Subscription;
+use crate::telemetry::{Attempt, Sender};
+use crate::trace_context::TracePropagator;
 use crate::transport::{Capabilities, DynTransport, Health, Inbox, StateWatch, Transport, TransportState};
 
 /// Publishes and listens to events of type `E`. Clones are the same bus.
@@ -64,7 +68,13 @@ impl<E: Event> EventBus<E> {
         Json: Codec<E>,
     {
         let name = const { BusName::checked_at_compile_time(E::BUS_NAME) }.get();
-        Self::build(name, Arc::new(transport), SharedCodec::stateless(Arc::new(Json)), Settings::default())
+        Self::build(
+            name,
+            Arc::new(transport),
+            SharedCodec::stateless(Arc::new(Json)),
+            Settings::default(),
+            None,
+        )
     }
 
     pub(crate) fn build(
@@ -72,9 +82,12 @@ impl<E: Event> EventBus<E> {
         transport: Arc<dyn DynTransport>,
         codec: SharedCodec<E>,
         settings: Settings,
+        propagator: Option<Arc<dyn TracePropagator>>,
     ) -> Self {
         let numbering = settings.is_sequenced.then(|| Arc::new(Numbering::new()));
-        Self(Arc::new(Core { port: Arc::new(Port::new(name, transport)), codec, settings, numbering }))
+        let port = Arc::new(Port::new(name, transport, propagator));
+        let codec = codec.metered(port.telemetry().meters().clone());
+        Self(Arc::new(Core { port, codec, settings, numbering }))
     }
 
     /// Publishes `event` to every channel that its type declares, in one round trip where the transport can.
@@ -165,7 +178,7 @@ impl<E: Event> EventBus<E> {
         F: TryInto<ChannelFilter>,
         Error: From<F::Error>,
     {
-        let inbox = Inbox::new(self.0.settings.inbox);
+        let inbox = Inbox::new(self.0.settings.inbox, self.0.port.telemetry().meters().clone());
         // Made before the first await: should this future be dropped, it takes everything back.
         let mut subscription = Subscription::new(Arc::clone(&self.0.port), inbox, self.0.codec.clone())?;
         subscription.add(filter).await?;
@@ -261,6 +274,30 @@ impl<E: Event> EventBus<E> {
         self.0.port.health()
     }
 
+    /// A span for processing `delivery`, as OpenTelemetry's conventions have it, tied to the one in which it was published if
+    /// this bus carries [trace context](crate::EventBusBuilder::trace_context). A [subscriber](crate::Subscriber) makes one for each
+    /// handler by itself; this is for who reads a subscription. It lasts until it is dropped.
+    ///
+    /// # Examples
+    /// ```
+    /// # use event_bus_core::{EventBus, MemoryTransport};
+    /// # #[derive(serde::Serialize, serde::Deserialize, EventBus)]
+    /// # #[bus(name = "pings", channel(all = "all"))]
+    /// # struct Ping { n: u64 }
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), event_bus_core::Error> {
+    /// let bus = PingBus::new(MemoryTransport::new());
+    /// let mut pings = bus.all().listen().await?;
+    /// bus.publish(&Ping { n: 1 }).await?;
+    /// if let Some(Ok(ping)) = pings.recv().await {
+    ///     let span = bus.process_span(&ping); // around async work: `work.instrument(span).await`
+    ///     span.in_scope(|| tracing::info!(n = ping.n, "a ping"));
+    /// }
+    /// # Ok(()) }
+    /// ```
+    pub fn process_span<P: ?Sized>(&self, delivery: &Delivery<E, P>) -> tracing::Span {
+        self.0.port.telemetry().process_span(delivery)
+    }
+
     /// Whether the transport below works right now.
     #[must_use]
     pub fn state(&self) -> TransportState {
@@ -295,26 +332,41 @@ impl<E: Event> EventBus<E> {
         self.0.numbering.as_ref()
     }
 
-    /// Adds `event` for `channels` to what goes out, with numbers of `turn`.
+    /// Adds `event` for `channels` to what goes out, with numbers of `turn` and the trace that `span` is in.
     pub(crate) fn encode(
         &self,
         outgoing: &mut Outgoing,
         channels: Channels,
         event: &E,
         turn: &mut Turn,
+        span: &Span,
     ) -> Result<Pending> {
-        outgoing.add(channels, event, &self.0.codec, self.0.settings.size_rule, turn)
+        let headers = self.0.port.telemetry().headers(span);
+        outgoing.add(channels, (event, headers), &self.0.codec, self.0.settings.size_rule, turn)
     }
 
     async fn send(&self, channels: Channels, event: &E) -> Result<Vec<Receipt>> {
+        let telemetry = self.0.port.telemetry();
+        let many = channels.len();
+        let attempt = telemetry.begin_publish(Sender::Caller, many, channels.iter().next());
+        let published = self.send_within(channels, event, &attempt).await;
+        telemetry.count_published(many, &published);
+        telemetry.end_publish(&attempt, published.as_ref().err().map(Error::kind));
+        published
+    }
+
+    async fn send_within(&self, channels: Channels, event: &E, attempt: &Attempt) -> Result<Vec<Receipt>> {
         let mut turn = match self.numbering() {
             Some(numbering) => numbering.turn(channels.iter().cloned().collect()).await?,
             None => Turn::default(),
         };
         let mut outgoing = Outgoing::with_capacity(channels.len());
-        let pending = self.encode(&mut outgoing, channels, event, &mut turn)?;
+        let pending = self.encode(&mut outgoing, channels, event, &mut turn, attempt.span())?;
+        if outgoing.len() == 1 {
+            attempt.note_size(outgoing.bytes());
+        }
         let (messages, numbers) = outgoing.into_parts();
-        let sent = self.0.port.publish(messages).await;
+        let sent = self.0.port.publish(messages).instrument(attempt.span().clone()).await;
         settle(turn, &numbers, &sent);
         pending.conclude_alone(sent)
     }

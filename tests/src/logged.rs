@@ -3,7 +3,9 @@
 use std::io;
 use std::sync::{Arc, Mutex};
 
+use tracing::Level;
 use tracing::subscriber::DefaultGuard;
+use tracing_subscriber::fmt::format::FmtSpan;
 
 /// The lines that a thread logs.
 #[derive(Clone, Debug, Default)]
@@ -13,9 +15,24 @@ impl Logged {
     /// Collects what this thread logs until the guard is dropped.
     #[must_use]
     pub fn here() -> (Self, DefaultGuard) {
+        Self::up_to(Level::INFO, FmtSpan::NONE)
+    }
+
+    /// Collects all that this thread logs at any level until the guard is dropped, with a line for each beginning and end of
+    /// a span.
+    #[must_use]
+    pub fn everything() -> (Self, DefaultGuard) {
+        Self::up_to(Level::TRACE, FmtSpan::NEW | FmtSpan::CLOSE)
+    }
+
+    fn up_to(level: Level, spans: FmtSpan) -> (Self, DefaultGuard) {
         let logged = Self::default();
         let writer = logged.clone();
-        let collector = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone());
+        let collector = tracing_subscriber::fmt()
+            .with_ansi(false)
+            .with_max_level(level)
+            .with_span_events(spans)
+            .with_writer(move || writer.clone());
         (logged, tracing::subscriber::set_default(collector.finish()))
     }
 

@@ -86,6 +86,46 @@ fn outbox_publishes_all_that_was_sent_in_memory_and_on_redis() {
     }
 }
 
+/// The value of `field` in what the exporter says of a span.
+fn field<'a>(span: &'a str, field: &str) -> &'a str {
+    let start = format!("\t{field} ");
+    let line = span.lines().find(|line| line.starts_with(&start)).unwrap();
+    line.split_once(':').unwrap().1.trim()
+}
+
+#[test]
+fn observability_exports_spans_in_one_trace_and_metrics_and_health_in_memory_and_on_redis() {
+    let server = RedisServer::start();
+    for (url, system) in [(None, "memory"), (Some(server.url()), "redis")] {
+        let output = run("observability", &[], url.as_deref());
+        assert!(output.status.success(), "{output:?}");
+        assert_eq!(last_line(&output), "observability: 5 published, 5 handled");
+        let shown = String::from_utf8_lossy(&output.stdout).into_owned();
+        let spans: Vec<&str> = shown.split("Span #").skip(1).collect();
+        let of = |name: &str| -> Vec<&str> {
+            spans.iter().copied().filter(|span| field(span, "Name") == name).collect()
+        };
+        let (published, processed) =
+            (of("publish execution_event/{key}"), of("process execution_event/{key}"));
+        assert_eq!((published.len(), processed.len()), (5, 5), "{shown}");
+        for span in processed {
+            let is_parent = |parent: &&&str| {
+                field(parent, "SpanId") == field(span, "ParentSpanId")
+                    && field(parent, "TraceId") == field(span, "TraceId")
+            };
+            assert!(published.iter().any(|parent| is_parent(&parent)), "{span}");
+        }
+        for words in [
+            format!("\"{system}\""),
+            "messaging_client_sent_messages_total".to_owned(),
+            format!("event_bus_reconnects_total{{messaging_system=\"{system}\"}} 0"),
+            r#"200 {"ready":true,"live":true"#.to_owned(),
+        ] {
+            assert!(shown.contains(&words), "no {words} in {shown}");
+        }
+    }
+}
+
 #[test]
 fn vectors_tells_what_differs_first() {
     let folder = tempfile::tempdir().unwrap();

@@ -7,7 +7,7 @@ use std::time::Duration;
 use event_bus_core::transport::{LinkState, StateWatch, Transport, TransportState};
 use event_bus_core::{MemoryTransport, Notice};
 use event_bus_redis::{RedisConfig, RedisTransport};
-use event_bus_tests::{Numbered, NumberedBus, RedisServer, eventually, within};
+use event_bus_tests::{Numbered, NumberedBus, RedisServer, SourceChannel, eventually, within};
 
 /// Gives up at once, and does not wait for an answer for long.
 fn config(server: &RedisServer) -> RedisConfig {
@@ -154,4 +154,28 @@ fn a_runtime_that_ends_leaves_an_idle_transport_in_memory() {
     });
     assert_eq!(watch.current(), TransportState::default());
     assert_eq!(bus.state(), TransportState::default());
+}
+
+#[tokio::test]
+async fn a_probe_is_told_what_works_and_no_password() {
+    let mut server = RedisServer::start_with(&["--requirepass", "s3cret"]);
+    let url = format!("redis://:s3cret@127.0.0.1:{}", server.port());
+    let redis = RedisTransport::connect(url.as_str()).await.unwrap();
+    let bus = NumberedBus::new(redis.clone());
+    assert_eq!((bus.health().http_status(), bus.health().is_live()), (200, true));
+    let _events = bus.source(SourceChannel { source: "s" }).listen().await.unwrap();
+    let json = bus.health().to_json();
+    assert!(json.starts_with(r#"{"ready":true,"live":true,"publisher":{"state":"connected""#), "{json}");
+    server.kill();
+    eventually("it is not ready", || bus.health().http_status() == 503).await;
+    let health = bus.health();
+    assert!(health.is_live(), "it heals by itself");
+    let value: serde_json::Value = serde_json::from_str(&health.to_json()).unwrap();
+    assert_eq!(value["listener"]["state"], "interrupted");
+    assert!(value["listener"]["last_error"].is_string());
+    assert!(!health.to_json().contains("s3cret"), "{}", health.to_json());
+    server.restart();
+    eventually("it is ready again", || bus.health().http_status() == 200).await;
+    redis.close().await;
+    assert_eq!((bus.health().http_status(), bus.health().is_live()), (503, false), "closed is closed");
 }

@@ -14,6 +14,7 @@ use std::fmt;
 use std::sync::{Arc, Weak};
 
 use tokio::runtime::Handle;
+use tracing::Span;
 
 use crate::bus::EventBus;
 use crate::channel::ChannelKey;
@@ -67,7 +68,7 @@ impl<E: Event> EventBus<E> {
         let runtime = Handle::try_current().map_err(|error| {
             Error::new(ErrorKind::InvalidConfig, "an outbox needs a tokio runtime").with_source(error)
         })?;
-        let shared = Arc::new(Shared::new(self.name().clone(), config));
+        let shared = Arc::new(Shared::new(Arc::clone(self.port()), config));
         let courier = Courier::new(Arc::clone(&shared), Arc::clone(self.port()));
         let drain: Weak<Shared> = Arc::downgrade(&shared);
         self.port().admit_drain(drain)?;
@@ -224,7 +225,7 @@ impl<E: Event> Outbox<E> {
     /// The messages of `event`; and what its sender must know if it is too large.
     fn encode(&self, channels: Channels, event: &E) -> Result<(Vec<Message>, Option<Error>)> {
         let mut outgoing = Outgoing::with_capacity(channels.len());
-        let pending = self.bus.encode(&mut outgoing, channels, event, &mut Turn::default())?;
+        let pending = self.bus.encode(&mut outgoing, channels, event, &mut Turn::default(), &Span::none())?;
         let (messages, _) = outgoing.into_parts(); // an outbox has no numbers
         Ok((messages, pending.over_limit()))
     }
