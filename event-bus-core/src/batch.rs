@@ -19,7 +19,7 @@ use crate::event::Event;
 use crate::outgoing::{Channels, Outgoing, Pending, settle};
 use crate::receipt::Receipt;
 use crate::sequence::{Turn, out_of_turn};
-use crate::telemetry::{Attempt, Sender, first_failure};
+use crate::telemetry::{Attempt, Sender, first_failure, note_batch, note_size};
 
 /// When what is encoded goes out: enough to make the round trip cheap, and little enough to hold in memory.
 const MOST_MESSAGES: usize = 1_000;
@@ -202,13 +202,14 @@ where
             let Some((event, channels)) = next.take().or_else(|| self.next_in_line()) else { break };
             let many = channels.as_ref().map_or(1, Channels::len);
             let encode = |channels| {
-                self.bus.encode(&mut outgoing, channels, event.borrow(), &mut turn, attempt.span())
+                let headers = self.bus.port().telemetry().headers(attempt.span());
+                self.bus.encode(&mut outgoing, channels, (event.borrow(), headers), &mut turn)
             };
             awaited.push((many, channels.and_then(encode)));
         }
         match outgoing.len() {
-            1 => attempt.note_size(outgoing.bytes()),
-            messages => attempt.note_batch(messages),
+            1 => note_size(attempt.span(), outgoing.bytes()),
+            messages => note_batch(attempt.span(), messages),
         }
         let sent = self.send(outgoing, turn, attempt.span().clone());
         Some(RoundTrip { attempt, sent, awaited })

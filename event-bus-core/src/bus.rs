@@ -8,20 +8,21 @@ use std::time::Duration;
 use tracing::{Instrument, Span};
 
 use crate::channel::{BusName, Channel, ChannelFilter, ChannelKey};
-use crate::codec::{Codec, SharedCodec};
+use crate::codec::{Codec, Headers, SharedCodec};
 use crate::deadline::Deadline;
 use crate::delivery::{Delivery, Notice};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::Event;
 use crate::json::Json;
 use crate::message::Message;
+use crate::meters::Start;
 use crate::outgoing::{Channels, Outgoing, Pending, settle};
 use crate::port::Port;
 use crate::receipt::Receipt;
 use crate::sequence::{Numbering, Turn};
 use crate::settings::Settings;
 use crate::subscription::Subscription;
-use crate::telemetry::{Attempt, Sender};
+use crate::telemetry::{Sender, note_failure, note_size};
 use crate::trace_context::TracePropagator;
 use crate::transport::{Capabilities, DynTransport, Health, Inbox, StateWatch, Transport, TransportState};
 
@@ -120,7 +121,7 @@ impl<E: Event> EventBus<E> {
     /// # Ok(()) }
     /// ```
     pub async fn publish(&self, event: &E) -> Result<Vec<Receipt>> {
-        let channels = self.declared_channels(event)?;
+        let channels = self.declared_channels(event).map_err(|error| self.unsent(error))?;
         self.send(channels, event).await
     }
 
@@ -136,8 +137,9 @@ impl<E: Event> EventBus<E> {
         K: TryInto<ChannelKey>,
         Error: From<K::Error>,
     {
-        let channel = self.channel(&key.try_into()?);
-        self.0.port.refuse_if_closed()?;
+        let key = key.try_into().map_err(|error| self.unsent(error.into()))?;
+        let channel = self.channel(&key);
+        self.0.port.refuse_if_closed().map_err(|error| self.unsent(error))?;
         let mut receipts = self.send(channel.into(), event).await?;
         receipts.pop().ok_or_else(Error::no_outcome)
     }
@@ -327,46 +329,61 @@ impl<E: Event> EventBus<E> {
         Ok(keys.iter().map(|key| self.channel(key)).collect())
     }
 
+    /// Counts an event that never came so far as to be sent.
+    pub(crate) fn unsent(&self, error: Error) -> Error {
+        self.0.port.telemetry().count_failed(error.kind(), 1);
+        error
+    }
+
     /// The numbers that messages on `channels` get; none if this bus does not number them.
     pub(crate) fn numbering(&self) -> Option<&Arc<Numbering>> {
         self.0.numbering.as_ref()
     }
 
-    /// Adds `event` for `channels` to what goes out, with numbers of `turn` and the trace that `span` is in.
+    /// Adds `event` for `channels` to what goes out, with `headers` and numbers of `turn`.
     pub(crate) fn encode(
         &self,
         outgoing: &mut Outgoing,
         channels: Channels,
-        event: &E,
+        event: (&E, Headers),
         turn: &mut Turn,
-        span: &Span,
     ) -> Result<Pending> {
-        let headers = self.0.port.telemetry().headers(span);
-        outgoing.add(channels, (event, headers), &self.0.codec, self.0.settings.size_rule, turn)
+        outgoing.add(channels, event, &self.0.codec, self.0.settings.size_rule, turn)
     }
 
     async fn send(&self, channels: Channels, event: &E) -> Result<Vec<Receipt>> {
         let telemetry = self.0.port.telemetry();
-        let many = channels.len();
-        let attempt = telemetry.begin_publish(Sender::Caller, many, channels.iter().next());
-        let published = self.send_within(channels, event, &attempt).await;
-        telemetry.count_published(many, &published);
-        telemetry.end_publish(&attempt, published.as_ref().err().map(Error::kind));
+        let (many, start) = (channels.len(), Start::now());
+        let published = if telemetry.may_be_watched() {
+            Box::pin(self.send_watched(channels, event)).await // boxed, so that nobody else carries its state around
+        } else {
+            self.transmit(channels, event, None).await
+        };
+        telemetry.measure_publish(many, start, &published);
         published
     }
 
-    async fn send_within(&self, channels: Channels, event: &E, attempt: &Attempt) -> Result<Vec<Receipt>> {
+    async fn send_watched(&self, channels: Channels, event: &E) -> Result<Vec<Receipt>> {
+        let telemetry = self.0.port.telemetry();
+        let span = telemetry.publish_span(Sender::Caller, channels.len(), channels.iter().next());
+        let published = self.transmit(channels, event, Some(&span)).instrument(span.clone()).await;
+        note_failure(&span, published.as_ref().err().map(|error| error.kind().error_type()));
+        published
+    }
+
+    async fn transmit(&self, channels: Channels, event: &E, span: Option<&Span>) -> Result<Vec<Receipt>> {
         let mut turn = match self.numbering() {
             Some(numbering) => numbering.turn(channels.iter().cloned().collect()).await?,
             None => Turn::default(),
         };
+        let headers = span.map(|span| self.0.port.telemetry().headers(span)).unwrap_or_default();
         let mut outgoing = Outgoing::with_capacity(channels.len());
-        let pending = self.encode(&mut outgoing, channels, event, &mut turn, attempt.span())?;
-        if outgoing.len() == 1 {
-            attempt.note_size(outgoing.bytes());
+        let pending = self.encode(&mut outgoing, channels, (event, headers), &mut turn)?;
+        if let Some(span) = span.filter(|_| outgoing.len() == 1) {
+            note_size(span, outgoing.bytes());
         }
         let (messages, numbers) = outgoing.into_parts();
-        let sent = self.0.port.publish(messages).instrument(attempt.span().clone()).await;
+        let sent = self.0.port.publish(messages).await;
         settle(turn, &numbers, &sent);
         pending.conclude_alone(sent)
     }

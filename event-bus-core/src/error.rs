@@ -98,7 +98,8 @@ pub enum ErrorKind {
 
 impl ErrorKind {
     /// Those with which an event can fail to be published.
-    pub(crate) const OF_PUBLISHING: [Self; 10] = [
+    pub(crate) const OF_PUBLISHING: [Self; 11] = [
+        Self::InvalidKey,
         Self::Encode,
         Self::TooLarge,
         Self::NotConnected,

@@ -72,6 +72,9 @@ impl Start {
 }
 
 impl Meters {
+    /// Whether anything is measured at all.
+    pub(crate) const ARE_REAL: bool = true;
+
     /// Of nothing.
     pub(crate) fn none() -> Self {
         Self(None)

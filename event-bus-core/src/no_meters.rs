@@ -9,8 +9,10 @@ pub(crate) struct Meters;
 pub(crate) struct Growth;
 
 impl Growth {
+    #[inline]
     pub(crate) fn add(&mut self, _: &Meters, _: isize) {}
 
+    #[inline]
     pub(crate) fn settle(&mut self) {}
 }
 
@@ -18,12 +20,15 @@ impl Growth {
 pub(crate) struct Start;
 
 impl Start {
+    #[inline]
     pub(crate) fn now() -> Self {
         Self
     }
 }
 
 impl Meters {
+    pub(crate) const ARE_REAL: bool = false;
+
     pub(crate) fn none() -> Self {
         Self
     }
@@ -32,20 +37,28 @@ impl Meters {
         Self
     }
 
+    #[inline]
     pub(crate) fn count_sent(&self, _: u64) {}
 
+    #[inline]
     pub(crate) fn count_failed(&self, _: &'static str, _: usize) {}
 
+    #[inline]
     pub(crate) fn count_consumed(&self) {}
 
+    #[inline]
     pub(crate) fn count_missed(&self, _: &'static str, _: u64) {}
 
+    #[inline]
     pub(crate) fn queue(&self, _: isize) {}
 
+    #[inline]
     pub(crate) fn time_decode(&self, _: Start) {}
 
+    #[inline]
     pub(crate) fn time_publish(&self, _: Start, _: Option<&'static str>) {}
 
+    #[inline]
     pub(crate) fn time_process(&self, _: Start, _: Option<&'static str>) {}
 }
 

@@ -4,8 +4,9 @@
 use std::fmt;
 use std::sync::Arc;
 
-use tracing::Span;
 use tracing::field::Empty;
+use tracing::level_filters::{LevelFilter, STATIC_MAX_LEVEL};
+use tracing::{Level, Span};
 
 use crate::channel::{BusName, Channel};
 use crate::codec::Headers;
@@ -64,15 +65,26 @@ impl Telemetry {
         &self.meters
     }
 
-    /// Begins to publish so many messages, the first or only one of them to `channel`.
+    /// Whether a publish has to look for its span and its trace at all: by the level of the most talkative collector, which is
+    /// one number. So what nobody looks at costs no more than that.
     #[inline]
+    pub(crate) fn may_be_watched(&self) -> bool {
+        self.propagator.is_some() || has_spans()
+    }
+
+    /// Begins to publish what goes out together: so many messages, or 0 if that is not known yet.
     pub(crate) fn begin_publish(
         &self,
         sender: Sender,
         messages: usize,
         channel: Option<&Channel>,
     ) -> Attempt {
-        let span = tracing::debug_span!(
+        Attempt { span: self.publish_span(sender, messages, channel), start: Start::now() }
+    }
+
+    /// A span for publishing so many messages, the first or only one of them to `channel`.
+    pub(crate) fn publish_span(&self, sender: Sender, messages: usize, channel: Option<&Channel>) -> Span {
+        tracing::debug_span!(
             target: SPANS,
             "publish",
             otel.name = &*self.publish,
@@ -89,14 +101,22 @@ impl Telemetry {
             messaging.message.body.size = Empty,
             messaging.batch.message_count = (messages > 1).then_some(messages),
             error.type = Empty,
-        );
-        Attempt { span, start: Start::now() }
+        )
     }
 
     /// The headers with which a message travels that is published in `span`.
     #[inline]
     pub(crate) fn headers(&self, span: &Span) -> Headers {
         self.propagator.as_deref().map(|propagator| inject(propagator, span)).unwrap_or_default()
+    }
+
+    /// Measures what became of an event that went out by itself.
+    #[inline]
+    pub(crate) fn measure_publish(&self, channels: usize, start: Start, published: &Result<Vec<Receipt>>) {
+        if Meters::ARE_REAL {
+            self.count_published(channels, published);
+            self.meters.time_publish(start, published.as_ref().err().map(|error| error.kind().error_type()));
+        }
     }
 
     /// Counts what became of an event for so many channels.
@@ -115,21 +135,21 @@ impl Telemetry {
         self.meters.count_failed(kind.error_type(), messages);
     }
 
-    /// Publishing has ended, with an error of this kind if it failed.
-    #[inline]
+    /// What went out together has arrived, with an error of this kind if one failed.
     pub(crate) fn end_publish(&self, attempt: &Attempt, failed: Option<ErrorKind>) {
         let error_type = failed.map(ErrorKind::error_type);
-        attempt.end(error_type);
+        note_failure(&attempt.span, error_type);
         self.meters.time_publish(attempt.start, error_type);
     }
 
-    /// Begins to process what was received.
-    pub(crate) fn begin_process<E: Event, P: ?Sized>(&self, delivery: &Delivery<E, P>) -> Attempt {
-        Attempt { span: self.process_span(delivery), start: Start::now() }
+    /// Begins to process what was received; `None` stands for it where [nobody looks](has_spans).
+    pub(crate) fn begin_process<E: Event>(&self, delivery: Option<&Delivery<E>>) -> Attempt {
+        let span = delivery.map_or_else(Span::none, |delivery| self.process_span(delivery));
+        Attempt { span, start: Start::now() }
     }
 
     pub(crate) fn end_process(&self, attempt: &Attempt, error_type: Option<&'static str>) {
-        attempt.end(error_type);
+        note_failure(&attempt.span, error_type);
         self.meters.time_process(attempt.start, error_type);
     }
 
@@ -173,28 +193,34 @@ impl Attempt {
     pub(crate) fn span(&self) -> &Span {
         &self.span
     }
+}
 
-    /// How large its only message is.
-    pub(crate) fn note_size(&self, bytes: usize) {
-        if !self.span.is_disabled() {
-            self.span.record("messaging.message.body.size", bytes);
-        }
+/// Whether any collector of this process takes spans as fine as ours.
+#[inline]
+pub(crate) fn has_spans() -> bool {
+    Level::DEBUG <= STATIC_MAX_LEVEL && Level::DEBUG <= LevelFilter::current()
+}
+
+/// How large the only message of a publish is.
+pub(crate) fn note_size(span: &Span, bytes: usize) {
+    if !span.is_disabled() {
+        span.record("messaging.message.body.size", bytes);
     }
+}
 
-    /// So many messages go out together.
-    pub(crate) fn note_batch(&self, messages: usize) {
-        if !self.span.is_disabled() {
-            self.span.record("messaging.batch.message_count", messages);
-        }
+/// So many messages go out together.
+pub(crate) fn note_batch(span: &Span, messages: usize) {
+    if !span.is_disabled() {
+        span.record("messaging.batch.message_count", messages);
     }
+}
 
-    fn end(&self, error_type: Option<&'static str>) {
-        if let Some(error_type) = error_type
-            && !self.span.is_disabled()
-        {
-            self.span.record("error.type", error_type);
-            self.span.record("otel.status_code", "ERROR");
-        }
+pub(crate) fn note_failure(span: &Span, error_type: Option<&'static str>) {
+    if let Some(error_type) = error_type
+        && !span.is_disabled()
+    {
+        span.record("error.type", error_type);
+        span.record("otel.status_code", "ERROR");
     }
 }
 

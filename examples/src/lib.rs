@@ -6,7 +6,6 @@
 pub mod codecs;
 mod execution;
 mod notices;
-mod open_telemetry;
 mod simulation;
 
 pub use execution::{
@@ -17,5 +16,4 @@ pub use notices::{
     CredentialsChanged, CredentialsChangedBus, HookChannel, Notification, NotificationBus,
     NotificationPayload, StreamDisconnect, StreamDisconnectBus, UserChannel, WebhookEvent, WebhookEventBus,
 };
-pub use open_telemetry::OpenTelemetry;
 pub use simulation::run_events;

@@ -17,7 +17,7 @@ use super::parcel::Parcel;
 use super::shared::{Next, Shared};
 use crate::backoff::Backoff;
 use crate::port::Port;
-use crate::telemetry::{Sender, first_failure};
+use crate::telemetry::{Sender, first_failure, note_size};
 
 /// Whatever ends it, what it leaves behind is counted and told when it is dropped.
 pub(super) struct Courier {
@@ -64,7 +64,7 @@ impl Courier {
         let first = self.batch.first().map(|parcel| &parcel.channel);
         let attempt = telemetry.begin_publish(Sender::Outbox, self.batch.len(), first);
         if let [only] = &*self.batch {
-            attempt.note_size(only.payload.len());
+            note_size(attempt.span(), only.payload.len());
         }
         let messages = self.batch.iter().map(Parcel::message).collect();
         let results = self.port.publish(messages).instrument(attempt.span().clone()).await;

@@ -19,7 +19,7 @@ use crate::delivery::{Delivery, Notice};
 use crate::event::Event;
 use crate::port::Port;
 use crate::subscription::{Read, Subscription};
-use crate::telemetry::Attempt;
+use crate::telemetry::{Attempt, has_spans};
 
 use super::handlers::{Handlers, Work};
 use super::report::{About, HandlerPanic, Tally};
@@ -168,9 +168,9 @@ impl<E: Event> Runner<E> {
         let work = catch_unwind(AssertUnwindSafe(|| match item {
             Item::Event(delivery) => {
                 let about = About::Event(channel.clone(), delivery.event_type().to_owned());
-                let processed = delivery.clone();
+                let seen = has_spans().then(|| delivery.clone());
                 let work = self.handlers.for_event(delivery)?;
-                Some((work, about, Some(self.port.telemetry().begin_process(&processed))))
+                Some((work, about, Some(self.port.telemetry().begin_process(seen.as_ref()))))
             }
             Item::Notice(notice) => {
                 Some((self.handlers.for_notice(notice)?, About::Notice(Some(channel.clone())), None))

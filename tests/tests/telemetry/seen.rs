@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex};
 
+use event_bus_tests::ask_every_thread;
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::subscriber::DefaultGuard;
@@ -32,6 +33,7 @@ struct Place(usize);
 impl Seen {
     /// Looks at what this thread makes up to `level`, until the guard is dropped.
     pub(crate) fn here(level: Level) -> (Self, DefaultGuard) {
+        ask_every_thread();
         let seen = Self::default();
         let subscriber =
             tracing_subscriber::registry().with(LevelFilter::from_level(level)).with(seen.clone());

@@ -1,5 +1,9 @@
 //! Each metric: when it counts, and that its labels stay few.
 
+#![allow(clippy::unwrap_used, reason = "a test that can't go on panics")]
+
+mod measured;
+
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -11,7 +15,7 @@ use event_bus_core::{
 use event_bus_redis::{RedisConfig, RedisTransport};
 use event_bus_tests::{Numbered, NumberedBus, RedisServer, SourceChannel, eventually, within};
 
-use crate::measured::Meter;
+use measured::Meter;
 
 fn event(number: u64) -> Numbered {
     Numbered::new("s", number)

@@ -3,15 +3,18 @@
 //!
 //! In memory by default; on Redis with `REDIS_URL=redis://127.0.0.1`.
 
+mod open_telemetry;
+
 use std::env;
 use std::error::Error;
 use std::time::Duration;
 
 use event_bus_core::MemoryTransport;
 use event_bus_core::transport::Transport;
-use event_bus_examples::{ExecutionEventBus, GraphChannel, OpenTelemetry, run_events};
+use event_bus_examples::{ExecutionEventBus, GraphChannel, run_events};
 use event_bus_redis::RedisTransport;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder};
+use open_telemetry::OpenTelemetry;
 use opentelemetry::trace::TracerProvider;
 use opentelemetry_sdk::trace::SdkTracerProvider;
 use tokio::sync::mpsc;
@@ -55,11 +58,11 @@ async fn run(transport: impl Transport) -> Result<(usize, u64, String), Box<dyn 
         .subscriber()
         .on_graph_execution_update(move |_| {
             let done = of_run.clone();
-            async move { drop(done.send(()).await) }
+            async move { done.send(()).await.unwrap_or_default() }
         })
         .on_node_execution_update(move |_| {
             let done = of_node.clone();
-            async move { drop(done.send(()).await) }
+            async move { done.send(()).await.unwrap_or_default() }
         })
         .on_notice(async |notice| eprintln!("missed: {notice}"))
         .start([bus.graph(GraphChannel { user_id: &user, graph_id: "newsletter" })])

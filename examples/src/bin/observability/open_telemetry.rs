@@ -10,7 +10,7 @@ use tracing_opentelemetry::OpenTelemetrySpanExt;
 
 /// Passes on the trace that `tracing-opentelemetry` keeps of a span, and makes a handler part of it.
 #[derive(Clone, Copy, Debug)]
-pub struct OpenTelemetry;
+pub(crate) struct OpenTelemetry;
 
 impl TracePropagator for OpenTelemetry {
     fn inject(&self, span: &Span) -> Option<TraceContext> {
