@@ -296,6 +296,7 @@ impl<E: Event> EventBus<E> {
     /// }
     /// # Ok(()) }
     /// ```
+    #[must_use = "the work goes into it: `in_scope`, or `instrument`"]
     pub fn process_span<P: ?Sized>(&self, delivery: &Delivery<E, P>) -> tracing::Span {
         self.0.port.telemetry().process_span(delivery)
     }

@@ -42,7 +42,9 @@ impl Aftermath {
 impl Drop for Aftermath {
     fn drop(&mut self) {
         self.queued.settle();
-        self.wakers.drain(..).for_each(Waker::wake);
+        if !self.wakers.is_empty() {
+            self.wakers.drain(..).for_each(Waker::wake);
+        }
     }
 }
 
@@ -51,6 +53,6 @@ impl fmt::Debug for Aftermath {
         f.debug_struct("Aftermath")
             .field("wakers", &self.wakers.len())
             .field("messages", &self.messages.len())
-            .finish()
+            .finish_non_exhaustive()
     }
 }

@@ -2,7 +2,7 @@
 //! that would be recognised.
 
 use std::error::Error as StdError;
-use std::fmt::Display;
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 use event_bus_core::transport::Transport;
@@ -37,11 +37,11 @@ fn told() -> Secret {
 }
 
 /// All that is said of something, with what is below it.
-fn texts(error: &(impl StdError + Display)) -> String {
+fn texts(error: &impl StdError) -> String {
     let mut text = format!("{error} {error:?}");
     let mut below = error.source();
     while let Some(source) = below {
-        text += &format!(" {source} {source:?}");
+        write!(text, " {source} {source:?}").unwrap();
         below = source.source();
     }
     text
