@@ -97,3 +97,20 @@ impl Subscriber for Undecided {
 
     fn exit(&self, _: &Id) {}
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn say() {
+        tracing::info!("said");
+    }
+
+    #[test]
+    fn a_thread_that_looks_at_nothing_silences_no_line_for_another_one() {
+        let (logged, _guard) = Logged::here();
+        std::thread::spawn(say).join().unwrap(); // the first to come upon that line
+        say();
+        assert_eq!(logged.lines().len(), 1);
+    }
+}

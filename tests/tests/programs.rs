@@ -5,7 +5,7 @@
 use std::path::PathBuf;
 use std::process::{Command, Output};
 
-use event_bus_tests::RedisServer;
+use event_bus_tests::{RedisCluster, RedisServer};
 
 /// Runs a program of the examples. Cargo has built it by the time it is needed: that is instant then.
 fn run(program: &str, arguments: &[&str], redis_url: Option<&str>) -> Output {
@@ -43,6 +43,33 @@ fn quickstart_hears_what_it_publishes_in_memory_and_on_redis() {
     assert!(!output.status.success());
     let shown = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(shown.contains("127.0.0.1:1") && !shown.contains("s3cret"), "{shown}");
+}
+
+#[test]
+fn each_small_program_does_what_it_is_for_in_memory_and_on_redis() {
+    let server = RedisServer::start();
+    for (program, says) in [
+        ("derive", "derive: Some(950) cents heard"),
+        ("channels", "channels: 1 on one, 3 on all, 3 on each, 2 on two"),
+        ("handlers", "handlers: 3 handled"),
+        ("testing", "testing: Some(950) cents"),
+        ("axum_service", "axum_service: 202, 200"),
+    ] {
+        for url in [None, Some(server.url())] {
+            let output = run(program, &[], url.as_deref());
+            assert!(output.status.success(), "{output:?}");
+            assert_eq!(last_line(&output), says);
+        }
+    }
+}
+
+#[test]
+fn sharded_hears_channels_of_all_nodes() {
+    let cluster = RedisCluster::start();
+    let url = cluster.url(0).replacen("redis", "redis-cluster", 1);
+    let output = run("sharded", &[], Some(&url));
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(last_line(&output), "sharded: 10 heard of 10");
 }
 
 #[test]
