@@ -43,7 +43,8 @@ mod tests {
     use event_bus_core::ErrorKind;
 
     #[tokio::test]
-    async fn a_payment_is_published_once_and_what_was_not_sent_can_be_tried_again() -> Result<(), Error> {
+    async fn a_payment_is_published_once_and_what_was_not_sent_can_be_tried_again()
+    -> Result<(), Box<dyn std::error::Error>> {
         let memory = MemoryTransport::new();
         let (bus, recording) = (PaidBus::new(memory.clone()), memory.record());
         memory.fail_next(1, ErrorKind::NotSent);
