@@ -61,3 +61,8 @@ exec 9>&-
 # The programs that tests run are built first, as they ask for them, so that no test waits for a compiler.
 cargo build -p event-bus-examples --bins "$@"
 cargo test --workspace "$@"
+
+# Apart from the others, since features add up: all of the above is what a user has without the feature `metrics`.
+cargo build -p event-bus-examples --features observability --bin observability "$@"
+cargo test -p event-bus-tests --features metrics --test metrics --test allocations --test telemetry "$@"
+cargo test -p event-bus-tests --features metrics --test programs "$@" observability

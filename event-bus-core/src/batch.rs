@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use futures_core::Stream;
+use tracing::{Instrument, Span};
 
 use crate::bus::EventBus;
 use crate::channel::{Channel, ChannelKey};
@@ -18,6 +19,7 @@ use crate::event::Event;
 use crate::outgoing::{Channels, Outgoing, Pending, settle};
 use crate::receipt::Receipt;
 use crate::sequence::{Turn, out_of_turn};
+use crate::telemetry::{Attempt, Sender, first_failure, note_batch, note_size};
 
 /// When what is encoded goes out: enough to make the round trip cheap, and little enough to hold in memory.
 const MOST_MESSAGES: usize = 1_000;
@@ -95,9 +97,10 @@ pub struct PublishBatch<E, I: Iterator> {
 }
 
 struct RoundTrip {
+    attempt: Attempt,
     sent: Pin<Box<dyn Future<Output = Vec<Result<Receipt>>> + Send>>,
-    /// For each event what it waits for, or why it was not sent.
-    awaited: Vec<Result<Pending>>,
+    /// For each event to how many channels it goes, and what it waits for, or why it was not sent.
+    awaited: Vec<(usize, Result<Pending>)>,
 }
 
 impl<E, I> PublishBatch<E, I>
@@ -135,16 +138,37 @@ where
             }
             if self.under_way.is_none() {
                 let Ok(turn) = ready!(self.poll_turn(cx)) else {
-                    self.results.extend(self.lined_up.drain(..).map(|_| Err(out_of_turn())));
+                    self.give_up();
                     continue;
                 };
                 self.under_way = self.depart(turn);
             }
-            let Some(RoundTrip { sent, awaited }) = &mut self.under_way else { return Poll::Ready(None) };
-            let mut sent = ready!(sent.as_mut().poll(cx)).into_iter();
-            self.results.extend(awaited.drain(..).map(|pending| pending?.conclude(&mut sent)));
-            self.under_way = None;
+            let Some(RoundTrip { sent, .. }) = &mut self.under_way else { return Poll::Ready(None) };
+            let sent = ready!(sent.as_mut().poll(cx));
+            self.arrive(sent);
         }
+    }
+
+    /// Those that are lined up never had their turn.
+    fn give_up(&mut self) {
+        let telemetry = self.bus.port().telemetry();
+        self.results.extend(self.lined_up.drain(..).map(|(_, channels)| {
+            let published = Err(out_of_turn());
+            telemetry.count_published(channels.as_ref().map_or(1, Channels::len), &published);
+            published
+        }));
+    }
+
+    /// The round trip is over.
+    fn arrive(&mut self, sent: Vec<Result<Receipt>>) {
+        let Some(RoundTrip { attempt, awaited, .. }) = self.under_way.take() else { return };
+        let (telemetry, mut sent) = (self.bus.port().telemetry(), sent.into_iter());
+        self.results.extend(awaited.into_iter().map(|(channels, pending)| {
+            let published = pending.and_then(|pending| pending.conclude(&mut sent));
+            telemetry.count_published(channels, &published);
+            published
+        }));
+        telemetry.end_publish(&attempt, first_failure(&self.results));
     }
 
     /// The turn to number the next events, which are lined up for it; at once on a bus that numbers nothing.
@@ -168,19 +192,31 @@ where
 
     /// The next round trip, if there are events left.
     fn depart(&mut self, mut turn: Turn) -> Option<RoundTrip> {
-        let is_numbered = self.bus.numbering().is_some();
         let expected = (self.lined_up.len() + self.events.size_hint().0).min(MOST_MESSAGES);
         let (mut outgoing, mut awaited) = (Outgoing::with_capacity(expected), Vec::with_capacity(expected));
+        let mut next = self.next_in_line();
+        next.as_ref()?; // no span for nothing
+        let attempt = self.bus.port().telemetry().begin_publish(Sender::Caller, 0, None);
         while outgoing.len() < MOST_MESSAGES && awaited.len() < MOST_MESSAGES && outgoing.bytes() < MOST_BYTES
         {
-            let next = if is_numbered { self.lined_up.pop_front() } else { self.next_event() };
-            let Some((event, channels)) = next else { break };
-            awaited
-                .push(channels.and_then(|channels| {
-                    self.bus.encode(&mut outgoing, channels, event.borrow(), &mut turn)
-                }));
+            let Some((event, channels)) = next.take().or_else(|| self.next_in_line()) else { break };
+            let many = channels.as_ref().map_or(1, Channels::len);
+            let encode = |channels| {
+                let headers = self.bus.port().telemetry().headers(attempt.span());
+                self.bus.encode(&mut outgoing, channels, (event.borrow(), headers), &mut turn)
+            };
+            awaited.push((many, channels.and_then(encode)));
         }
-        (!awaited.is_empty()).then(|| RoundTrip { sent: self.send(outgoing, turn), awaited })
+        match outgoing.len() {
+            1 => note_size(attempt.span(), outgoing.bytes()),
+            messages => note_batch(attempt.span(), messages),
+        }
+        let sent = self.send(outgoing, turn, attempt.span().clone());
+        Some(RoundTrip { attempt, sent, awaited })
+    }
+
+    fn next_in_line(&mut self) -> Option<(I::Item, Result<Channels>)> {
+        if self.bus.numbering().is_some() { self.lined_up.pop_front() } else { self.next_event() }
     }
 
     fn next_event(&mut self) -> Option<(I::Item, Result<Channels>)> {
@@ -196,14 +232,16 @@ where
         &self,
         outgoing: Outgoing,
         turn: Turn,
+        span: Span,
     ) -> Pin<Box<dyn Future<Output = Vec<Result<Receipt>>> + Send>> {
         let port = Arc::clone(self.bus.port());
         let (messages, numbers) = outgoing.into_parts();
-        Box::pin(async move {
+        let sent = async move {
             let sent = port.publish(messages).await;
             settle(turn, &numbers, &sent);
             sent
-        })
+        };
+        Box::pin(sent.instrument(span))
     }
 }
 

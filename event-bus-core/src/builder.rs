@@ -13,6 +13,7 @@ use crate::event::Event;
 use crate::json::Json;
 use crate::limit::{MessageLimit, Oversize};
 use crate::settings::Settings;
+use crate::trace_context::TracePropagator;
 use crate::transport::{DynTransport, Overflow, Transport};
 
 /// Builds an [`EventBus<E>`], or the generated bus `B` around one.
@@ -37,6 +38,7 @@ pub struct EventBusBuilder<E, B = EventBus<E>> {
     transport: Arc<dyn DynTransport>,
     codec: SharedCodec<E>,
     settings: Settings,
+    propagator: Option<Arc<dyn TracePropagator>>,
     bus: PhantomData<fn() -> B>,
 }
 
@@ -73,7 +75,7 @@ impl<E: Event, B: From<EventBus<E>>> EventBusBuilder<E, B> {
     fn start(transport: impl Transport, codec: SharedCodec<E>) -> Self {
         let transport = Arc::new(transport);
         let (name, prefix, settings) = (None, String::new(), Settings::default());
-        Self { name, prefix, transport, codec, settings, bus: PhantomData }
+        Self { name, prefix, transport, codec, settings, propagator: None, bus: PhantomData }
     }
 
     /// The bus name; [`Event::BUS_NAME`] by default.
@@ -165,6 +167,46 @@ impl<E: Event, B: From<EventBus<E>>> EventBusBuilder<E, B> {
         self
     }
 
+    /// Passes trace context on; not by default. `propagator` says for each event that is published which trace it belongs to: that
+    /// travels as the headers `traceparent` and `tracestate` beside the event, which other readers ignore. Listeners find it
+    /// in [`Delivery::trace_context`](crate::Delivery::trace_context), and the spans in which this bus processes events are tied to it.
+    ///
+    /// It costs 84 bytes a message, which count for the [limit](Self::message_limit), and as much more as `tracestate` is
+    /// long. Nothing is written for an event that is published in no trace.
+    ///
+    /// # Examples
+    /// ```
+    /// use event_bus_core::{EventBus, MemoryTransport, TraceContext, TracePropagator};
+    ///
+    /// /// Passes one context on. A real one asks OpenTelemetry for that of the span.
+    /// struct Fixed;
+    ///
+    /// impl TracePropagator for Fixed {
+    ///     fn inject(&self, _: &tracing::Span) -> Option<TraceContext> {
+    ///         TraceContext::new("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")
+    ///     }
+    ///
+    ///     fn extract(&self, _: &tracing::Span, _: &TraceContext) {}
+    /// }
+    ///
+    /// # #[derive(serde::Serialize, serde::Deserialize, EventBus)]
+    /// # #[bus(name = "pings", channel(all = "all"))]
+    /// # struct Ping { n: u64 }
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), event_bus_core::Error> {
+    /// let bus = PingBus::builder(MemoryTransport::new()).trace_context(Fixed).build()?;
+    /// let mut pings = bus.all().listen().await?;
+    /// bus.publish(&Ping { n: 1 }).await?;
+    /// if let Some(Ok(ping)) = pings.recv().await {
+    ///     let context = ping.trace_context().expect("it was published in a trace");
+    ///     assert!(context.traceparent().starts_with("00-0af7651916cd43dd8448eb211c80319c-"));
+    /// }
+    /// # Ok(()) }
+    /// ```
+    pub fn trace_context(mut self, propagator: impl TracePropagator) -> Self {
+        self.propagator = Some(Arc::new(propagator));
+        self
+    }
+
     /// How many messages each subscription may queue; 1024 by default: enough for a burst, and a listener that
     /// is further behind than that is better told so.
     pub fn queue_messages(mut self, messages: usize) -> Self {
@@ -204,7 +246,7 @@ impl<E: Event, B: From<EventBus<E>>> EventBusBuilder<E, B> {
         }
         let name = self.name.map_or_else(|| BusName::new(E::BUS_NAME), Ok)?;
         let name = prefixed(&self.prefix, name)?;
-        Ok(EventBus::build(name, self.transport, self.codec, self.settings).into())
+        Ok(EventBus::build(name, self.transport, self.codec, self.settings, self.propagator).into())
     }
 }
 
@@ -223,6 +265,7 @@ impl<E, B> fmt::Debug for EventBusBuilder<E, B> {
             .field("name", &self.name)
             .field("prefix", &self.prefix)
             .field("settings", &self.settings)
+            .field("carries_trace_context", &self.propagator.is_some())
             .finish_non_exhaustive()
     }
 }

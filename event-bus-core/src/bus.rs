@@ -5,20 +5,25 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tracing::{Instrument, Span};
+
 use crate::channel::{BusName, Channel, ChannelFilter, ChannelKey};
-use crate::codec::{Codec, SharedCodec};
+use crate::codec::{Codec, Headers, SharedCodec};
 use crate::deadline::Deadline;
 use crate::delivery::{Delivery, Notice};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::Event;
 use crate::json::Json;
 use crate::message::Message;
+use crate::meters::Start;
 use crate::outgoing::{Channels, Outgoing, Pending, settle};
 use crate::port::Port;
 use crate::receipt::Receipt;
 use crate::sequence::{Numbering, Turn};
 use crate::settings::Settings;
 use crate::subscription::Subscription;
+use crate::telemetry::{Sender, note_failure, note_size};
+use crate::trace_context::TracePropagator;
 use crate::transport::{Capabilities, DynTransport, Health, Inbox, StateWatch, Transport, TransportState};
 
 /// Publishes and listens to events of type `E`. Clones are the same bus.
@@ -64,7 +69,13 @@ impl<E: Event> EventBus<E> {
         Json: Codec<E>,
     {
         let name = const { BusName::checked_at_compile_time(E::BUS_NAME) }.get();
-        Self::build(name, Arc::new(transport), SharedCodec::stateless(Arc::new(Json)), Settings::default())
+        Self::build(
+            name,
+            Arc::new(transport),
+            SharedCodec::stateless(Arc::new(Json)),
+            Settings::default(),
+            None,
+        )
     }
 
     pub(crate) fn build(
@@ -72,9 +83,12 @@ impl<E: Event> EventBus<E> {
         transport: Arc<dyn DynTransport>,
         codec: SharedCodec<E>,
         settings: Settings,
+        propagator: Option<Arc<dyn TracePropagator>>,
     ) -> Self {
         let numbering = settings.is_sequenced.then(|| Arc::new(Numbering::new()));
-        Self(Arc::new(Core { port: Arc::new(Port::new(name, transport)), codec, settings, numbering }))
+        let port = Arc::new(Port::new(name, transport, propagator));
+        let codec = codec.metered(port.telemetry().meters().clone());
+        Self(Arc::new(Core { port, codec, settings, numbering }))
     }
 
     /// Publishes `event` to every channel that its type declares, in one round trip where the transport can.
@@ -107,7 +121,7 @@ impl<E: Event> EventBus<E> {
     /// # Ok(()) }
     /// ```
     pub async fn publish(&self, event: &E) -> Result<Vec<Receipt>> {
-        let channels = self.declared_channels(event)?;
+        let channels = self.declared_channels(event).map_err(|error| self.unsent(error))?;
         self.send(channels, event).await
     }
 
@@ -123,8 +137,9 @@ impl<E: Event> EventBus<E> {
         K: TryInto<ChannelKey>,
         Error: From<K::Error>,
     {
-        let channel = self.channel(&key.try_into()?);
-        self.0.port.refuse_if_closed()?;
+        let key = key.try_into().map_err(|error| self.unsent(error.into()))?;
+        let channel = self.channel(&key);
+        self.0.port.refuse_if_closed().map_err(|error| self.unsent(error))?;
         let mut receipts = self.send(channel.into(), event).await?;
         receipts.pop().ok_or_else(Error::no_outcome)
     }
@@ -165,7 +180,7 @@ impl<E: Event> EventBus<E> {
         F: TryInto<ChannelFilter>,
         Error: From<F::Error>,
     {
-        let inbox = Inbox::new(self.0.settings.inbox);
+        let inbox = Inbox::new(self.0.settings.inbox, self.0.port.telemetry().meters().clone());
         // Made before the first await: should this future be dropped, it takes everything back.
         let mut subscription = Subscription::new(Arc::clone(&self.0.port), inbox, self.0.codec.clone())?;
         subscription.add(filter).await?;
@@ -261,6 +276,31 @@ impl<E: Event> EventBus<E> {
         self.0.port.health()
     }
 
+    /// A span for processing `delivery`, as OpenTelemetry's conventions have it, tied to the one in which it was published if
+    /// this bus carries [trace context](crate::EventBusBuilder::trace_context). A [subscriber](crate::Subscriber) makes one for each
+    /// handler by itself; this is for who reads a subscription. It lasts until it is dropped.
+    ///
+    /// # Examples
+    /// ```
+    /// # use event_bus_core::{EventBus, MemoryTransport};
+    /// # #[derive(serde::Serialize, serde::Deserialize, EventBus)]
+    /// # #[bus(name = "pings", channel(all = "all"))]
+    /// # struct Ping { n: u64 }
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), event_bus_core::Error> {
+    /// let bus = PingBus::new(MemoryTransport::new());
+    /// let mut pings = bus.all().listen().await?;
+    /// bus.publish(&Ping { n: 1 }).await?;
+    /// if let Some(Ok(ping)) = pings.recv().await {
+    ///     let span = bus.process_span(&ping); // around async work: `work.instrument(span).await`
+    ///     span.in_scope(|| tracing::info!(n = ping.n, "a ping"));
+    /// }
+    /// # Ok(()) }
+    /// ```
+    #[must_use = "the work goes into it: `in_scope`, or `instrument`"]
+    pub fn process_span<P: ?Sized>(&self, delivery: &Delivery<E, P>) -> tracing::Span {
+        self.0.port.telemetry().process_span(delivery)
+    }
+
     /// Whether the transport below works right now.
     #[must_use]
     pub fn state(&self) -> TransportState {
@@ -290,29 +330,59 @@ impl<E: Event> EventBus<E> {
         Ok(keys.iter().map(|key| self.channel(key)).collect())
     }
 
+    /// Counts an event that never came so far as to be sent.
+    pub(crate) fn unsent(&self, error: Error) -> Error {
+        self.0.port.telemetry().count_failed(error.kind(), 1);
+        error
+    }
+
     /// The numbers that messages on `channels` get; none if this bus does not number them.
     pub(crate) fn numbering(&self) -> Option<&Arc<Numbering>> {
         self.0.numbering.as_ref()
     }
 
-    /// Adds `event` for `channels` to what goes out, with numbers of `turn`.
+    /// Adds `event` for `channels` to what goes out, with `headers` and numbers of `turn`.
     pub(crate) fn encode(
         &self,
         outgoing: &mut Outgoing,
         channels: Channels,
-        event: &E,
+        event: (&E, Headers),
         turn: &mut Turn,
     ) -> Result<Pending> {
         outgoing.add(channels, event, &self.0.codec, self.0.settings.size_rule, turn)
     }
 
     async fn send(&self, channels: Channels, event: &E) -> Result<Vec<Receipt>> {
+        let telemetry = self.0.port.telemetry();
+        let (many, start) = (channels.len(), Start::now());
+        let published = if telemetry.may_be_watched() {
+            Box::pin(self.send_watched(channels, event)).await // boxed, so that nobody else carries its state around
+        } else {
+            self.transmit(channels, event, None).await
+        };
+        telemetry.measure_publish(many, start, &published);
+        published
+    }
+
+    async fn send_watched(&self, channels: Channels, event: &E) -> Result<Vec<Receipt>> {
+        let telemetry = self.0.port.telemetry();
+        let span = telemetry.publish_span(Sender::Caller, channels.len(), channels.iter().next());
+        let published = self.transmit(channels, event, Some(&span)).instrument(span.clone()).await;
+        note_failure(&span, published.as_ref().err().map(|error| error.kind().error_type()));
+        published
+    }
+
+    async fn transmit(&self, channels: Channels, event: &E, span: Option<&Span>) -> Result<Vec<Receipt>> {
         let mut turn = match self.numbering() {
             Some(numbering) => numbering.turn(channels.iter().cloned().collect()).await?,
             None => Turn::default(),
         };
+        let headers = span.map(|span| self.0.port.telemetry().headers(span)).unwrap_or_default();
         let mut outgoing = Outgoing::with_capacity(channels.len());
-        let pending = self.encode(&mut outgoing, channels, event, &mut turn)?;
+        let pending = self.encode(&mut outgoing, channels, (event, headers), &mut turn)?;
+        if let Some(span) = span.filter(|_| outgoing.len() == 1) {
+            note_size(span, outgoing.bytes());
+        }
         let (messages, numbers) = outgoing.into_parts();
         let sent = self.0.port.publish(messages).await;
         settle(turn, &numbers, &sent);

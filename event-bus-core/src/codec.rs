@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::channel::Channel;
 use crate::event_type::TypeTag;
+use crate::meters::Meters;
 
 /// Small texts that travel beside the payload: trace context, event id. Readers skip names they don't know.
 ///
@@ -210,6 +211,7 @@ impl std::error::Error for CodecError {
 pub(crate) struct SharedCodec<E> {
     codec: Arc<dyn Codec<E>>,
     id: CodecId,
+    meters: Meters,
 }
 
 /// Never reused, unlike an address.
@@ -220,12 +222,21 @@ impl<E> SharedCodec<E> {
     /// A codec that shares with nobody but clones of this handle.
     pub(crate) fn of_its_own(codec: Arc<dyn Codec<E>>) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(1);
-        Self { codec, id: CodecId(NEXT.fetch_add(1, Ordering::Relaxed)) }
+        Self { codec, id: CodecId(NEXT.fetch_add(1, Ordering::Relaxed)), meters: Meters::none() }
     }
 
     /// A codec without state or settings: all instances are the same one.
     pub(crate) fn stateless(codec: Arc<dyn Codec<E>>) -> Self {
-        Self { codec, id: CodecId(0) }
+        Self { codec, id: CodecId(0), meters: Meters::none() }
+    }
+
+    /// The same, whose decoding is timed.
+    pub(crate) fn metered(self, meters: Meters) -> Self {
+        Self { meters, ..self }
+    }
+
+    pub(crate) fn meters(&self) -> &Meters {
+        &self.meters
     }
 
     pub(crate) fn id(&self) -> CodecId {
@@ -235,7 +246,7 @@ impl<E> SharedCodec<E> {
 
 impl<E> Clone for SharedCodec<E> {
     fn clone(&self) -> Self {
-        Self { codec: Arc::clone(&self.codec), id: self.id }
+        Self { codec: Arc::clone(&self.codec), id: self.id, meters: self.meters.clone() }
     }
 }
 

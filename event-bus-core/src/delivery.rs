@@ -12,6 +12,7 @@ use crate::codec::{CodecError, Headers, SharedCodec};
 use crate::event::Event;
 use crate::event_type::{Shown, View, whole};
 use crate::message::{Heard, Message, NoEvent, Unheard};
+use crate::trace_context::TraceContext;
 use crate::transport::Signal;
 
 /// One received event. Dereferences to it, or to its payload where a subscription was
@@ -87,6 +88,13 @@ impl<E: Event, P: ?Sized> Delivery<E, P> {
     #[must_use]
     pub fn headers(&self) -> &Headers {
         &self.heard.envelope().headers
+    }
+
+    /// The trace that it was published in, if its publisher [passed that on](crate::EventBusBuilder::trace_context). It
+    /// may come from anybody: what breaks the rules of W3C's trace context is none.
+    #[must_use]
+    pub fn trace_context(&self) -> Option<TraceContext> {
+        TraceContext::read(self.headers())
     }
 
     /// The message as received.

@@ -96,6 +96,46 @@ pub enum ErrorKind {
     Closed,
 }
 
+impl ErrorKind {
+    /// Those with which an event can fail to be published.
+    pub(crate) const OF_PUBLISHING: [Self; 11] = [
+        Self::InvalidKey,
+        Self::Encode,
+        Self::TooLarge,
+        Self::NotConnected,
+        Self::NotSent,
+        Self::Refused,
+        Self::Denied,
+        Self::OutcomeUnknown,
+        Self::QueueFull,
+        Self::Unsupported,
+        Self::Closed,
+    ];
+
+    /// What it is called in spans and metrics, as `error.type`.
+    pub(crate) fn error_type(self) -> &'static str {
+        match self {
+            Self::InvalidKey => "invalid_key",
+            Self::InvalidConfig => "invalid_config",
+            Self::Encode => "encode",
+            Self::TooLarge => "too_large",
+            Self::NotConnected => "not_connected",
+            Self::NotSent => "not_sent",
+            Self::Refused => "refused",
+            Self::Denied => "denied",
+            Self::OutcomeUnknown => "outcome_unknown",
+            Self::Partial => "partial",
+            Self::NotSubscribed => "not_subscribed",
+            Self::Missed => "missed",
+            Self::TimedOut => "timed_out",
+            Self::CannotBlock => "cannot_block",
+            Self::QueueFull => "queue_full",
+            Self::Unsupported => "unsupported",
+            Self::Closed => "closed",
+        }
+    }
+}
+
 /// The sizes of a message over the limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]

@@ -111,6 +111,7 @@
 //! |---|---|---|
 //! | `derive` | yes | `#[derive(EventBus)]` |
 //! | `blocking` | no | `BlockingEventBus`, and a generated blocking bus for each event: the same for code without `async` |
+//! | `metrics` | no | counts and times through the `metrics` facade; `docs/observability.md` has the list |
 //! | `testing` | no | a suite of tests for transports: see the module `testing` |
 
 mod acl;
@@ -136,6 +137,8 @@ mod key_error;
 mod limit;
 mod memory;
 mod message;
+#[cfg_attr(not(feature = "metrics"), path = "no_meters.rs")]
+mod meters;
 mod outbox;
 mod outgoing;
 mod parameter;
@@ -152,9 +155,11 @@ mod shape;
 mod subscriber;
 mod subscription;
 mod tally;
+mod telemetry;
 mod template;
 #[cfg(feature = "testing")]
 pub mod testing;
+mod trace_context;
 pub mod transport;
 
 // The public interface.
@@ -185,6 +190,7 @@ pub use bytes::Bytes;
 pub use delivery::{Delivery, Notice};
 pub use message::Message;
 pub use receipt::Receipt;
+pub use trace_context::{TraceContext, TracePropagator};
 
 // Rights at a server
 pub use acl::{Acl, AclRules};

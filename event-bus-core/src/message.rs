@@ -11,6 +11,7 @@ use crate::codec::{CodecError, CodecId, Envelope, Headers, Peek, SharedCodec};
 use crate::event::Event;
 use crate::event_type::{UnknownEvent, Wanted};
 use crate::limit::{MarkerSizes, read_marker};
+use crate::meters::Start;
 
 /// Bytes on a channel, as a transport takes and hands them out.
 pub struct Message {
@@ -116,7 +117,10 @@ impl Message {
         if let Some(sizes) = read_marker(&self.payload) {
             return Err(NoEvent::Oversized(sizes));
         }
-        let error = match codec.decode(&self.channel, &self.payload) {
+        let start = Start::now();
+        let decoded = codec.decode(&self.channel, &self.payload);
+        codec.meters().time_decode(start);
+        let error = match decoded {
             Ok(envelope) => return Ok(envelope),
             Err(error) => error,
         };

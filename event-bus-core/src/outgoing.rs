@@ -4,7 +4,7 @@
 use bytes::Bytes;
 
 use crate::channel::Channel;
-use crate::codec::{Envelope, SharedCodec};
+use crate::codec::{Envelope, Headers, SharedCodec};
 use crate::error::{Error, ErrorKind, Result, TooLarge};
 use crate::limit::{Oversize, marker};
 use crate::message::Message;
@@ -96,16 +96,16 @@ impl Outgoing {
         Self { messages: Vec::with_capacity(messages), ..Self::default() }
     }
 
-    /// Adds the messages of `event`, all or none.
+    /// Adds the messages of `event` with `headers`, all or none.
     pub(crate) fn add<E: 'static>(
         &mut self,
         channels: Channels,
-        event: &E,
+        (event, headers): (&E, Headers),
         codec: &SharedCodec<E>,
         rule: SizeRule,
         turn: &mut Turn,
     ) -> Result<Pending> {
-        let mut envelope = Envelope::new(event);
+        let mut envelope = Envelope { payload: event, headers };
         let mut pending = Pending::default();
         let mut same_for_all: Option<Bytes> = None;
         let before = (self.messages.len(), self.numbers.len(), self.bytes);
@@ -113,7 +113,7 @@ impl Outgoing {
         while let Some(channel) = channels.next() {
             let mut number = None;
             if turn.is_numbering() {
-                (envelope.headers, number) = turn.take(&channel);
+                number = turn.take(&channel, &mut envelope.headers);
             }
             let encoded = match same_for_all.take() {
                 Some(bytes) => Ok(bytes),

@@ -13,6 +13,8 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::message::Message;
 use crate::receipt::Receipt;
 use crate::tally::Tally;
+use crate::telemetry::Telemetry;
+use crate::trace_context::TracePropagator;
 use crate::transport::{DynTransport, End, Filter, Health, Inbox, InboxId, Lease};
 
 /// Shared by the clones of a bus and by its subscriptions.
@@ -26,6 +28,7 @@ pub(crate) struct Port {
     is_closed: AtomicBool,
     unpublished: AtomicU64,
     tally: Tally,
+    telemetry: Telemetry,
 }
 
 /// What still has something to publish when its bus is closed.
@@ -38,11 +41,17 @@ pub(crate) trait Drain: Send + Sync {
 }
 
 impl Port {
-    pub(crate) fn new(name: BusName, transport: Arc<dyn DynTransport>) -> Self {
-        let (open, drains, tally) = (Arc::default(), Mutex::default(), Tally::default());
+    pub(crate) fn new(
+        name: BusName,
+        transport: Arc<dyn DynTransport>,
+        propagator: Option<Arc<dyn TracePropagator>>,
+    ) -> Self {
+        let telemetry = Telemetry::new(&name, transport.system(), propagator);
+        let tally = Tally::metered(telemetry.meters().clone());
+        let (open, drains) = (Arc::default(), Mutex::default());
         let (last_channel, is_closed, unpublished) =
             (Mutex::default(), AtomicBool::new(false), AtomicU64::new(0));
-        Self { name, transport, open, drains, last_channel, is_closed, unpublished, tally }
+        Self { name, transport, open, drains, last_channel, is_closed, unpublished, tally, telemetry }
     }
 
     pub(crate) fn name(&self) -> &BusName {
@@ -57,9 +66,14 @@ impl Port {
         &self.tally
     }
 
+    pub(crate) fn telemetry(&self) -> &Telemetry {
+        &self.telemetry
+    }
+
     /// How the transport is doing, and what this bus has heard over it.
     pub(crate) fn health(&self) -> Health {
         let mut health = self.transport.health();
+        health.queued = self.open.queued();
         self.tally.report(&mut health);
         health
     }
@@ -175,6 +189,12 @@ impl OpenSubscriptions {
         self.lock().insert(id, inbox.clone());
         let open = Arc::clone(self);
         Lease::new(move || drop(open.remove(id)))
+    }
+
+    /// How many messages wait to be read.
+    fn queued(&self) -> u64 {
+        let inboxes: Vec<Inbox> = self.lock().values().cloned().collect();
+        inboxes.iter().map(|inbox| inbox.len() as u64).sum()
     }
 
     fn remove(&self, id: InboxId) -> Option<Inbox> {

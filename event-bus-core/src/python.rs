@@ -35,7 +35,7 @@ impl<E: Event> EventBus<E> {
     pub async fn publish_event(&self, event: &E, channel_key: impl AsRef<str>) {
         let published = match ChannelKey::new(channel_key) {
             Ok(key) => self.publish_to(key, event).await.map(drop),
-            Err(error) => Err(error.into()),
+            Err(error) => Err(self.unsent(error.into())),
         };
         self.note_unpublished(published);
     }

@@ -3,10 +3,16 @@
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use crate::delivery::Notice;
+use crate::meters::Meters;
 use crate::transport::{Health, Missed};
+
+/// Why something is missed, as metrics call it.
+pub(crate) const CAUSES: [&str; 6] =
+    ["lagged", "gap", "interrupted", "oversized", "undecodable", "unknown_type"];
 
 #[derive(Debug, Default)]
 pub(crate) struct Tally {
+    meters: Meters,
     delivered: AtomicU64,
     lagged: AtomicU64,
     interruptions: AtomicU64,
@@ -17,23 +23,31 @@ pub(crate) struct Tally {
 }
 
 impl Tally {
+    /// One that counts for metrics, too.
+    pub(crate) fn metered(meters: Meters) -> Self {
+        Self { meters, ..Self::default() }
+    }
+
     pub(crate) fn count_event(&self) {
         self.delivered.fetch_add(1, Relaxed);
+        self.meters.count_consumed();
     }
 
     pub(crate) fn count_notice(&self, notice: &Notice) {
-        let (counter, many) = match notice {
-            Notice::Lagged { missed } => (&self.lagged, *missed),
-            Notice::Gap { missed, .. } => (&self.gaps, *missed),
-            Notice::Interrupted => (&self.interruptions, 1),
-            Notice::Oversized { .. } => (&self.oversized, 1),
-            Notice::Undecodable { .. } => (&self.undecodable, 1),
-            Notice::UnknownType { .. } => (&self.unknown_types, 1),
+        let [lagged, gap, interrupted, oversized, undecodable, unknown_type] = CAUSES;
+        let (counter, cause, many) = match notice {
+            Notice::Lagged { missed } => (&self.lagged, lagged, *missed),
+            Notice::Gap { missed, .. } => (&self.gaps, gap, *missed),
+            Notice::Interrupted => (&self.interruptions, interrupted, 1),
+            Notice::Oversized { .. } => (&self.oversized, oversized, 1),
+            Notice::Undecodable { .. } => (&self.undecodable, undecodable, 1),
+            Notice::UnknownType { .. } => (&self.unknown_types, unknown_type, 1),
             Notice::Resumed { .. } | Notice::Denied { .. } | Notice::Overflowed | Notice::Stopped { .. } => {
                 return;
             }
         };
         counter.fetch_add(many, Relaxed);
+        self.meters.count_missed(cause, many);
     }
 
     pub(crate) fn report(&self, health: &mut Health) {

@@ -73,6 +73,7 @@
 //! # Features
 //! | feature | default | what it adds |
 //! |---|---|---|
+//! | `metrics` | no | counts and times through the `metrics` facade, as the feature of `event-bus-core` does |
 //! | `serde` | no | [`RedisConfig`] implements `Deserialize`: settings out of a file, each called like its setter |
 //! | `tls` | no | TLS with rustls: `rediss://`, and [`RedisConfig`]'s settings for certificates. Off, as in other clients: its cryptography needs a C compiler |
 

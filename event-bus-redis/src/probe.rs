@@ -16,6 +16,7 @@ use tokio::time::{sleep, timeout};
 use crate::any_publisher::AnyPublisher;
 use crate::config::RedisConfig;
 use crate::listener::AnyListener;
+use crate::status::SYSTEM;
 
 /// Runs as long as somebody listens.
 #[derive(Debug, Default)]
@@ -157,5 +158,9 @@ impl Transport for Halves {
     async fn close(&self) {
         self.listener.close();
         self.publisher.close();
+    }
+
+    fn system(&self) -> &'static str {
+        SYSTEM
     }
 }

@@ -10,6 +10,9 @@ use tokio::time::Instant;
 
 pub(crate) use fleet::Fleet;
 
+/// What the transport is called in spans and metrics.
+pub(crate) const SYSTEM: &str = "redis";
+
 #[derive(Debug)]
 pub(crate) struct Status {
     inner: Mutex<Inner>,

@@ -12,6 +12,7 @@ use crate::any_publisher::AnyPublisher;
 use crate::config::{Listening, RedisConfig};
 use crate::listener::AnyListener;
 use crate::probe::{Halves, Probe};
+use crate::status::SYSTEM;
 use crate::topology::Topology;
 
 /// Carries messages over Redis pub/sub. Clones are the same transport: many buses share one.
@@ -134,6 +135,10 @@ impl Transport for RedisTransport {
         let has_patterns = config.listening == Listening::Classic;
         // A node of a cluster counts its own connections only, and its events reach those of others.
         Capabilities::default().patterns(has_patterns).receiver_counts(!config.is_cluster())
+    }
+
+    fn system(&self) -> &'static str {
+        SYSTEM
     }
 
     fn health(&self) -> Health {

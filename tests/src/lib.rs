@@ -21,7 +21,7 @@ pub use certificates::{Certificates, ClientCertificates, Identity};
 pub use cluster::{ClusterOptions, Election, RedisCluster};
 pub use events::{Numbered, NumberedBlockingBus, NumberedBus, NumberedChannel, SourceChannel};
 pub use lent::{Lender, Loan};
-pub use logged::Logged;
+pub use logged::{Logged, ask_every_thread};
 pub use process::ServerProcess;
 pub use proxy::Proxy;
 pub use python::PythonPeer;

@@ -184,17 +184,19 @@ async fn over_redis_nothing_is_allocated_for_each_message_that_need_not_be() {
     each_is_within(redis, most).await;
 }
 
+const IN_MEMORY: Ceilings =
+    Ceilings { publish: 9.5, declared: 12.5, batch: 7.5, outbox: 7.5, delivery: 3.5, extra_listener: 0.5 };
+
 #[tokio::test]
 async fn in_memory_nothing_is_allocated_for_each_message_that_need_not_be() {
-    let most = Ceilings {
-        publish: 9.5,
-        declared: 12.5,
-        batch: 7.5,
-        outbox: 7.5,
-        delivery: 3.5,
-        extra_listener: 0.5,
-    };
-    each_is_within(MemoryTransport::new(), most).await;
+    each_is_within(MemoryTransport::new(), IN_MEMORY).await;
+}
+
+#[tokio::test]
+async fn a_log_at_info_costs_none_more() {
+    let log = tracing_subscriber::fmt().with_max_level(tracing::Level::INFO).with_writer(std::io::sink);
+    let _guard = tracing::subscriber::set_default(log.finish());
+    each_is_within(MemoryTransport::new(), IN_MEMORY).await;
 }
 
 /// The same publish by redis-rs alone: the measure of what is needed.

@@ -5,12 +5,16 @@
 use std::path::PathBuf;
 use std::process::{Command, Output};
 
-use event_bus_tests::RedisServer;
+use event_bus_tests::{RedisCluster, RedisServer};
 
 /// Runs a program of the examples. Cargo has built it by the time it is needed: that is instant then.
 fn run(program: &str, arguments: &[&str], redis_url: Option<&str>) -> Output {
     let mut command = Command::new(env!("CARGO"));
-    command.args(["run", "-q", "-p", "event-bus-examples", "--bin", program, "--"]).args(arguments);
+    command.args(["run", "-q", "-p", "event-bus-examples", "--bin", program]);
+    if program == "observability" {
+        command.args(["--features", program]);
+    }
+    command.arg("--").args(arguments);
     command.current_dir(workspace()).env_remove("REDIS_URL");
     if let Some(url) = redis_url {
         command.env("REDIS_URL", url);
@@ -39,6 +43,33 @@ fn quickstart_hears_what_it_publishes_in_memory_and_on_redis() {
     assert!(!output.status.success());
     let shown = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(shown.contains("127.0.0.1:1") && !shown.contains("s3cret"), "{shown}");
+}
+
+#[test]
+fn each_small_program_does_what_it_is_for_in_memory_and_on_redis() {
+    let server = RedisServer::start();
+    for (program, says) in [
+        ("derive", "derive: Some(950) cents heard"),
+        ("channels", "channels: 1 on one, 3 on all, 3 on each, 2 on two"),
+        ("handlers", "handlers: 3 handled"),
+        ("testing", "testing: Some(950) cents"),
+        ("axum_service", "axum_service: 202, 200"),
+    ] {
+        for url in [None, Some(server.url())] {
+            let output = run(program, &[], url.as_deref());
+            assert!(output.status.success(), "{output:?}");
+            assert_eq!(last_line(&output), says);
+        }
+    }
+}
+
+#[test]
+fn sharded_hears_channels_of_all_nodes() {
+    let cluster = RedisCluster::start();
+    let url = cluster.url(0).replacen("redis", "redis-cluster", 1);
+    let output = run("sharded", &[], Some(&url));
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(last_line(&output), "sharded: 10 heard of 10");
 }
 
 #[test]
@@ -83,6 +114,48 @@ fn outbox_publishes_all_that_was_sent_in_memory_and_on_redis() {
         let output = run("outbox", &[], url.as_deref());
         assert!(output.status.success(), "{output:?}");
         assert_eq!(last_line(&output), "outbox: 14000 sent, 0 lost");
+    }
+}
+
+/// The value of `field` in what the exporter says of a span.
+#[cfg(feature = "metrics")]
+fn field<'a>(span: &'a str, field: &str) -> &'a str {
+    let start = format!("\t{field} ");
+    let line = span.lines().find(|line| line.starts_with(&start)).unwrap();
+    line.split_once(':').unwrap().1.trim()
+}
+
+#[cfg(feature = "metrics")] // features add up: it is built and run apart
+#[test]
+fn observability_exports_spans_in_one_trace_and_metrics_and_health_in_memory_and_on_redis() {
+    let server = RedisServer::start();
+    for (url, system) in [(None, "memory"), (Some(server.url()), "redis")] {
+        let output = run("observability", &[], url.as_deref());
+        assert!(output.status.success(), "{output:?}");
+        assert_eq!(last_line(&output), "observability: 5 published, 5 handled");
+        let shown = String::from_utf8_lossy(&output.stdout).into_owned();
+        let spans: Vec<&str> = shown.split("Span #").skip(1).collect();
+        let of = |name: &str| -> Vec<&str> {
+            spans.iter().copied().filter(|span| field(span, "Name") == name).collect()
+        };
+        let (published, processed) =
+            (of("publish execution_event/{key}"), of("process execution_event/{key}"));
+        assert_eq!((published.len(), processed.len()), (5, 5), "{shown}");
+        for span in processed {
+            let is_parent = |parent: &&&str| {
+                field(parent, "SpanId") == field(span, "ParentSpanId")
+                    && field(parent, "TraceId") == field(span, "TraceId")
+            };
+            assert!(published.iter().any(|parent| is_parent(&parent)), "{span}");
+        }
+        for words in [
+            format!("\"{system}\""),
+            "messaging_client_sent_messages_total".to_owned(),
+            format!("event_bus_reconnects_total{{messaging_system=\"{system}\"}} 0"),
+            r#"200 {"ready":true,"live":true"#.to_owned(),
+        ] {
+            assert!(shown.contains(&words), "no {words} in {shown}");
+        }
     }
 }
 

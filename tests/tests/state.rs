@@ -7,7 +7,7 @@ use std::time::Duration;
 use event_bus_core::transport::{LinkState, StateWatch, Transport, TransportState};
 use event_bus_core::{MemoryTransport, Notice};
 use event_bus_redis::{RedisConfig, RedisTransport};
-use event_bus_tests::{Numbered, NumberedBus, RedisServer, eventually, within};
+use event_bus_tests::{Numbered, NumberedBus, RedisServer, SourceChannel, eventually, within};
 
 /// Gives up at once, and does not wait for an answer for long.
 fn config(server: &RedisServer) -> RedisConfig {
@@ -87,10 +87,16 @@ async fn a_slow_watcher_finds_the_latest_state_and_no_old_one() {
     let bus = NumberedBus::new(transport.clone());
     let mut watch = bus.watch_state();
     let _events = bus.listen("k").await.unwrap();
-    for reconnects in 1..=10 {
+    for _ in 0..10 {
+        let before = bus.health().reconnects;
         let _ = server.command(&["CLIENT", "KILL", "TYPE", "pubsub"]);
         let _ = server.command(&["CLIENT", "KILL", "TYPE", "normal"]);
-        eventually("back", || bus.health().reconnects == reconnects).await;
+        // Confirmed, or the next kill comes while the connection is of neither type; and twice if both kills have hit.
+        eventually("back", || {
+            let health = bus.health();
+            health.reconnects > before && health.confirmed == health.wanted
+        })
+        .await;
     }
     while bus.publish_to("k", &Numbered::new("s", 1)).await.is_err() {}
     // Whoever changes the state shows it right after; nobody changes it any more.
@@ -154,4 +160,28 @@ fn a_runtime_that_ends_leaves_an_idle_transport_in_memory() {
     });
     assert_eq!(watch.current(), TransportState::default());
     assert_eq!(bus.state(), TransportState::default());
+}
+
+#[tokio::test]
+async fn a_probe_is_told_what_works_and_no_password() {
+    let mut server = RedisServer::start_with(&["--requirepass", "s3cret"]);
+    let url = format!("redis://:s3cret@127.0.0.1:{}", server.port());
+    let redis = RedisTransport::connect(url.as_str()).await.unwrap();
+    let bus = NumberedBus::new(redis.clone());
+    assert_eq!((bus.health().http_status(), bus.health().is_live()), (200, true));
+    let _events = bus.source(SourceChannel { source: "s" }).listen().await.unwrap();
+    let json = bus.health().to_json();
+    assert!(json.starts_with(r#"{"ready":true,"live":true,"publisher":{"state":"connected""#), "{json}");
+    server.kill();
+    eventually("it is not ready", || bus.health().http_status() == 503).await;
+    let health = bus.health();
+    assert!(health.is_live(), "it heals by itself");
+    let value: serde_json::Value = serde_json::from_str(&health.to_json()).unwrap();
+    assert_eq!(value["listener"]["state"], "interrupted");
+    assert!(value["listener"]["last_error"].is_string());
+    assert!(!health.to_json().contains("s3cret"), "{}", health.to_json());
+    server.restart();
+    eventually("it is ready again", || bus.health().http_status() == 200).await;
+    redis.close().await;
+    assert_eq!((bus.health().http_status(), bus.health().is_live()), (503, false), "closed is closed");
 }

@@ -252,6 +252,12 @@ impl<E: Event> BlockingEventBus<E> {
         self.bus.health()
     }
 
+    /// A span for processing `delivery`. As [`EventBus::process_span`].
+    #[must_use = "the work goes into it: `in_scope`, or `instrument`"]
+    pub fn process_span<P: ?Sized>(&self, delivery: &Delivery<E, P>) -> tracing::Span {
+        self.bus.process_span(delivery)
+    }
+
     /// Whether the transport below works right now.
     #[must_use]
     pub fn state(&self) -> TransportState {

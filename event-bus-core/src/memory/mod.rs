@@ -12,8 +12,12 @@ use std::time::Duration;
 
 use crate::error::{ErrorKind, Result};
 use crate::message::Message;
+use crate::meters::count_reconnects;
 use crate::receipt::Receipt;
 use crate::transport::{Capabilities, End, Filter, Health, Inbox, Lease, StateWatch, Transport};
+
+/// What it is called in spans and metrics.
+const SYSTEM: &str = "memory";
 
 use carrier::Shared;
 pub use recording::Recording;
@@ -97,7 +101,9 @@ impl MemoryTransport {
     /// Ends an interruption: listeners get [`Notice::Resumed`](crate::Notice::Resumed), and everything published
     /// from now on. Does nothing if there is none.
     pub fn resume(&self) {
-        self.0.change(|state, _| state.resume());
+        if self.0.change(|state, _| state.resume()) {
+            count_reconnects(SYSTEM, 1);
+        }
     }
 
     /// Lets each message that is published from now on arrive that much later; [`Duration::ZERO`] ends that.
@@ -162,6 +168,10 @@ impl Transport for MemoryTransport {
 
     fn capabilities(&self) -> Capabilities {
         Capabilities::default().patterns(true).receiver_counts(true)
+    }
+
+    fn system(&self) -> &'static str {
+        SYSTEM
     }
 
     fn health(&self) -> Health {

@@ -225,10 +225,13 @@ impl State {
         self.settle();
     }
 
-    pub(super) fn resume(&mut self) {
-        if self.faults.resume() {
+    /// Whether there was an interruption.
+    pub(super) fn resume(&mut self) -> bool {
+        let was_interrupted = self.faults.resume();
+        if was_interrupted {
             self.settle();
         }
+        was_interrupted
     }
 
     /// Grants whatever the registry asks for, unless nothing can be asked for.

@@ -14,6 +14,7 @@ use std::fmt;
 use std::sync::{Arc, Weak};
 
 use tokio::runtime::Handle;
+use tracing::Span;
 
 use crate::bus::EventBus;
 use crate::channel::ChannelKey;
@@ -67,7 +68,7 @@ impl<E: Event> EventBus<E> {
         let runtime = Handle::try_current().map_err(|error| {
             Error::new(ErrorKind::InvalidConfig, "an outbox needs a tokio runtime").with_source(error)
         })?;
-        let shared = Arc::new(Shared::new(self.name().clone(), config));
+        let shared = Arc::new(Shared::new(Arc::clone(self.port()), config));
         let courier = Courier::new(Arc::clone(&shared), Arc::clone(self.port()));
         let drain: Weak<Shared> = Arc::downgrade(&shared);
         self.port().admit_drain(drain)?;
@@ -122,7 +123,7 @@ impl<E: Event> Outbox<E> {
     ///
     /// All that happens later is told by the [report](Self::report) and [`on_failure`](OutboxConfig::on_failure).
     pub fn send(&self, event: &E) -> Result<()> {
-        self.queue(self.bus.declared_channels(event)?, event)
+        self.queue(self.bus.declared_channels(event), event)
     }
 
     /// Queues `event` for the channel `key` alone: a [`ChannelKey`], or text that is checked to be one.
@@ -134,7 +135,7 @@ impl<E: Event> Outbox<E> {
         K: TryInto<ChannelKey>,
         Error: From<K::Error>,
     {
-        self.queue(self.bus.channel(&key.try_into()?).into(), event)
+        self.queue(Ok(self.bus.channel(&key.try_into()?).into()), event)
     }
 
     /// As [`send`](Self::send), but waits while there is no room, also where a full outbox [drops](OutboxOverflow::DropOldest):
@@ -148,7 +149,7 @@ impl<E: Event> Outbox<E> {
     /// Dropping the future before it is done queues nothing. One that is kept and not polled any more holds up those who
     /// wait behind it.
     pub async fn send_when_room(&self, event: &E) -> Result<()> {
-        self.queue_when_room(self.bus.declared_channels(event)?, event).await
+        self.queue_when_room(self.bus.declared_channels(event), event).await
     }
 
     /// As [`send_to`](Self::send_to), but waits while there is no room. As [`send_when_room`](Self::send_when_room).
@@ -163,7 +164,7 @@ impl<E: Event> Outbox<E> {
         K: TryInto<ChannelKey>,
         Error: From<K::Error>,
     {
-        self.queue_when_room(self.bus.channel(&key.try_into()?).into(), event).await
+        self.queue_when_room(Ok(self.bus.channel(&key.try_into()?).into()), event).await
     }
 
     /// Returns when everything that was sent before has an outcome, and everybody was told of it: what could be
@@ -209,22 +210,38 @@ impl<E: Event> Outbox<E> {
         &self.door.shared
     }
 
-    fn queue(&self, channels: Channels, event: &E) -> Result<()> {
-        let (messages, over_limit) = self.encode(channels, event)?;
-        self.shared().add(&messages)?;
-        over_limit.map_or(Ok(()), Err)
+    fn queue(&self, channels: Result<Channels>, event: &E) -> Result<()> {
+        let many = channels.as_ref().map_or(1, Channels::len);
+        let queued = self.encode(channels, event).and_then(|(messages, over_limit)| {
+            self.shared().add(&messages)?;
+            over_limit.map_or(Ok(()), Err)
+        });
+        queued.inspect_err(|error| self.count_refused(error, many))
     }
 
-    async fn queue_when_room(&self, channels: Channels, event: &E) -> Result<()> {
-        let (messages, over_limit) = self.encode(channels, event)?;
-        self.shared().add_when_room(&messages).await?;
-        over_limit.map_or(Ok(()), Err)
+    async fn queue_when_room(&self, channels: Result<Channels>, event: &E) -> Result<()> {
+        let many = channels.as_ref().map_or(1, Channels::len);
+        let queued = match self.encode(channels, event) {
+            Ok((messages, over_limit)) => {
+                let added = self.shared().add_when_room(&messages).await;
+                added.and_then(|()| over_limit.map_or(Ok(()), Err))
+            }
+            Err(error) => Err(error),
+        };
+        queued.inspect_err(|error| self.count_refused(error, many))
+    }
+
+    /// Counts for metrics what its sender is told at once.
+    fn count_refused(&self, error: &Error, messages: usize) {
+        self.bus.port().telemetry().count_failed(error.kind(), messages);
     }
 
     /// The messages of `event`; and what its sender must know if it is too large.
-    fn encode(&self, channels: Channels, event: &E) -> Result<(Vec<Message>, Option<Error>)> {
+    fn encode(&self, channels: Result<Channels>, event: &E) -> Result<(Vec<Message>, Option<Error>)> {
+        let channels = channels?;
         let mut outgoing = Outgoing::with_capacity(channels.len());
-        let pending = self.bus.encode(&mut outgoing, channels, event, &mut Turn::default())?;
+        let headers = self.bus.port().telemetry().headers(&Span::none()); // the sender's trace: that of the batch is another
+        let pending = self.bus.encode(&mut outgoing, channels, (event, headers), &mut Turn::default())?;
         let (messages, _) = outgoing.into_parts(); // an outbox has no numbers
         Ok((messages, pending.over_limit()))
     }

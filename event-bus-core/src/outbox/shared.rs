@@ -3,7 +3,7 @@
 
 use std::future::Future;
 use std::pin::{Pin, pin};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
@@ -14,14 +14,13 @@ use super::parcel::{Failed, Parcel};
 use super::queue::Queue;
 use super::report::OutboxReport;
 use super::told::{is_telling, tell};
-use crate::channel::BusName;
 use crate::deadline::Deadline;
 use crate::error::{Error, ErrorKind, Result};
 use crate::message::Message;
-use crate::port::Drain;
+use crate::port::{Drain, Port};
 
 pub(super) struct Shared {
-    bus: BusName,
+    port: Arc<Port>,
     config: OutboxConfig,
     state: Mutex<State>,
     /// For the task: there is something to publish, or nothing more is going to come.
@@ -59,10 +58,10 @@ pub(super) enum Next {
 }
 
 impl Shared {
-    pub(super) fn new(bus: BusName, config: OutboxConfig) -> Self {
+    pub(super) fn new(port: Arc<Port>, config: OutboxConfig) -> Self {
         let (bell, closing, news) = (Notify::new(), Notify::new(), Notify::new());
         let (state, turn) = (Mutex::default(), tokio::sync::Mutex::default());
-        Self { bus, config, state, bell, closing, news, turn }
+        Self { port, config, state, bell, closing, news, turn }
     }
 
     /// Queues all of `messages` or none.
@@ -105,18 +104,29 @@ impl Shared {
             self.tell_dropped(added.dropped);
         }
         if added.is_first_drop {
-            tracing::warn!(bus = %self.bus, "an outbox is full and drops its oldest events");
+            tracing::warn!(bus = %self.port.name(), "an outbox is full and drops its oldest events");
         }
         Ok(true)
     }
 
     fn tell_dropped(&self, dropped: Vec<Parcel>) {
         let Some(first) = dropped.first().map(|parcel| parcel.position) else { return };
-        let failed = dropped.into_iter().map(|parcel| Failed { parcel, error: self.full() }).collect();
+        let failed: Vec<_> =
+            dropped.into_iter().map(|parcel| Failed { parcel, error: self.full() }).collect();
+        self.count(0, &failed);
         let is_well = tell(&self.config, failed);
         self.lock().queue.told(first);
         self.news.notify_waiters();
         log_panic(is_well);
+    }
+
+    /// Counts for metrics what has an outcome now. How they failed.
+    fn count(&self, sent: u64, failed: &[Failed]) -> Vec<ErrorKind> {
+        let telemetry = self.port.telemetry();
+        telemetry.meters().count_sent(sent);
+        let kinds: Vec<ErrorKind> = failed.iter().map(|failed| failed.error.kind()).collect();
+        kinds.iter().for_each(|kind| telemetry.count_failed(*kind, 1));
+        kinds
     }
 
     fn full(&self) -> Error {
@@ -144,7 +154,7 @@ impl Shared {
     /// What became of the batch that was under way. Who is told of failures is told before a flush returns.
     pub(super) fn settle(&self, mut outcome: Outcome) {
         let failed = std::mem::take(&mut outcome.failed);
-        let kinds: Vec<ErrorKind> = failed.iter().map(|failed| failed.error.kind()).collect();
+        let kinds = self.count(outcome.sent, &failed);
         let is_well = tell(&self.config, failed);
         self.lock().queue.settle(&mut outcome, &kinds);
         self.news.notify_waiters();
@@ -164,7 +174,7 @@ impl Shared {
         let under_way = under_way.into_iter().map(|parcel| (parcel, ErrorKind::OutcomeUnknown));
         let waiting = waiting.into_iter().map(|parcel| (parcel, ErrorKind::NotSent));
         let failed: Vec<Failed> = under_way.chain(waiting).map(|left| given_up(left, why)).collect();
-        let kinds: Vec<ErrorKind> = failed.iter().map(|failed| failed.error.kind()).collect();
+        let kinds = self.count(0, &failed);
         let first = failed.first().map(|failed| failed.error.to_string());
         let is_well = tell(&self.config, failed);
         {
@@ -174,7 +184,7 @@ impl Shared {
         }
         self.news.notify_waiters();
         if let Some(error) = first {
-            let (bus, lost) = (&self.bus, kinds.len());
+            let (bus, lost) = (self.port.name(), kinds.len());
             tracing::warn!(%bus, lost, error, "an outbox has ended before everything was published");
         }
         log_panic(is_well);

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use tokio::task::coop;
 use tokio::time::sleep;
+use tracing::Instrument;
 
 use super::journal::Journal;
 use super::outcome::Outcome;
@@ -16,6 +17,7 @@ use super::parcel::Parcel;
 use super::shared::{Next, Shared};
 use crate::backoff::Backoff;
 use crate::port::Port;
+use crate::telemetry::{Sender, first_failure, note_size};
 
 /// Whatever ends it, what it leaves behind is counted and told when it is dropped.
 pub(super) struct Courier {
@@ -58,8 +60,16 @@ impl Courier {
     }
 
     async fn publish(&mut self) {
+        let telemetry = self.port.telemetry();
+        let first = self.batch.first().map(|parcel| &parcel.channel);
+        let attempt = telemetry.begin_publish(Sender::Outbox, self.batch.len(), first);
+        if let [only] = &*self.batch {
+            note_size(attempt.span(), only.payload.len());
+        }
         let messages = self.batch.iter().map(Parcel::message).collect();
-        let results = self.port.publish(messages).await;
+        let results = self.port.publish(messages).instrument(attempt.span().clone()).await;
+        telemetry.end_publish(&attempt, first_failure(&results));
+        drop(attempt);
         let outcome = Outcome::of(self.batch.drain(..), results);
         let has_sent = outcome.sent > 0;
         let is_to_pause = outcome.is_failing() || !has_sent;

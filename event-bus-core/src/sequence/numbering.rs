@@ -119,17 +119,14 @@ impl Turn {
         !self.0.is_empty()
     }
 
-    /// The next number on `channel`, in headers; nothing if this is the turn of a bus without numbers.
-    pub(crate) fn take(&mut self, channel: &Channel) -> (Headers, Option<Number>) {
-        let mut headers = Headers::default();
-        let Some(place) = self.0.iter_mut().find(|place| place.channel == *channel) else {
-            return (headers, None);
-        };
+    /// The next number on `channel`, which is put into `headers`; nothing if this is the turn of a bus without numbers.
+    pub(crate) fn take(&mut self, channel: &Channel, headers: &mut Headers) -> Option<Number> {
+        let place = self.0.iter_mut().find(|place| place.channel == *channel)?;
         let number = *place.next;
         *place.next += 1;
         headers.insert(PUBLISHER, &*place.publisher);
         headers.insert(SEQ, number.to_string());
-        (headers, Some(Number { channel: channel.clone(), number }))
+        Some(Number { channel: channel.clone(), number })
     }
 
     /// The message with this number was surely not published. To be told of the last one first.
@@ -150,7 +147,8 @@ mod tests {
     }
 
     fn seq(turn: &mut Turn, name: &str) -> (String, Number) {
-        let (headers, number) = turn.take(&channel(name));
+        let mut headers = Headers::default();
+        let number = turn.take(&channel(name), &mut headers);
         (headers.get("seq").unwrap_or_default().to_owned(), number.unwrap())
     }
 
@@ -184,7 +182,8 @@ mod tests {
     async fn memory_is_bounded_and_what_is_forgotten_begins_as_another_publisher() {
         let numbering = Numbering::new();
         let publisher = async |name: String| {
-            let (headers, _) = numbering.turn(vec![channel(&name)]).await.unwrap().take(&channel(&name));
+            let mut headers = Headers::default();
+            numbering.turn(vec![channel(&name)]).await.unwrap().take(&channel(&name), &mut headers);
             headers.get("publisher").map(str::to_owned)
         };
         let first = publisher("b/0".to_owned()).await;

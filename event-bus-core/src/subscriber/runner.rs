@@ -5,17 +5,21 @@ use std::collections::{HashMap, VecDeque};
 use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::sync::oneshot;
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::timeout;
+use tracing::{Instrument, Span};
 
 use crate::channel::Channel;
 use crate::delivery::{Delivery, Notice};
 use crate::event::Event;
+use crate::port::Port;
 use crate::subscription::{Read, Subscription};
+use crate::telemetry::{Attempt, has_spans};
 
 use super::handlers::{Handlers, Work};
 use super::report::{About, HandlerPanic, Tally};
@@ -27,8 +31,9 @@ pub(super) struct Runner<E: Event> {
     concurrency: usize,
     /// Aborts what it holds when it is dropped.
     running: JoinSet<()>,
-    /// What the running handlers are about.
-    about: HashMap<Id, About>,
+    /// What the running handlers are about, and the processing of an event of which others are told.
+    about: HashMap<Id, (About, Option<Attempt>)>,
+    port: Arc<Port>,
     /// What waits behind a running handler of the same channel; an entry for each channel of which one runs.
     queues: HashMap<Channel, VecDeque<Item<E>>>,
     waiting: usize,
@@ -64,6 +69,7 @@ impl<E: Event> Runner<E> {
         tally: Tally,
     ) -> Self {
         Self {
+            port: Arc::clone(events.port()),
             events: Some(events),
             handlers,
             concurrency,
@@ -162,15 +168,17 @@ impl<E: Event> Runner<E> {
         let work = catch_unwind(AssertUnwindSafe(|| match item {
             Item::Event(delivery) => {
                 let about = About::Event(channel.clone(), delivery.event_type().to_owned());
-                Some((self.handlers.for_event(delivery)?, about))
+                let seen = has_spans().then(|| delivery.clone());
+                let work = self.handlers.for_event(delivery)?;
+                Some((work, about, Some(self.port.telemetry().begin_process(seen.as_ref()))))
             }
             Item::Notice(notice) => {
-                Some((self.handlers.for_notice(notice)?, About::Notice(Some(channel.clone()))))
+                Some((self.handlers.for_notice(notice)?, About::Notice(Some(channel.clone())), None))
             }
         }));
         match work {
-            Ok(Some((work, about))) => {
-                self.spawn(work, about);
+            Ok(Some((work, about, attempt))) => {
+                self.spawn(work, about, attempt);
                 true
             }
             Ok(None) => false,
@@ -181,9 +189,10 @@ impl<E: Event> Runner<E> {
         }
     }
 
-    fn spawn(&mut self, work: Work, about: About) {
-        let id = self.running.spawn(work).id();
-        self.about.insert(id, about);
+    fn spawn(&mut self, work: Work, about: About, attempt: Option<Attempt>) {
+        let span = attempt.as_ref().map_or_else(Span::none, |attempt| attempt.span().clone());
+        let id = self.running.spawn(work.instrument(span)).id();
+        self.about.insert(id, (about, attempt));
     }
 
     fn finish(&mut self, finished: Finished) {
@@ -197,9 +206,18 @@ impl<E: Event> Runner<E> {
     /// Counts a handler that is done, and tells if it panicked. Which channel it held up.
     fn account(&mut self, finished: Finished) -> Option<Channel> {
         let id = finished.as_ref().map_or_else(JoinError::id, |(id, ())| *id);
-        let about = self.about.remove(&id)?;
+        let (about, attempt) = self.about.remove(&id)?;
         let channel = about.channel().cloned();
-        match finished.map_err(JoinError::try_into_panic) {
+        let finished = finished.map_err(JoinError::try_into_panic);
+        if let Some(attempt) = attempt {
+            let error_type = match &finished {
+                Ok(_) => None,
+                Err(Ok(_)) => Some("panic"),
+                Err(Err(_)) => Some("aborted"),
+            };
+            self.port.telemetry().end_process(&attempt, error_type);
+        }
+        match finished {
             Ok(_) => self.tally.write(|report| report.handled += 1),
             Err(Ok(panic)) => self.tell_panic(about, &*panic),
             Err(Err(_)) => self.tally.write(|report| report.aborted += 1),
@@ -230,7 +248,7 @@ impl<E: Event> Runner<E> {
         let work = self.barrier.take().and_then(|notice| self.handlers.for_notice(notice));
         if let Some(work) = work {
             self.is_barred = true;
-            self.spawn(work, About::Notice(None));
+            self.spawn(work, About::Notice(None), None);
         }
     }
 
@@ -260,5 +278,8 @@ impl<E: Event> Runner<E> {
         // Not awaited: a handler that blocks its thread would keep us past the grace.
         let left = u64::try_from(self.running.len()).unwrap_or(u64::MAX);
         self.tally.write(|report| report.aborted += left);
+        for attempt in self.about.into_values().filter_map(|(_, attempt)| attempt) {
+            self.port.telemetry().end_process(&attempt, Some("aborted"));
+        }
     }
 }

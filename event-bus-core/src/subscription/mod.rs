@@ -225,6 +225,10 @@ impl<E: Event, P: ?Sized> Subscription<E, P> {
         self.ear.inbox.abandon();
     }
 
+    pub(crate) fn port(&self) -> &Arc<Port> {
+        &self.ear.port
+    }
+
     /// Whether nothing more will be queued.
     pub(crate) fn has_ended(&self) -> bool {
         self.ear.inbox.has_ended()

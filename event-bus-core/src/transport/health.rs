@@ -1,5 +1,7 @@
 //! How a transport is doing, as a value: for health routes, and for people.
 
+mod answer;
+
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -95,6 +97,8 @@ pub struct Health {
     pub delivered: u64,
     /// What they have told to be missed.
     pub missed: Missed,
+    /// How many messages wait in their queues to be read. Of the bus that was asked, as these.
+    pub queued: u64,
 }
 
 /// What the subscriptions of a bus have told to be missed, by cause. What is told and not read yet is not counted.

@@ -14,6 +14,7 @@ use super::hole::{Hole, Signal};
 use super::lease::Lease;
 use crate::channel::BusName;
 use crate::message::Message;
+use crate::meters::Meters;
 use crate::shape::Shape;
 
 /// What happens when a message arrives for a full queue.
@@ -77,6 +78,7 @@ struct Door {
 struct Shared {
     number: u64,
     limits: InboxLimits,
+    meters: Meters,
     /// The last publish that it got, of those that several of its topics may match.
     last_publish: AtomicU64,
     state: Mutex<State>,
@@ -117,9 +119,9 @@ pub(crate) enum Item {
 }
 
 impl Inbox {
-    pub(crate) fn new(limits: InboxLimits) -> Self {
+    pub(crate) fn new(limits: InboxLimits, meters: Meters) -> Self {
         let (number, last_publish) = (next_number(), AtomicU64::new(0));
-        let shared = Arc::new(Shared { number, limits, last_publish, state: Mutex::default() });
+        let shared = Arc::new(Shared { number, limits, meters, last_publish, state: Mutex::default() });
         Self { shared, door: None }
     }
 
@@ -179,7 +181,9 @@ impl Inbox {
     /// Whoever calls holds `messages` until the lock is released under which this is called: none is destroyed here.
     pub(crate) fn deliver_into(&self, messages: &[Arc<Message>], aftermath: &mut Aftermath) -> bool {
         let mut state = self.lock();
+        let before = state.queue.len();
         let is_open = messages.iter().all(|message| state.take_in(message, self.shared.limits, aftermath));
+        aftermath.queue(&self.shared.meters, state.queue.len().cast_signed() - before.cast_signed());
         aftermath.wake(state.waker.take());
         is_open
     }
@@ -255,7 +259,13 @@ impl Inbox {
             state.bytes = 0;
             std::mem::take(&mut state.queue)
         });
+        self.shared.meters.queue(-unread.len().cast_signed());
         drop(unread);
+    }
+
+    /// How many messages wait to be read.
+    pub(crate) fn len(&self) -> usize {
+        self.lock().queue.len()
     }
 
     /// What comes next; `None` once, and as long as, everything up to the end has been read.
@@ -263,7 +273,10 @@ impl Inbox {
     pub(crate) fn poll_next(&self, cx: &mut Context<'_>) -> Poll<Option<Item>> {
         let message = self.lock().take_message();
         match message {
-            Some(message) => Poll::Ready(Some(Item::Message(message))),
+            Some(message) => {
+                self.shared.meters.queue(-1);
+                Poll::Ready(Some(Item::Message(message)))
+            }
             None => self.poll_other(cx),
         }
     }
@@ -273,6 +286,10 @@ impl Inbox {
         let waker = cx.waker().clone(); // here, since it must not be cloned under the lock
         let mut state = self.lock();
         if let Some(item) = state.take_next() {
+            drop(state);
+            if matches!(item, Item::Message(_)) {
+                self.shared.meters.queue(-1);
+            }
             return Poll::Ready(Some(item));
         }
         if state.end.is_some() {

@@ -22,6 +22,7 @@ use crate::message::Message;
 use crate::receipt::Receipt;
 
 pub use crate::backoff::Backoff;
+pub use crate::meters::count_reconnects;
 pub use aftermath::Aftermath;
 pub use audience::Audience;
 pub use health::{Health, LinkHealth, LinkState, Missed, TransportState};
@@ -155,6 +156,11 @@ pub trait Transport: Send + Sync + 'static {
         Capabilities::default()
     }
 
+    /// What it is called in spans and metrics, as `messaging.system`: `redis`, say.
+    fn system(&self) -> &'static str {
+        "other"
+    }
+
     /// How it is doing. Must not block.
     fn health(&self) -> Health {
         Health::default()
@@ -205,6 +211,7 @@ pub(crate) trait DynTransport: Send + Sync {
     fn subscribe(&self, filter: Filter, inbox: Inbox) -> BoxFuture<'_, Result<Lease>>;
     fn fence(&self) -> BoxFuture<'_, Result<()>>;
     fn capabilities(&self) -> Capabilities;
+    fn system(&self) -> &'static str;
     fn health(&self) -> Health;
     fn state(&self) -> TransportState;
     fn watch_state(&self) -> StateWatch;
@@ -225,6 +232,10 @@ impl<T: Transport> DynTransport for T {
 
     fn capabilities(&self) -> Capabilities {
         Transport::capabilities(self)
+    }
+
+    fn system(&self) -> &'static str {
+        Transport::system(self)
     }
 
     fn health(&self) -> Health {

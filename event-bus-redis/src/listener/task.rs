@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use event_bus_core::ErrorKind;
-use event_bus_core::transport::{End, LinkState, Request, Scope, TopicKind};
+use event_bus_core::transport::{End, LinkState, Request, Scope, TopicKind, count_reconnects};
 use tokio::runtime::Handle;
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
@@ -16,6 +16,7 @@ use super::state::{Cause, Epoch, RUNTIME_ENDED, State, Step, TaskId};
 use super::way::Lookout;
 use crate::error::{Failure, connect_error, harmless, not_sharded};
 use crate::rights;
+use crate::status::SYSTEM;
 
 /// So many answers in a row may be others' until the connection is given up.
 const MOST_DISPLACED: usize = 8;
@@ -93,10 +94,13 @@ impl Task {
 async fn connect(shared: &Arc<Shared>, epoch: Epoch) -> Option<Link> {
     match open(shared, epoch).await {
         Ok(link) => {
-            let (was_interrupted, is_wanted) = shared.change(|state| {
+            let (was_interrupted, is_wanted, anew) = shared.change(|state| {
                 let was_interrupted = state.link_state() == LinkState::Interrupted;
-                (was_interrupted, state.connected(epoch, Instant::now()))
+                let before = state.reconnects();
+                let is_wanted = state.connected(epoch, Instant::now());
+                (was_interrupted, is_wanted, state.reconnects() - before)
             });
+            count_reconnects(SYSTEM, anew);
             if was_interrupted && is_wanted {
                 tracing::info!(server = shared.config.server(), "listening to redis again");
             }

@@ -1,6 +1,8 @@
 //! What surrounds an event's values: keys beside it, headers, fields that nobody set.
 
-use event_bus_core::{Bytes, Channel, Codec, CodecError, Envelope, EventBus, Json};
+use event_bus_core::{
+    Bytes, Channel, Codec, CodecError, Envelope, EventBus, Json, TraceContext, TracePropagator,
+};
 use event_bus_examples::{CredentialsChanged, ExecutionEvent};
 use event_bus_tests::python::exact;
 
@@ -67,6 +69,38 @@ async fn headers_beside_the_payload_are_heard_by_rust_and_ignored_by_python() {
     assert_eq!(delivery(&mut in_rust).await.headers().get("traceparent"), Some("00-1-2-01"));
     pair.python.publish(&event()).await;
     assert!(delivery(&mut in_rust).await.headers().is_empty(), "Python writes none");
+}
+
+#[tokio::test]
+async fn trace_context_is_heard_by_rust_and_ignored_by_python() {
+    const TRACE: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+
+    /// Publishes all in one trace.
+    struct OneTrace;
+
+    impl TracePropagator for OneTrace {
+        fn inject(&self, _: &tracing::Span) -> Option<TraceContext> {
+            TraceContext::new(TRACE).map(|context| context.with_tracestate("vendor=1"))
+        }
+
+        fn extract(&self, _: &tracing::Span, _: &TraceContext) {}
+    }
+
+    let mut pair = Pair::start().await;
+    let bus =
+        EventBus::<CredentialsChanged>::builder(pair.redis.clone()).trace_context(OneTrace).build().unwrap();
+    let mut in_python = pair.python.listen::<CredentialsChanged>("all").await;
+    let mut in_rust = bus.listen("all").await.unwrap();
+    bus.publish(&event()).await.unwrap();
+
+    let heard = in_python.next().await;
+    let headers = format!(r#""headers":{{"traceparent":"{TRACE}","tracestate":"vendor=1"}}"#);
+    assert_eq!(heard.raw, format!(r#"{{"payload":{{"user_id":"user-1","provider":"github"}},{headers}}}"#));
+    assert_eq!(heard.event, Some(exact(&event())), "Python reads the same event");
+    let context = delivery(&mut in_rust).await.trace_context().unwrap();
+    assert_eq!((context.traceparent(), context.tracestate()), (TRACE, Some("vendor=1")));
+    pair.python.publish(&event()).await;
+    assert_eq!(delivery(&mut in_rust).await.trace_context(), None, "Python writes none");
 }
 
 #[tokio::test]

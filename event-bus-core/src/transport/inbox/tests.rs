@@ -5,7 +5,7 @@ use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 fn inbox(messages: usize, overflow: Overflow) -> Inbox {
-    Inbox::new(InboxLimits { messages, overflow, ..InboxLimits::default() })
+    Inbox::new(InboxLimits { messages, overflow, ..InboxLimits::default() }, Meters::none())
 }
 
 fn message(n: usize) -> Arc<Message> {
@@ -89,7 +89,7 @@ fn closing_on_purpose_lets_what_is_queued_be_read_and_says_nothing() {
 #[test]
 fn bytes_are_bounded_too_but_a_single_large_message_passes() {
     let limits = InboxLimits { messages: 100, bytes: 1_000, overflow: Overflow::DropOldest };
-    let inbox = Inbox::new(limits);
+    let inbox = Inbox::new(limits, Meters::none());
     let large = || Arc::new(Message::new(Channel::from_full_name("b/k"), vec![b'x'; 5_000]));
     inbox.deliver(large());
     inbox.deliver(large());

@@ -1,6 +1,7 @@
 mod folding;
 
 use super::*;
+use crate::meters::Meters;
 use crate::transport::End;
 use crate::transport::{InboxLimits, Item, Overflow, Signal, TopicKind};
 use std::task::{Context, Poll, Waker};
@@ -15,7 +16,7 @@ fn topic(scope: Scope, name: &str) -> Topic {
 }
 
 fn inbox() -> Inbox {
-    Inbox::new(InboxLimits::default())
+    Inbox::new(InboxLimits::default(), Meters::none())
 }
 
 fn read(inbox: &Inbox) -> Vec<&'static str> {
@@ -165,7 +166,7 @@ fn evicting_takes_the_listeners_of_one_topic_alone() {
 fn an_inbox_that_overflowed_leaves_by_itself() {
     let mut registry = Registry::default();
     let limits = InboxLimits { messages: 1, overflow: Overflow::Close, ..InboxLimits::default() };
-    registry.join(&topic(CHANNELS, "b/1"), Inbox::new(limits));
+    registry.join(&topic(CHANNELS, "b/1"), Inbox::new(limits, Meters::none()));
     settle(&mut registry);
     let receivers: Vec<usize> = (0..3).map(|_| send(&mut registry, CHANNELS, "b/1")).collect();
     assert_eq!(receivers, [1, 1, 0]);
@@ -304,7 +305,10 @@ fn a_run_is_delivered_as_one_by_one() {
         for (runs, has_pattern) in [(vec![1, 2, 5], false), (vec![7], false), (vec![3, 3], true)] {
             let play = |is_in_runs: bool| {
                 let mut registry = Registry::default();
-                let small = Inbox::new(InboxLimits { messages: 3, overflow, ..InboxLimits::default() });
+                let small = Inbox::new(
+                    InboxLimits { messages: 3, overflow, ..InboxLimits::default() },
+                    Meters::none(),
+                );
                 let (large, gone) = (inbox(), inbox());
                 for inbox in [&small, &large, &gone] {
                     registry.join(&topic(CHANNELS, "b/1"), inbox.clone());

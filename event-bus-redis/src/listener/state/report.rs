@@ -40,6 +40,11 @@ impl State {
         true
     }
 
+    /// How often the connection had to be made anew.
+    pub(in crate::listener) fn reconnects(&self) -> u64 {
+        self.reconnects
+    }
+
     /// Fills in what concerns listening.
     pub(in crate::listener) fn report(&self, health: &mut Health, now: Instant) {
         let mut listener = LinkHealth::default();
