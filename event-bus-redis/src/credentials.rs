@@ -81,7 +81,8 @@ pub trait CredentialsProvider: Send + Sync + 'static {
     /// connect tries again at once. By default that never happens.
     ///
     /// One task at a time waits for it, and begins again when it has come. A change while nobody waits must not be forgotten,
-    /// as `tokio::sync::Notify::notify_one` does not.
+    /// as `tokio::sync::Notify::notify_one` does not. It should wait for news and not ask for it itself: while nothing is
+    /// connected it is looked at briefly, and as often as something is published.
     ///
     /// # Cancel safety
     /// The future is dropped when the connection that waits ends, or right after it was polled once, by who only looks. What
@@ -118,6 +119,9 @@ impl<P: CredentialsProvider> Provider for P {
         Box::pin(CredentialsProvider::changed(self))
     }
 }
+
+/// However often a provider tells of a change, nothing connects anew sooner than this after its last attempt.
+pub(crate) const LEAST_PAUSE: Duration = Duration::from_millis(50);
 
 /// A provider, and what all connections of a transport know of it together.
 pub(crate) struct Vault {

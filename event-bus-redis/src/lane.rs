@@ -17,7 +17,7 @@ use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout_at};
 
 use crate::config::RedisConfig;
-use crate::credentials::Half;
+use crate::credentials::{Half, LEAST_PAUSE};
 use crate::error::{Failed, closed, connect_error, no_master};
 use crate::keeper::{Keeper, Keeping};
 use crate::role::is_master;
@@ -56,6 +56,7 @@ struct Lent {
 
 /// Why nobody need try again, until then or until there are other credentials.
 struct Rest {
+    since: Instant,
     until: Instant,
     rotations: u64,
     failed: Failed,
@@ -188,8 +189,9 @@ impl Inner {
     }
 
     fn is_resting(&self, rest: &Rest) -> bool {
+        let now = Instant::now();
         let is_obsolete = || self.config.vault().is_some_and(|vault| vault.has_rotated(rest.rotations));
-        Instant::now() < rest.until && !is_obsolete()
+        now < rest.until && (now < rest.since + LEAST_PAUSE || !is_obsolete())
     }
 
     /// After an attempt that was begun when the credentials had changed so often.
@@ -204,8 +206,9 @@ impl Inner {
         let error = connect_error(&self.config, &error);
         let source = error.source().map(ToString::to_string);
         self.source.status.interrupted(source.as_deref().unwrap_or_default());
-        let until = Instant::now() + lent.backoff.delay();
-        lent.rest = Some(Rest { until, rotations, failed: Failed::from(&error) });
+        let since = Instant::now();
+        let until = since + lent.backoff.delay();
+        lent.rest = Some(Rest { since, until, rotations, failed: Failed::from(&error) });
         error
     }
 }

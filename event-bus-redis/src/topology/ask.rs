@@ -88,14 +88,21 @@ impl Desk {
         always: Option<&Address>,
         began: Instant,
     ) -> Result<Map> {
-        let nodes = self.nodes_to_ask(seeds, always, began);
-        let mut views = self.views(nodes).await;
+        let mut asked = self.nodes_to_ask(seeds, always, began);
+        let mut views = self.views(asked.clone()).await;
         if views.iter().all(Result::is_err) {
-            views = self.views(seeds.to_vec()).await; // perhaps all of them have moved
+            asked = seeds.to_vec(); // perhaps all of them have moved
+            views = self.views(asked.clone()).await;
         }
-        let (views, errors) = apart(views);
+        let (mut views, errors) = apart(views);
         if views.is_empty() {
             return Err(unreachable(&self.config, errors));
+        }
+        // Only a master itself knows to whom it passes on what is published at it.
+        let mut unasked: Vec<Address> = nodes::map(&views, began).owners().into_iter().cloned().collect();
+        unasked.retain(|owner| !asked.contains(owner) && !self.rests.is_resting(owner, began));
+        if !unasked.is_empty() {
+            views.extend(apart(self.views(unasked).await).0);
         }
         self.known = nodes::addresses(&views);
         let known = &self.known;
