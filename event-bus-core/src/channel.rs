@@ -297,6 +297,11 @@ impl Channel {
         &self.0
     }
 
+    /// Whether it is the one of `bus` for `key`, if it is one of `bus` at all.
+    pub(crate) fn is_of(&self, bus: &BusName, key: &ChannelKey) -> bool {
+        self.0.len() == bus.0.len() + 1 + key.0.len() && self.0.ends_with(&*key.0)
+    }
+
     /// The part behind the bus name; empty if a foreign publisher used a name without one.
     #[must_use]
     pub fn key(&self) -> &str {

@@ -81,7 +81,7 @@ impl Port {
     pub(crate) fn channel(&self, key: &ChannelKey) -> Channel {
         let Ok(mut last) = self.last_channel.try_lock() else { return Channel::new(&self.name, key) };
         match &*last {
-            Some(channel) if channel.key() == key.as_str() => channel.clone(),
+            Some(channel) if channel.is_of(&self.name, key) => channel.clone(),
             _ => last.insert(Channel::new(&self.name, key)).clone(),
         }
     }
