@@ -130,7 +130,7 @@ async fn within<T>(what: &str, future: impl Future<Output = T>) -> T {
     result.unwrap_or_else(|_| panic!("{what}: did not happen within {PATIENCE:?}"))
 }
 
-/// Chromium's own command: for what WebDriver has none, such as colours, and widths below that of a window.
+/// A command of Chromium's own, for what the protocol has none: colours, and widths below that of a window.
 #[derive(Debug)]
 struct Order(Value);
 

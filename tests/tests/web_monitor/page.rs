@@ -22,7 +22,7 @@ const frame = (now) => {
 };
 requestAnimationFrame(frame)";
 const IS_PAUSED: &str = "return document.getElementById('pause').getAttribute('aria-pressed') === 'true'";
-const LINK: &str = "return document.getElementById('link').dataset.state";
+const IS_LIVE: &str = "return document.getElementById('link').dataset.state === 'live'";
 /// Several runs, so that there is something to see.
 const HAS_RUNS: &str = "return document.querySelectorAll('.run').length >= 8";
 
@@ -32,7 +32,7 @@ async fn runs_appear_and_their_nodes_change_state_while_one_looks() {
     let monitor = Monitor::start(&[], None);
     page.open(&monitor.url()).await;
     page.until("runs appear", HAS_RUNS).await;
-    assert_eq!(page.js(LINK).await, "live");
+    page.until("it is live", IS_LIVE).await;
     page.until(
         "a node that runs",
         "window.chip ??= document.querySelector('.node[data-status=RUNNING]'); return window.chip !== null",
@@ -72,7 +72,7 @@ async fn a_filter_is_set_by_keyboard_alone_and_survives_a_reload() {
     page.press(Key::Tab).await;
     page.write("letter").await;
     page.until("runs of one graph alone", &only("ada", "newsletter")).await;
-    assert_eq!(page.js("return location.search").await, "?user=ADA&graph=letter");
+    page.until("the address says it", "return location.search === '?user=ADA&graph=letter'").await;
 
     page.reload().await;
     page.until("the same after a reload", &only("ada", "newsletter")).await;
@@ -81,7 +81,7 @@ async fn a_filter_is_set_by_keyboard_alone_and_survives_a_reload() {
     page.press(Key::Tab).await;
     page.press(Key::Escape).await;
     page.until("all runs again", others).await;
-    assert_eq!(page.js("return location.search").await, "");
+    page.until("the address, too", "return location.search === ''").await;
     page.close().await;
 }
 
@@ -106,7 +106,7 @@ async fn a_redis_that_dies_is_said_and_what_passed_meanwhile_is_caught_up() {
     sleep(Duration::from_secs(2)).await; // the outage: the work goes on, and nobody hears of it
 
     server.restart();
-    page.until("it is back", "return document.getElementById('link').dataset.state === 'live'").await;
+    page.until("it is back", IS_LIVE).await;
     page.until("nothing is stale", "return document.getElementById('banner').hidden").await;
     page.until(
         "it is said, too",
@@ -145,7 +145,7 @@ async fn a_monitor_that_is_away_is_said_and_found_again() {
     )
     .await;
     let _another = Monitor::start_on(&port, &["--rate", "50"], None);
-    page.until("it is back", "return document.getElementById('link').dataset.state === 'live'").await;
+    page.until("it is back", IS_LIVE).await;
     page.close().await;
 }
 
