@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Runs every test: unit, live Redis (servers of their own on free loopback ports), beside the Python bus, compile-fail,
-# programs, docs.
-# Installs redis-server, Python and its packages where it can; otherwise says in one sentence what to install.
+# programs, the web monitor in a real browser, docs.
+# Installs redis-server, Python and its packages, and Chromium where it can; otherwise says in one sentence what to install.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -19,6 +19,10 @@ install_packages() {
     "${as_root[@]}" apt-get -o DPkg::Lock::Timeout=300 update -qq &&
         "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 \
             apt-get install -o DPkg::Lock::Timeout=300 -y -qq --no-install-recommends "$@"
+}
+
+has_browser() {
+    command -v chromium >/dev/null && command -v chromedriver >/dev/null
 }
 
 has_python() {
@@ -51,6 +55,9 @@ command -v redis-server >/dev/null || install_packages redis-server >&2 && comma
 
 has_python || install_packages python3 python3-venv >&2 && has_python ||
     stop "Python is missing and can't be installed here: install Debian's packages python3 and python3-venv (3.11 or newer)"
+
+has_browser || install_packages chromium chromium-driver >&2 && has_browser ||
+    stop "Chromium or its driver is missing and can't be installed here: install Debian's packages chromium and chromium-driver"
 
 # EVENT_BUS_PYTHON names another Python, which has the packages already.
 [ -n "${EVENT_BUS_PYTHON-}" ] || python_environment >&2 ||

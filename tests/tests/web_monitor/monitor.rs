@@ -65,6 +65,10 @@ impl Monitor {
         monitor
     }
 
+    pub(crate) fn url(&self) -> String {
+        format!("http://127.0.0.1:{}/", self.port)
+    }
+
     /// Presses ctrl-c, and returns how it ended.
     pub(crate) fn interrupt(mut self) -> ExitStatus {
         let pid = i32::try_from(self.child.id()).expect("a process id");
