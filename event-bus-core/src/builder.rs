@@ -169,7 +169,8 @@ impl<E: Event, B: From<EventBus<E>>> EventBusBuilder<E, B> {
 
     /// Passes trace context on; not by default. `propagator` says for each event that is published which trace it belongs to: that
     /// travels as the headers `traceparent` and `tracestate` beside the event, which other readers ignore. Listeners find it
-    /// in [`Delivery::trace_context`](crate::Delivery::trace_context), and the spans in which this bus processes events are tied to it.
+    /// in [`Delivery::trace_context`](crate::Delivery::trace_context), and the spans in which this bus processes events are tied to it,
+    /// where those spans are enabled.
     ///
     /// It costs 84 bytes a message, which count for the [limit](Self::message_limit), and as much more as `tracestate` is
     /// long. Nothing is written for an event that is published in no trace.

@@ -367,17 +367,23 @@ impl<E: Event> EventBus<E> {
     async fn send_watched(&self, channels: Channels, event: &E) -> Result<Vec<Receipt>> {
         let telemetry = self.0.port.telemetry();
         let span = telemetry.publish_span(Sender::Caller, channels.len(), channels.iter().next());
-        let published = self.transmit(channels, event, Some(&span)).instrument(span.clone()).await;
+        let headers = telemetry.headers(&span); // not within the span: the caller's trace may be needed
+        let published = self.transmit(channels, event, Some((&span, headers))).instrument(span.clone()).await;
         note_failure(&span, published.as_ref().err().map(|error| error.kind().error_type()));
         published
     }
 
-    async fn transmit(&self, channels: Channels, event: &E, span: Option<&Span>) -> Result<Vec<Receipt>> {
+    async fn transmit(
+        &self,
+        channels: Channels,
+        event: &E,
+        watched: Option<(&Span, Headers)>,
+    ) -> Result<Vec<Receipt>> {
         let mut turn = match self.numbering() {
             Some(numbering) => numbering.turn(channels.iter().cloned().collect()).await?,
             None => Turn::default(),
         };
-        let headers = span.map(|span| self.0.port.telemetry().headers(span)).unwrap_or_default();
+        let (span, headers) = watched.map_or_else(Default::default, |(span, headers)| (Some(span), headers));
         let mut outgoing = Outgoing::with_capacity(channels.len());
         let pending = self.encode(&mut outgoing, channels, (event, headers), &mut turn)?;
         if let Some(span) = span.filter(|_| outgoing.len() == 1) {

@@ -95,7 +95,8 @@ impl<E: Event> ChannelHandle<E> {
     /// # Cancel safety
     /// As for [`EventBus::publish`].
     pub async fn publish(&self, event: &E) -> Result<Receipt> {
-        self.bus.publish_to(self.key()?, event).await
+        let key = self.key().map_err(|error| self.bus.unsent(error))?;
+        self.bus.publish_to(key, event).await
     }
 }
 

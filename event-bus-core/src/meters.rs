@@ -19,6 +19,8 @@ const PROCESS: &str = "messaging.process.duration";
 const MISSED: &str = "event_bus.missed";
 const QUEUED: &str = "event_bus.inbox.messages";
 const DECODE: &str = "event_bus.decode.duration";
+/// The type of an error that has no counter of its own, by OpenTelemetry's conventions.
+const OTHER: &str = "_OTHER";
 const RECONNECTS: &str = "event_bus.reconnects";
 
 /// The handles of one bus, made once. Clones are the same ones.
@@ -103,7 +105,7 @@ impl Meters {
         let missed = |cause: &&'static str| (*cause, counter!(MISSED, with(&[("cause", cause)])));
         Self(Some(Arc::new(Handles {
             sent: counter!(SENT, with(&[publish])),
-            failed: error_types.iter().map(failed).collect(),
+            failed: error_types.iter().chain(&[OTHER]).map(failed).collect(),
             publish: histogram!(OPERATION, with(&[publish])),
             consumed: counter!(CONSUMED, with(&[("messaging.operation.name", "receive")])),
             missed: causes.iter().map(missed).collect(),
@@ -191,7 +193,8 @@ impl Handles {
 }
 
 fn increment(counters: &[(&'static str, Counter)], of: &str, many: u64) {
-    if let Some((_, counter)) = counters.iter().find(|(name, _)| *name == of) {
+    let named = |wanted: &str| counters.iter().find(|(name, _)| *name == wanted);
+    if let Some((_, counter)) = named(of).or_else(|| named(OTHER)) {
         counter.increment(many);
     }
 }

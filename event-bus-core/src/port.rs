@@ -15,7 +15,7 @@ use crate::receipt::Receipt;
 use crate::tally::Tally;
 use crate::telemetry::Telemetry;
 use crate::trace_context::TracePropagator;
-use crate::transport::{DynTransport, End, Filter, Health, Inbox, InboxId, Lease};
+use crate::transport::{DynTransport, End, Filter, Health, Inbox, InboxId, Lease, LinkState};
 
 /// Shared by the clones of a bus and by its subscriptions.
 pub(crate) struct Port {
@@ -70,9 +70,12 @@ impl Port {
         &self.telemetry
     }
 
-    /// How the transport is doing, and what this bus has heard over it.
+    /// How the transport is doing, and what this bus has heard over it. A closed bus is closed, whatever its transport is.
     pub(crate) fn health(&self) -> Health {
         let mut health = self.transport.health();
+        if self.refuse_if_closed().is_err() {
+            (health.publisher.state, health.listener.state) = (LinkState::Closed, LinkState::Closed);
+        }
         health.queued = self.open.queued();
         self.tally.report(&mut health);
         health

@@ -98,13 +98,13 @@ impl Telemetry {
             messaging.operation.type = "send",
             messaging.destination.name = channel.filter(|_| messages == 1).map(Channel::as_str),
             messaging.destination.template = &*self.destination,
-            messaging.message.body.size = Empty,
+            messaging.message.envelope.size = Empty,
             messaging.batch.message_count = (messages > 1).then_some(messages),
             error.type = Empty,
         )
     }
 
-    /// The headers with which a message travels that is published in `span`.
+    /// The headers with which a message travels that is published in `span`. To be called where the caller's span is the current one.
     #[inline]
     pub(crate) fn headers(&self, span: &Span) -> Headers {
         self.propagator.as_deref().map(|propagator| inject(propagator, span)).unwrap_or_default()
@@ -166,7 +166,7 @@ impl Telemetry {
             messaging.operation.type = "process",
             messaging.destination.name = delivery.channel().as_str(),
             messaging.destination.template = &*self.destination,
-            messaging.message.body.size = delivery.raw().len(),
+            messaging.message.envelope.size = delivery.raw().len(),
             error.type = Empty,
         );
         if let Some(propagator) = &self.propagator
@@ -181,8 +181,9 @@ impl Telemetry {
 
 fn inject(propagator: &dyn TracePropagator, span: &Span) -> Headers {
     let mut headers = Headers::default();
-    let context =
-        if span.is_disabled() { propagator.inject(&Span::current()) } else { propagator.inject(span) };
+    let of_publish = if span.is_disabled() { None } else { propagator.inject(span) };
+    // Where only others look at ours, which their filters allow, the propagator's collector knows the caller's alone.
+    let context = of_publish.or_else(|| propagator.inject(&Span::current()));
     if let Some(context) = context {
         context.write(&mut headers);
     }
@@ -204,7 +205,7 @@ pub(crate) fn has_spans() -> bool {
 /// How large the only message of a publish is.
 pub(crate) fn note_size(span: &Span, bytes: usize) {
     if !span.is_disabled() {
-        span.record("messaging.message.body.size", bytes);
+        span.record("messaging.message.envelope.size", bytes);
     }
 }
 

@@ -21,8 +21,8 @@ const LENGTH: usize = 55;
 ///
 /// Both are called within a publish, or before a handler: they must be quick, and must not panic.
 pub trait TracePropagator: Send + Sync + 'static {
-    /// The context in which `span` is: the span of a publish, or where nobody listens to that, the current one. `None` if it
-    /// belongs to no trace; then nothing is written.
+    /// The context in which `span` is: the span of a publish, and then the caller's, if nobody looks at that of the publish
+    /// or it has given `None`. `None` if it belongs to no trace; nothing is written if neither does.
     fn inject(&self, span: &Span) -> Option<TraceContext>;
 
     /// Ties `span`, in which a message is going to be processed, to the context that came with the message, as a link or
@@ -100,12 +100,16 @@ fn is_traceparent(text: &str) -> bool {
         .all(|(part, length)| part.len() == length && is_hex(part));
     // A later version may have more behind it.
     let ends_well =
-        text.len() == LENGTH || (version != "00" && text.len() <= LONGEST_TRACESTATE && text.is_ascii());
+        text.len() == LENGTH || (version != "00" && text.len() <= LONGEST_TRACESTATE && is_printable(text));
     is_whole && ends_well && version != "ff" && !is_nothing(trace) && !is_nothing(parent)
 }
 
 fn is_tracestate(text: &str) -> bool {
-    (1..=LONGEST_TRACESTATE).contains(&text.len()) && text.bytes().all(|b| matches!(b, b' '..=b'~'))
+    (1..=LONGEST_TRACESTATE).contains(&text.len()) && is_printable(text)
+}
+
+fn is_printable(text: &str) -> bool {
+    text.bytes().all(|b| matches!(b, b' '..=b'~'))
 }
 
 #[cfg(test)]
@@ -140,6 +144,7 @@ mod tests {
             "00-0AF7651916CD43DD8448EB211C80319C-b7ad6b7169203331-01",
             "00-0af7651916cd43dd8448eb211c80319-cb7ad6b7169203331-01",
             "cc-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01é",
+            "cc-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01-a\r\nb: c",
         ] {
             assert_eq!(TraceContext::new(traceparent), None, "{traceparent}");
         }

@@ -26,6 +26,18 @@ async fn subscriptions_are_counted_until_the_transport_is_closed<T: Transport + 
 }
 
 #[tokio::test]
+async fn a_closed_bus_is_closed_and_its_transport_is_not() {
+    let memory = MemoryTransport::new();
+    let (closed, other) = (NumberedBus::new(memory.clone()), NumberedBus::new(memory));
+    let _events = other.listen("s").await.unwrap();
+    closed.close().await;
+    let health = closed.health();
+    assert_eq!((health.publisher.state, health.listener.state), (LinkState::Closed, LinkState::Closed));
+    assert_eq!((health.http_status(), health.is_live()), (503, false));
+    assert_eq!((other.health().http_status(), other.health().is_live()), (200, true));
+}
+
+#[tokio::test]
 async fn in_memory_subscriptions_are_counted() {
     subscriptions_are_counted_until_the_transport_is_closed(MemoryTransport::new()).await;
 }

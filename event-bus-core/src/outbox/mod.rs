@@ -135,7 +135,8 @@ impl<E: Event> Outbox<E> {
         K: TryInto<ChannelKey>,
         Error: From<K::Error>,
     {
-        self.queue(Ok(self.bus.channel(&key.try_into()?).into()), event)
+        let key = key.try_into().map_err(|error| self.bus.unsent(error.into()))?;
+        self.queue(Ok(self.bus.channel(&key).into()), event)
     }
 
     /// As [`send`](Self::send), but waits while there is no room, also where a full outbox [drops](OutboxOverflow::DropOldest):
@@ -164,7 +165,8 @@ impl<E: Event> Outbox<E> {
         K: TryInto<ChannelKey>,
         Error: From<K::Error>,
     {
-        self.queue_when_room(Ok(self.bus.channel(&key.try_into()?).into()), event).await
+        let key = key.try_into().map_err(|error| self.bus.unsent(error.into()))?;
+        self.queue_when_room(Ok(self.bus.channel(&key).into()), event).await
     }
 
     /// Returns when everything that was sent before has an outcome, and everybody was told of it: what could be

@@ -69,6 +69,19 @@ async fn what_is_published_and_what_fails_is_counted_by_message_and_timed_by_rou
 }
 
 #[tokio::test]
+async fn a_key_that_is_none_counts_however_it_is_published() {
+    let meter = Meter::new();
+    let _guard = meter.here();
+    let bus = NumberedBus::new(MemoryTransport::new());
+    let outbox = bus.outbox(OutboxConfig::default()).unwrap();
+    bus.publish_to("a b\n*", &event(1)).await.unwrap_err();
+    outbox.send_to("a b\n*", &event(1)).unwrap_err();
+    outbox.send_to_when_room("a b\n*", &event(1)).await.unwrap_err();
+    bus.source(SourceChannel { source: "a b\n*" }).publish(&event(1)).await.unwrap_err();
+    assert_eq!(meter.read().count("messaging.client.sent.messages error.type=invalid_key"), 4);
+}
+
+#[tokio::test]
 async fn what_an_outbox_publishes_drops_and_leaves_behind_is_counted() {
     let meter = Meter::new();
     let _guard = meter.here();

@@ -84,6 +84,33 @@ async fn where_nobody_looks_at_our_spans_the_current_one_is_passed_on() {
     assert_eq!(*propagator.injected.lock().unwrap(), ["request"]);
 }
 
+/// Knows only the spans of requests: its collector has a filter of its own.
+struct OfRequests;
+
+impl TracePropagator for OfRequests {
+    fn inject(&self, span: &Span) -> Option<TraceContext> {
+        TraceContext::new(TRACE).filter(|_| name(span) == "request")
+    }
+
+    fn extract(&self, _: &Span, _: &TraceContext) {}
+}
+
+#[tokio::test]
+async fn where_only_others_look_at_our_spans_the_caller_s_is_passed_on() {
+    let (seen, _guard) = Seen::here(Level::DEBUG);
+    let memory = MemoryTransport::new();
+    let recording = memory.record();
+    let bus = NumberedBus::builder(memory).trace_context(OfRequests).build().unwrap();
+    let request = tracing::info_span!("request");
+    tracing::Instrument::instrument(bus.publish_to("s", &event()), request.clone()).await.unwrap();
+    let batch = async { drop(bus.publish_batch([event()]).await) };
+    tracing::Instrument::instrument(batch, request).await;
+    assert_eq!(seen.of("publish").len(), 2, "others do look");
+    let wires = wires(&recording);
+    assert_eq!(wires.len(), 3);
+    assert!(wires.iter().all(|wire| wire.contains(TRACE)), "{wires:#?}");
+}
+
 #[tokio::test]
 async fn a_handler_is_tied_to_the_trace_of_its_event() {
     let (_seen, _guard) = Seen::here(Level::DEBUG);

@@ -59,7 +59,7 @@ async fn a_publish_and_its_handler_have_spans_by_the_conventions(transport: impl
                 &[
                     "messaging.destination.name",
                     "messaging.destination.template",
-                    "messaging.message.body.size"
+                    "messaging.message.envelope.size"
                 ]
             ),
             [Some("numbered/s"), Some("numbered/{key}"), Some(&*size)]
@@ -91,7 +91,7 @@ async fn what_goes_out_together_has_one_span_that_counts_it() {
     let (seen, _guard) = Seen::here(Level::DEBUG);
     let bus = NumberedBus::new(MemoryTransport::new());
     let counted =
-        ["messaging.batch.message_count", "messaging.destination.name", "messaging.message.body.size"];
+        ["messaging.batch.message_count", "messaging.destination.name", "messaging.message.envelope.size"];
     bus.publish(&Numbered::new("s", 1)).await.unwrap(); // to two channels
     assert_eq!(fields(&seen.only("publish"), &counted), [Some("2"), None, None]);
     let results = bus.publish_batch((0..5).map(|number| Numbered::new("s", number))).await;

@@ -7,19 +7,24 @@ use serde::ser::{Serialize, SerializeStruct, Serializer};
 use super::{Health, LinkHealth, LinkState, Missed};
 
 impl Health {
-    /// Whether it is worth waiting for: `false` only once both directions are closed, which stays. Everything else heals by
+    /// Whether it is worth waiting for: `false` only once both directions are closed, by the bus or its transport, which stays. All else heals by
     /// itself, and restarting the process would not help: a liveness probe must not fail since the server is away.
     #[must_use]
     pub fn is_live(&self) -> bool {
         !self.state().is_closed()
     }
 
-    /// Whether it does what it is used for, right now: neither direction is interrupted or closed, and the server has confirmed
+    /// Whether it can be used right now: neither direction is closed, listening is not interrupted, and the server has confirmed
     /// all that somebody listens to. A direction that nobody uses yet is ready.
+    ///
+    /// Whether publishing is interrupted does not count: that is known as of the last publish, and heals with the next one. A
+    /// probe that keeps requests away would keep that next publish away too.
+    ///
+    /// A new `listen` makes it unready until the server has confirmed it: let a probe fail twice or more before that counts.
     #[must_use]
     pub fn is_ready(&self) -> bool {
-        let works = |link: &LinkHealth| !matches!(link.state, LinkState::Interrupted | LinkState::Closed);
-        works(&self.publisher) && works(&self.listener) && self.confirmed >= self.wanted
+        let listens = !matches!(self.listener.state, LinkState::Interrupted | LinkState::Closed);
+        self.publisher.state != LinkState::Closed && listens && self.confirmed >= self.wanted
     }
 
     /// The status of an HTTP answer about readiness: 200 if it [is ready](Self::is_ready), else 503.
@@ -127,8 +132,9 @@ mod tests {
             (Idle, Idle, true, true),
             (Connected, Idle, true, true),
             (Connecting, Connected, true, true),
-            (Interrupted, Connected, false, true),
+            (Interrupted, Connected, true, true),
             (Connected, Interrupted, false, true),
+            (Interrupted, Idle, true, true),
             (Interrupted, Interrupted, false, true),
             (Closed, Connected, false, true),
             (Closed, Closed, false, false),
