@@ -7,8 +7,9 @@ use serde::ser::{Serialize, SerializeStruct, Serializer};
 use super::{Health, LinkHealth, LinkState, Missed};
 
 impl Health {
-    /// Whether it is worth waiting for: `false` only once both directions are closed, by the bus or its transport, which stays. All else heals by
-    /// itself, and restarting the process would not help: a liveness probe must not fail since the server is away.
+    /// Whether it is worth waiting for: `false` only once both directions are closed, by the bus or its transport, which stays.
+    /// All else heals by itself, and restarting the process would not help: a liveness probe must not fail since the server is
+    /// away.
     #[must_use]
     pub fn is_live(&self) -> bool {
         !self.state().is_closed()
