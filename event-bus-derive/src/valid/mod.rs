@@ -18,7 +18,7 @@ use crate::template::Piece;
 const SEPARATORS: [char; 3] = ['/', '{', '}'];
 
 /// What a bus has without any channel, or a blocking one: whether there is one, only core knows.
-const TAKEN: [&str; 29] = [
+const TAKEN: [&str; 30] = [
     "new",
     "builder",
     "with_codec",
@@ -39,6 +39,7 @@ const TAKEN: [&str; 29] = [
     "wait",
     "wait_for_event",
     "read",
+    "process_span",
     "acl",
     "close",
     "name",
