@@ -203,10 +203,10 @@ pub(crate) async fn bus(url: &str) -> Result<ExecutionEventBus, Failure> {
 }
 
 /// The message of an event, as a user of a bare client would write it.
-pub(crate) fn encode(event: &ExecutionEvent) -> Result<Vec<u8>, Failure> {
+pub(crate) fn encode<E: serde::Serialize>(event: &E) -> Result<Vec<u8>, Failure> {
     #[derive(serde::Serialize)]
-    struct Wire<'a> {
-        payload: &'a ExecutionEvent,
+    struct Wire<'a, E> {
+        payload: &'a E,
     }
     Ok(serde_json::to_vec(&Wire { payload: event })?)
 }

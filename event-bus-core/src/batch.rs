@@ -153,8 +153,8 @@ where
     fn give_up(&mut self) {
         let telemetry = self.bus.port().telemetry();
         self.results.extend(self.lined_up.drain(..).map(|(_, channels)| {
-            let published = Err(out_of_turn());
-            telemetry.count_published(channels.as_ref().map_or(1, Channels::len), &published);
+            let published: Result<Vec<_>> = Err(out_of_turn());
+            telemetry.count_published(channels.as_ref().map_or(1, Channels::len), published.as_deref());
             published
         }));
     }
@@ -165,7 +165,7 @@ where
         let (telemetry, mut sent) = (self.bus.port().telemetry(), sent.into_iter());
         self.results.extend(awaited.into_iter().map(|(channels, pending)| {
             let published = pending.and_then(|pending| pending.conclude(&mut sent));
-            telemetry.count_published(channels, &published);
+            telemetry.count_published(channels, published.as_deref());
             published
         }));
         telemetry.end_publish(&attempt, first_failure(&self.results));
@@ -208,6 +208,7 @@ where
             awaited.push((many, channels.and_then(encode)));
         }
         match outgoing.len() {
+            0 => {}
             1 => note_size(attempt.span(), outgoing.bytes()),
             messages => note_batch(attempt.span(), messages),
         }

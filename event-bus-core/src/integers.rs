@@ -10,20 +10,38 @@ const WINDOW: usize = size_of::<u64>();
 /// From one window to the next: a run of `LONG` digits surely holds one whole.
 const STEP: usize = LONG - WINDOW + 1;
 
+/// So many windows are looked at before anything is decided: hardly one is a run, and branches cost more than looks.
+const TOGETHER: usize = 4;
+
 /// Where the first integer outside of -2^63 to 2^64-1 begins in JSON, if there is one.
 pub(crate) fn too_long(bytes: &[u8]) -> Option<usize> {
     let mut quotes = Quotes::default();
     // Far fewer runs are as long as a window than hold a digit at any place: there is hardly one to be looked at.
     let mut at = 0;
+    while let Some(inside) = next_run(bytes, at) {
+        let (start, end) = run_around(bytes, inside);
+        let is_candidate = end - start >= LONG && is_integer(bytes, start, end) && !fits(bytes, start, end);
+        if is_candidate && !quotes.enclose(bytes, start) {
+            return Some(start);
+        }
+        at = end + STEP;
+    }
+    None
+}
+
+/// The first window of nothing but digits, of those that begin at `at`, at the next step, and so on.
+fn next_run(bytes: &[u8], mut at: usize) -> Option<usize> {
+    const SPAN: usize = (TOGETHER - 1) * STEP + WINDOW;
+    while let Some(span) = bytes.get(at..).and_then(<[u8]>::first_chunk::<SPAN>) {
+        let windows = (0..TOGETHER).filter_map(|step| span[step * STEP..].first_chunk().copied());
+        if windows.fold(false, |found, window| found | are_digits(window)) {
+            break;
+        }
+        at += TOGETHER * STEP;
+    }
     while let Some(window) = bytes.get(at..).and_then(<[u8]>::first_chunk) {
         if are_digits(*window) {
-            let (start, end) = run_around(bytes, at);
-            let is_candidate =
-                end - start >= LONG && is_integer(bytes, start, end) && !fits(bytes, start, end);
-            if is_candidate && !quotes.enclose(bytes, start) {
-                return Some(start);
-            }
-            at = end;
+            return Some(at);
         }
         at += STEP;
     }

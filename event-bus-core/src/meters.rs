@@ -124,7 +124,8 @@ impl Meters {
 
     pub(crate) fn count_failed(&self, error_type: &'static str, messages: usize) {
         if let Some(handles) = &self.0 {
-            increment(&handles.failed, error_type, messages as u64);
+            let counter = named(&handles.failed, error_type).or_else(|| named(&handles.failed, OTHER));
+            increment(counter, messages as u64);
         }
     }
 
@@ -136,7 +137,7 @@ impl Meters {
 
     pub(crate) fn count_missed(&self, cause: &'static str, many: u64) {
         if let Some(handles) = &self.0 {
-            increment(&handles.missed, cause, many);
+            increment(named(&handles.missed, cause), many);
         }
     }
 
@@ -192,9 +193,12 @@ impl Handles {
     }
 }
 
-fn increment(counters: &[(&'static str, Counter)], of: &str, many: u64) {
-    let named = |wanted: &str| counters.iter().find(|(name, _)| *name == wanted);
-    if let Some((_, counter)) = named(of).or_else(|| named(OTHER)) {
+fn named<'a>(counters: &'a [(&'static str, Counter)], wanted: &str) -> Option<&'a Counter> {
+    counters.iter().find(|(name, _)| *name == wanted).map(|(_, counter)| counter)
+}
+
+fn increment(counter: Option<&Counter>, many: u64) {
+    if let Some(counter) = counter {
         counter.increment(many);
     }
 }

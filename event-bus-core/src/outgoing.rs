@@ -36,7 +36,8 @@ pub(crate) struct Pending {
     others: Vec<Awaited>,
 }
 
-enum Awaited {
+/// What one channel waits for.
+pub(crate) enum Awaited {
     Receipt,
     /// The marker went out in place of the event, which has these sizes.
     MarkerReceipt {
@@ -52,6 +53,16 @@ enum Awaited {
 }
 
 impl Channels {
+    /// The only one, if it is alone.
+    pub(crate) fn into_only(mut self) -> std::result::Result<Channel, Self> {
+        if self.others.is_empty()
+            && let Some(only) = self.first.take()
+        {
+            return Ok(only);
+        }
+        Err(self)
+    }
+
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Channel> {
         self.first.iter().chain(&self.others)
     }
@@ -117,7 +128,7 @@ impl Outgoing {
             }
             let encoded = match same_for_all.take() {
                 Some(bytes) => Ok(bytes),
-                None => codec.encode(&channel, &envelope),
+                None => encode(&channel, &envelope, codec),
             };
             let bytes = match encoded {
                 Ok(bytes) => bytes,
@@ -126,8 +137,7 @@ impl Outgoing {
                     let taken = self.numbers.drain(before.1..).chain([number]);
                     taken.rev().flatten().for_each(|number| turn.give_back(&number));
                     self.bytes = before.2;
-                    let text = format!("the event for {channel} can't be encoded");
-                    return Err(Error::new(ErrorKind::Encode, text).with_channel(channel).with_source(error));
+                    return Err(error);
                 }
             };
             if codec.ignores_channel() && number.is_none() && channels.peek().is_some() {
@@ -146,21 +156,15 @@ impl Outgoing {
         number: Option<Number>,
         turn: &mut Turn,
     ) -> Awaited {
-        let (original, max) = (bytes.len() as u64, rule.limit.max_bytes());
+        let (message, awaited) = admit(channel, bytes, rule);
         let number = number.filter(|number| {
-            let is_sent = original <= max;
+            let is_sent = matches!(awaited, Awaited::Receipt);
             if !is_sent {
                 turn.give_back(number);
             }
             is_sent
         });
-        let (message, awaited) = match rule.oversize {
-            _ if original <= max => (Message::new(channel, bytes), Awaited::Receipt),
-            Oversize::Marker => {
-                (Message::new(channel, marker(original, max)), Awaited::MarkerReceipt { original, max })
-            }
-            Oversize::Reject => return Awaited::Rejected { original, max, channel },
-        };
+        let Some(message) = message else { return awaited };
         if turn.is_numbering() {
             self.numbers.push(number);
         }
@@ -182,6 +186,49 @@ impl Outgoing {
     /// The messages; and the numbers that they have, for [`settle`].
     pub(crate) fn into_parts(self) -> (Vec<Message>, Vec<Option<Number>>) {
         (self.messages, self.numbers)
+    }
+}
+
+/// One event for one channel, on a bus that numbers nothing, as [`Outgoing`] has it: the message, if one goes out, and what is
+/// to be made of its outcome.
+pub(crate) fn single<E: 'static>(
+    channel: Channel,
+    event: &E,
+    codec: &SharedCodec<E>,
+    rule: SizeRule,
+) -> Result<(Option<Message>, Awaited)> {
+    let envelope = Envelope::new(event);
+    let bytes = encode(&channel, &envelope, codec)?;
+    std::mem::forget(envelope); // it owns nothing, having no headers: to drop no headers is a loop over none
+    Ok(admit(channel, bytes, rule))
+}
+
+fn encode<E: 'static>(channel: &Channel, envelope: &Envelope<&E>, codec: &SharedCodec<E>) -> Result<Bytes> {
+    codec.encode(channel, envelope).map_err(|error| {
+        let text = format!("the event for {channel} can't be encoded");
+        Error::new(ErrorKind::Encode, text).with_channel(channel.clone()).with_source(error)
+    })
+}
+
+/// Applies the size rule.
+#[inline]
+fn admit(channel: Channel, bytes: Bytes, rule: SizeRule) -> (Option<Message>, Awaited) {
+    let (original, max) = (bytes.len() as u64, rule.limit.max_bytes());
+    if original <= max {
+        return (Some(Message::new(channel, bytes)), Awaited::Receipt);
+    }
+    instead(channel, original, max, rule.oversize)
+}
+
+/// What goes out in place of an event that is over the limit.
+#[cold]
+fn instead(channel: Channel, original: u64, max: u64, oversize: Oversize) -> (Option<Message>, Awaited) {
+    match oversize {
+        Oversize::Marker => {
+            let marker = Message::new(channel, marker(original, max));
+            (Some(marker), Awaited::MarkerReceipt { original, max })
+        }
+        Oversize::Reject => (None, Awaited::Rejected { original, max, channel }),
     }
 }
 
@@ -220,12 +267,7 @@ impl Pending {
     pub(crate) fn conclude(self, sent: &mut impl Iterator<Item = Result<Receipt>>) -> Result<Vec<Receipt>> {
         let mut next = || sent.next().unwrap_or_else(|| Err(Error::no_outcome()));
         let awaited = std::iter::repeat_with(|| Awaited::Receipt).take(self.receipts).chain(self.others);
-        let outcomes = awaited.map(|awaited| match awaited {
-            Awaited::Receipt => next(),
-            Awaited::MarkerReceipt { original, max } => Err(marker_error(original, max, next())),
-            Awaited::Rejected { original, max, channel } => Err(rejected(original, max, channel)),
-        });
-        together(outcomes.collect())
+        together(awaited.map(|awaited| awaited.conclude(&mut next)).collect())
     }
 
     /// As [`conclude`](Self::conclude), where no other event went out with this one.
@@ -234,6 +276,18 @@ impl Pending {
             return together(sent);
         }
         self.conclude(&mut sent.into_iter())
+    }
+}
+
+impl Awaited {
+    /// The receipt, or the error, out of what the transport said of the message, if one went out.
+    #[inline]
+    pub(crate) fn conclude(self, sent: impl FnOnce() -> Result<Receipt>) -> Result<Receipt> {
+        match self {
+            Self::Receipt => sent(),
+            Self::MarkerReceipt { original, max } => Err(marker_error(original, max, sent())),
+            Self::Rejected { original, max, channel } => Err(rejected(original, max, channel)),
+        }
     }
 }
 

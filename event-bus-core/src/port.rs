@@ -93,6 +93,13 @@ impl Port {
         if messages.is_empty() { Vec::new() } else { self.transport.publish(messages).await }
     }
 
+    pub(crate) fn publish_one(
+        &self,
+        message: Message,
+    ) -> Pin<Box<dyn Future<Output = Result<Receipt>> + Send + '_>> {
+        self.transport.publish_one(message)
+    }
+
     /// Ends with the bus, from now on.
     pub(crate) fn admit(&self, inbox: &Inbox) -> Result<()> {
         let lease = self.open.enter(inbox);
@@ -144,11 +151,14 @@ impl Port {
         drains.iter().filter_map(Weak::upgrade).collect()
     }
 
+    #[inline]
     pub(crate) fn refuse_if_closed(&self) -> Result<()> {
-        if self.is_closed.load(Ordering::SeqCst) {
-            return Err(Error::new(ErrorKind::Closed, format!("the bus {} was closed", self.name)));
-        }
-        Ok(())
+        if self.is_closed.load(Ordering::SeqCst) { Err(self.closed()) } else { Ok(()) }
+    }
+
+    #[cold]
+    fn closed(&self) -> Error {
+        Error::new(ErrorKind::Closed, format!("the bus {} was closed", self.name))
     }
 
     pub(crate) fn count_unpublished(&self) {

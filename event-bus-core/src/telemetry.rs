@@ -88,10 +88,7 @@ impl Telemetry {
             target: SPANS,
             "publish",
             otel.name = &*self.publish,
-            otel.kind = match sender {
-                Sender::Caller => "producer",
-                Sender::Outbox => "client",
-            },
+            otel.kind = self.publish_kind(sender),
             otel.status_code = Empty,
             messaging.system = self.system,
             messaging.operation.name = "publish",
@@ -104,6 +101,14 @@ impl Telemetry {
         )
     }
 
+    /// A span is a producer's if the messages carry its context.
+    fn publish_kind(&self, sender: Sender) -> &'static str {
+        match sender {
+            Sender::Caller if self.propagator.is_some() => "producer",
+            Sender::Caller | Sender::Outbox => "client",
+        }
+    }
+
     /// The headers with which a message travels that is published in `span`. To be called where the caller's span is the current one.
     #[inline]
     pub(crate) fn headers(&self, span: &Span) -> Headers {
@@ -112,15 +117,24 @@ impl Telemetry {
 
     /// Measures what became of an event that went out by itself.
     #[inline]
-    pub(crate) fn measure_publish(&self, channels: usize, start: Start, published: &Result<Vec<Receipt>>) {
+    pub(crate) fn measure_publish(
+        &self,
+        channels: usize,
+        start: Start,
+        published: std::result::Result<&[Receipt], &Error>,
+    ) {
         if Meters::ARE_REAL {
             self.count_published(channels, published);
-            self.meters.time_publish(start, published.as_ref().err().map(|error| error.kind().error_type()));
+            self.meters.time_publish(start, published.err().map(|error| error.kind().error_type()));
         }
     }
 
     /// Counts what became of an event for so many channels.
-    pub(crate) fn count_published(&self, channels: usize, published: &Result<Vec<Receipt>>) {
+    pub(crate) fn count_published(
+        &self,
+        channels: usize,
+        published: std::result::Result<&[Receipt], &Error>,
+    ) {
         match published {
             Ok(receipts) => self.meters.count_sent(receipts.len() as u64),
             Err(error) if error.outcomes().is_empty() => self.count_failed(error.kind(), channels),

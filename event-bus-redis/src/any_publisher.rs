@@ -6,6 +6,7 @@ use event_bus_core::transport::{LinkHealth, StateBoard};
 use event_bus_core::{Error, ErrorKind, Message, Receipt, Result};
 use tokio::runtime::Handle;
 
+use crate::batch::only;
 use crate::config::RedisConfig;
 use crate::publisher::Publisher;
 use crate::routes::Routes;
@@ -35,15 +36,21 @@ impl AnyPublisher {
 
     pub(crate) async fn publish(&self, messages: Vec<Message>) -> Vec<Result<Receipt>> {
         if Handle::try_current().is_err() {
-            let no_runtime = |message: Message| {
-                let error = Error::new(ErrorKind::NotSent, "publishing needs a tokio runtime");
-                Err(error.with_channel(message.channel().clone()))
-            };
-            return messages.into_iter().map(no_runtime).collect();
+            return messages.iter().map(|message| Err(no_runtime(message))).collect();
         }
         match self {
             Self::One(publisher) => publisher.publish(messages).await,
             Self::Several(routes) => Box::pin(routes.publish(messages)).await,
+        }
+    }
+
+    pub(crate) async fn publish_one(&self, message: Message) -> Result<Receipt> {
+        if Handle::try_current().is_err() {
+            return Err(no_runtime(&message));
+        }
+        match self {
+            Self::One(publisher) => publisher.publish_one(message).await,
+            Self::Several(routes) => only(Box::pin(routes.publish(vec![message])).await),
         }
     }
 
@@ -60,4 +67,10 @@ impl AnyPublisher {
             Self::Several(routes) => routes.health(),
         }
     }
+}
+
+#[cold]
+fn no_runtime(message: &Message) -> Error {
+    let error = Error::new(ErrorKind::NotSent, "publishing needs a tokio runtime");
+    error.with_channel(message.channel().clone())
 }

@@ -10,7 +10,7 @@ use event_bus_core::{Channel, Error, ErrorKind, Message, Receipt, Result};
 use redis::aio::{ConnectionLike, MultiplexedConnection};
 use redis::{RedisError, Value};
 
-use crate::config::RedisConfig;
+use crate::config::{Publishing, RedisConfig};
 use crate::error::{Failure, connect_error, harmless, not_sharded, of_a_cluster};
 use crate::rights;
 
@@ -24,6 +24,15 @@ pub(crate) enum Command {
 }
 
 impl Command {
+    /// The one for every message, if there is one.
+    pub(crate) fn of_all(publishing: Publishing) -> Option<Self> {
+        match publishing {
+            Publishing::Classic => Some(Self::Publish),
+            Publishing::Sharded => Some(Self::ShardPublish),
+            Publishing::Both => None,
+        }
+    }
+
     fn name(self) -> &'static str {
         match self {
             Self::Publish => "PUBLISH",
@@ -219,6 +228,12 @@ impl Batch {
         let unsettled = || Err(Error::new(ErrorKind::NotSent, "the event was not sent"));
         self.results.into_iter().map(|result| result.unwrap_or_else(unsettled)).collect()
     }
+}
+
+/// The result of the only message.
+pub(crate) fn only(results: Vec<Result<Receipt>>) -> Result<Receipt> {
+    let unsettled = || Err(Error::new(ErrorKind::NotSent, "the event was not sent"));
+    results.into_iter().next().unwrap_or_else(unsettled)
 }
 
 pub(crate) fn receipt(channel: &Channel, receivers: i64) -> Receipt {

@@ -16,13 +16,11 @@ pub(crate) async fn publish<F>(
 where
     F: Future<Output = Results>,
 {
-    let command = match publishing {
-        Publishing::Classic => Command::Publish,
-        Publishing::Sharded => Command::ShardPublish,
+    match Command::of_all(publishing) {
+        Some(command) => publish_with(command, messages).await,
         // In a box: every publish allocates its future, which has room for all ways.
-        Publishing::Both => return Box::pin(publish_with_both(messages, publish_with)).await,
-    };
-    publish_with(command, messages).await
+        None => Box::pin(publish_with_both(messages, publish_with)).await,
+    }
 }
 
 async fn publish_with_both<F>(

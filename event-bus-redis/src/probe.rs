@@ -151,6 +151,10 @@ impl Transport for Halves {
         self.publisher.publish(messages).await
     }
 
+    async fn publish_one(&self, message: Message) -> Result<Receipt> {
+        self.publisher.publish_one(message).await
+    }
+
     async fn subscribe(&self, filter: Filter, inbox: Inbox) -> Result<Lease> {
         self.listener.subscribe(filter, inbox).await
     }

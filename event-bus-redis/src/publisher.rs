@@ -7,11 +7,12 @@ use std::sync::Arc;
 
 use event_bus_core::transport::{LinkHealth, StateBoard};
 use event_bus_core::{Channel, Error, ErrorKind, Message, Receipt, Result};
-use redis::{RedisError, Value};
+use futures_util::future::BoxFuture;
+use redis::{RedisError, RedisResult, Value};
 use tokio::sync::SemaphorePermit;
 use tokio::time::{Instant, sleep_until};
 
-use crate::batch::{Batch, Command, Share, receipt};
+use crate::batch::{Batch, Command, Share, only, receipt};
 use crate::both_kinds;
 use crate::config::RedisConfig;
 use crate::error::{Failure, connect_error, harmless, not_sharded};
@@ -27,6 +28,14 @@ pub(crate) struct Publisher {
     lanes: Box<[Lane]>,
     permits: Permits,
     status: Arc<Status>,
+}
+
+/// What it takes to send one message, where all of it is there.
+struct Ready<'a> {
+    command: Command,
+    lane: &'a Lane,
+    open: Open,
+    permit: SemaphorePermit<'a>,
 }
 
 impl Publisher {
@@ -79,41 +88,54 @@ impl Publisher {
         both_kinds::publish(self.config.publishing, messages, publish_with).await
     }
 
-    async fn publish_with(&self, command: Command, messages: Vec<Message>) -> Vec<Result<Receipt>> {
+    /// One message: what nearly every publish is, and mostly with nothing to wait for but the answer.
+    pub(crate) async fn publish_one(&self, message: Message) -> Result<Receipt> {
+        // What is seldom done stands apart: the kernel runs between two publishes, and code has to come into the cache again.
+        let Some(mut ready) = self.ready() else { return self.wait_and_publish(message).await };
         let deadline = Instant::now() + self.config.publish_timeout;
-        // The ways that are seldom taken stand in boxes: every publish allocates its future, which has room for all others.
-        match (&*self.lanes, messages.len()) {
-            ([lane], 1) => match self.permits.at_once().zip(lane.current()) {
-                Some((permit, open)) => {
-                    self.publish_at_once(lane, open, permit, command, messages, deadline).await
-                }
-                None => Box::pin(self.publish_on(lane, command, messages, deadline)).await,
-            },
-            ([lane], _) => Box::pin(self.publish_on(lane, command, messages, deadline)).await,
-            (lanes, _) => Box::pin(self.publish_on_all(lanes, command, messages, deadline)).await,
+        match ready.open.connection.send_packed_command(&ready.command.of(&message)).await {
+            Ok(Value::Int(receivers)) => {
+                self.status.published();
+                Ok(receipt(message.channel(), receivers))
+            }
+            answer => self.publish_again(ready, message, answer, deadline).await,
         }
     }
 
-    /// One message, where nothing has to be waited for but the answer: what nearly every publish is.
-    async fn publish_at_once(
-        &self,
-        lane: &Lane,
-        mut open: Open,
-        permit: SemaphorePermit<'_>,
-        command: Command,
-        messages: Vec<Message>,
+    fn ready(&self) -> Option<Ready<'_>> {
+        let command = Command::of_all(self.config.publishing)?;
+        let [lane] = &*self.lanes else { return None };
+        let permit = self.permits.at_once()?;
+        Some(Ready { command, lane, open: lane.current()?, permit })
+    }
+
+    #[cold]
+    fn wait_and_publish(&self, message: Message) -> BoxFuture<'_, Result<Receipt>> {
+        Box::pin(async move { only(self.publish(vec![message]).await) })
+    }
+
+    /// After a first attempt that did not succeed.
+    #[cold]
+    fn publish_again<'a>(
+        &'a self,
+        ready: Ready<'a>,
+        message: Message,
+        answer: RedisResult<Value>,
         deadline: Instant,
-    ) -> Vec<Result<Receipt>> {
-        let Some(message) = messages.first() else { return Vec::new() };
-        let answer = open.connection.send_packed_command(&command.of(message)).await;
-        if let Ok(Value::Int(receivers)) = answer {
-            self.status.published();
-            return vec![Ok(receipt(message.channel(), receivers))];
-        }
-        let mut batch = Batch::new(messages, command);
+    ) -> BoxFuture<'a, Result<Receipt>> {
+        let Ready { command, lane, open, permit } = ready;
+        let mut batch = Batch::new(vec![message], command);
         self.note(lane, &open, &mut batch, answer.map(Some));
         drop(permit);
-        Box::pin(self.try_again(lane, batch, deadline)).await
+        Box::pin(async move { only(self.try_again(lane, batch, deadline).await) })
+    }
+
+    async fn publish_with(&self, command: Command, messages: Vec<Message>) -> Vec<Result<Receipt>> {
+        let deadline = Instant::now() + self.config.publish_timeout;
+        match &*self.lanes {
+            [lane] => Box::pin(self.publish_on(lane, command, messages, deadline)).await,
+            lanes => Box::pin(self.publish_on_all(lanes, command, messages, deadline)).await,
+        }
     }
 
     /// Each message on its lane, all lanes at once.

@@ -109,6 +109,10 @@ impl Transport for RedisTransport {
         self.0.halves.publisher.publish(messages)
     }
 
+    fn publish_one(&self, message: Message) -> impl Future<Output = Result<Receipt>> + Send {
+        self.0.halves.publisher.publish_one(message)
+    }
+
     async fn subscribe(&self, filter: Filter, inbox: Inbox) -> Result<Lease> {
         let Inner { halves, probe, .. } = &*self.0;
         let watch = halves.config.probe_interval.and_then(|interval| probe.watch(halves, interval));

@@ -135,14 +135,6 @@ impl MemoryTransport {
     pub fn fail_next(&self, messages: usize, kind: ErrorKind) {
         self.0.change(|state, _| state.faults.fail_next(messages, kind));
     }
-
-    async fn publish_one(&self, message: Message) -> Result<Receipt> {
-        let channel = message.channel().clone();
-        match self.0.publish(Arc::new(message)).await {
-            Ok(topics) => Ok(Receipt::new(channel, Some(topics))),
-            Err(error) => Err(error.with_channel(channel)),
-        }
-    }
 }
 
 impl Transport for MemoryTransport {
@@ -152,6 +144,14 @@ impl Transport for MemoryTransport {
             results.push(self.publish_one(message).await);
         }
         results
+    }
+
+    async fn publish_one(&self, message: Message) -> Result<Receipt> {
+        let channel = message.channel().clone();
+        match self.0.publish(Arc::new(message)).await {
+            Ok(topics) => Ok(Receipt::new(channel, Some(topics))),
+            Err(error) => Err(error.with_channel(channel)),
+        }
     }
 
     async fn subscribe(&self, filter: Filter, inbox: Inbox) -> Result<Lease> {

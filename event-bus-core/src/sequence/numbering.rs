@@ -159,10 +159,11 @@ mod tests {
         let (first, _) = seq(&mut turn, "b/2");
         let (second, number) = seq(&mut turn, "b/2");
         assert_eq!((first.as_str(), second.as_str(), &*seq(&mut turn, "b/1").0), ("1", "2", "1"));
-        turn.give_back(&number);
+        assert_eq!(seq(&mut turn, "b/1").0, "2");
+        turn.give_back(&number); // no other channel's, which has the same one
         drop(turn);
         let mut turn = numbering.turn(vec![channel("b/1"), channel("b/2")]).await.unwrap();
-        assert_eq!((&*seq(&mut turn, "b/1").0, &*seq(&mut turn, "b/2").0), ("2", "2"));
+        assert_eq!((&*seq(&mut turn, "b/1").0, &*seq(&mut turn, "b/2").0), ("3", "2"));
     }
 
     #[tokio::test(start_paused = true)]

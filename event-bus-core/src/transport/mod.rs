@@ -17,7 +17,7 @@ mod watch;
 use std::future::Future;
 use std::pin::Pin;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::message::Message;
 use crate::receipt::Receipt;
 
@@ -67,7 +67,7 @@ pub use watch::{StateBoard, StateWatch};
 ///         Ok(change(listeners))
 ///     }
 ///
-///     fn publish_one(&self, message: Message) -> Result<Receipt> {
+///     fn hand_out(&self, message: Message) -> Result<Receipt> {
 ///         let channel = message.channel().clone();
 ///         let inboxes = self.change(|listeners| listeners.get(&channel).cloned().unwrap_or_default())?;
 ///         let message = Arc::new(message);
@@ -80,7 +80,7 @@ pub use watch::{StateBoard, StateWatch};
 ///
 /// impl Transport for Loopback {
 ///     async fn publish(&self, messages: Vec<Message>) -> Vec<Result<Receipt>> {
-///         messages.into_iter().map(|message| self.publish_one(message)).collect()
+///         messages.into_iter().map(|message| self.hand_out(message)).collect()
 ///     }
 ///
 ///     async fn subscribe(&self, filter: Filter, inbox: Inbox) -> Result<Lease> {
@@ -125,6 +125,14 @@ pub trait Transport: Send + Sync + 'static {
     /// The kinds of a publish that failed are described at [`ErrorKind`](crate::ErrorKind): most of all,
     /// `NotSent` only if the message was surely not published.
     fn publish(&self, messages: Vec<Message>) -> impl Future<Output = Vec<Result<Receipt>>> + Send;
+
+    /// Publishes one message, as nearly all publishes do: where that can be had for less than a list of one, which it is by default.
+    ///
+    /// # Errors
+    /// As for [`publish`](Self::publish).
+    fn publish_one(&self, message: Message) -> impl Future<Output = Result<Receipt>> + Send {
+        async move { self.publish(vec![message]).await.pop().unwrap_or_else(|| Err(Error::no_outcome())) }
+    }
 
     /// Delivers what is published on `filter` to `inbox` until the lease is dropped or the inbox
     /// [ended](Inbox::end). Returns when everything published from now on will be delivered, within
@@ -208,6 +216,7 @@ type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 /// [`Transport`] as a trait object, so that no type parameter reaches users' structs.
 pub(crate) trait DynTransport: Send + Sync {
     fn publish(&self, messages: Vec<Message>) -> BoxFuture<'_, Vec<Result<Receipt>>>;
+    fn publish_one(&self, message: Message) -> BoxFuture<'_, Result<Receipt>>;
     fn subscribe(&self, filter: Filter, inbox: Inbox) -> BoxFuture<'_, Result<Lease>>;
     fn fence(&self) -> BoxFuture<'_, Result<()>>;
     fn capabilities(&self) -> Capabilities;
@@ -220,6 +229,10 @@ pub(crate) trait DynTransport: Send + Sync {
 impl<T: Transport> DynTransport for T {
     fn publish(&self, messages: Vec<Message>) -> BoxFuture<'_, Vec<Result<Receipt>>> {
         Box::pin(Transport::publish(self, messages))
+    }
+
+    fn publish_one(&self, message: Message) -> BoxFuture<'_, Result<Receipt>> {
+        Box::pin(Transport::publish_one(self, message))
     }
 
     fn subscribe(&self, filter: Filter, inbox: Inbox) -> BoxFuture<'_, Result<Lease>> {

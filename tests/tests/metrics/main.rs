@@ -216,6 +216,39 @@ async fn handlers_are_timed_and_so_is_one_that_panics() {
 }
 
 #[tokio::test]
+async fn a_handler_that_a_shutdown_ends_is_timed_as_such() {
+    let meter = Meter::new();
+    let _guard = meter.here();
+    let bus = NumberedBus::new(MemoryTransport::new());
+    let (begun, mut has_begun) = tokio::sync::mpsc::unbounded_channel();
+    let running = bus
+        .subscriber()
+        .on_event(async move |_| {
+            begun.send(()).unwrap();
+            std::future::pending().await
+        })
+        .ignore_notices()
+        .start([bus.source(SourceChannel { source: "s" })])
+        .await
+        .unwrap();
+    bus.publish_to("s", &event(1)).await.unwrap();
+    within("a handler", has_begun.recv()).await;
+    running.shutdown(Duration::from_millis(10)).await;
+    assert_eq!(meter.read().times("messaging.process.duration error.type=aborted"), 1);
+}
+
+#[tokio::test]
+async fn a_failure_that_publishing_does_not_know_is_counted_as_another_one() {
+    let meter = Meter::new();
+    let _guard = meter.here();
+    let memory = MemoryTransport::new();
+    let bus = NumberedBus::new(memory.clone());
+    memory.fail_next(1, ErrorKind::NotSubscribed); // as no transport should
+    bus.publish_to("s", &event(1)).await.unwrap_err();
+    assert_eq!(meter.read().count("messaging.client.sent.messages error.type=_OTHER"), 1);
+}
+
+#[tokio::test]
 async fn a_redis_that_is_killed_shows_in_reconnects_in_what_was_missed_and_in_what_was_not_sent() {
     let meter = Meter::new();
     let _guard = meter.here();

@@ -9,7 +9,12 @@ use event_bus_core::{
     Channel, ErrorKind, MemoryTransport, Message, MessageLimit, OutboxConfig, TraceContext, TracePropagator,
 };
 use event_bus_tests::{Numbered, NumberedBus, SourceChannel, eventually, within};
-use tracing::{Level, Span};
+use tracing::span::{Attributes, Id};
+use tracing::{Level, Span, Subscriber};
+use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::layer::Context;
+use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::{Layer, Registry};
 
 use crate::seen::Seen;
 
@@ -84,12 +89,27 @@ async fn where_nobody_looks_at_our_spans_the_current_one_is_passed_on() {
     assert_eq!(*propagator.injected.lock().unwrap(), ["request"]);
 }
 
-/// Knows only the spans of requests: its collector has a filter of its own.
-struct OfRequests;
+/// A collector that gives each span that its filter lets pass a trace.
+struct Collector;
 
-impl TracePropagator for OfRequests {
+struct Traced;
+
+impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Collector {
+    fn on_new_span(&self, _: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
+        context.span(id).unwrap().extensions_mut().insert(Traced);
+    }
+}
+
+/// Knows the traces of that collector.
+struct OfCollector;
+
+impl TracePropagator for OfCollector {
     fn inject(&self, span: &Span) -> Option<TraceContext> {
-        TraceContext::new(TRACE).filter(|_| name(span) == "request")
+        let is_traced = span.with_subscriber(|(id, dispatch)| {
+            let registry = dispatch.downcast_ref::<Registry>().unwrap();
+            registry.span(id).is_some_and(|span| span.extensions().get::<Traced>().is_some())
+        });
+        is_traced?.then(|| TraceContext::new(TRACE)).flatten()
     }
 
     fn extract(&self, _: &Span, _: &TraceContext) {}
@@ -97,10 +117,10 @@ impl TracePropagator for OfRequests {
 
 #[tokio::test]
 async fn where_only_others_look_at_our_spans_the_caller_s_is_passed_on() {
-    let (seen, _guard) = Seen::here(Level::DEBUG);
+    let (seen, _guard) = Seen::beside(Collector.with_filter(LevelFilter::INFO));
     let memory = MemoryTransport::new();
     let recording = memory.record();
-    let bus = NumberedBus::builder(memory).trace_context(OfRequests).build().unwrap();
+    let bus = NumberedBus::builder(memory).trace_context(OfCollector).build().unwrap();
     let request = tracing::info_span!("request");
     tracing::Instrument::instrument(bus.publish_to("s", &event()), request.clone()).await.unwrap();
     let batch = async { drop(bus.publish_batch([event()]).await) };

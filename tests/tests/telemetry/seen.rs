@@ -9,10 +9,10 @@ use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::subscriber::DefaultGuard;
 use tracing::{Level, Subscriber};
-use tracing_subscriber::Layer;
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::layer::{Context, SubscriberExt};
 use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::{Layer, Registry};
 
 /// What was seen so far.
 #[derive(Clone, Debug, Default)]
@@ -37,6 +37,15 @@ impl Seen {
         let seen = Self::default();
         let subscriber =
             tracing_subscriber::registry().with(LevelFilter::from_level(level)).with(seen.clone());
+        (seen, tracing::subscriber::set_default(subscriber))
+    }
+
+    /// Looks at all that this thread makes, beside another collector.
+    pub(crate) fn beside(other: impl Layer<Registry> + Send + Sync) -> (Self, DefaultGuard) {
+        ask_every_thread();
+        let seen = Self::default();
+        let subscriber =
+            tracing_subscriber::registry().with(other).with(seen.clone().with_filter(LevelFilter::DEBUG));
         (seen, tracing::subscriber::set_default(subscriber))
     }
 

@@ -32,7 +32,7 @@ async fn a_publish_and_its_handler_have_spans_by_the_conventions(transport: impl
     let (publish, process) = (seen.only("publish"), seen.only("process"));
     let size = r#"{"payload":{"source":"s","number":1}}"#.len().to_string();
     for (span, name, kind, operation) in
-        [(&publish, "publish", "producer", "send"), (&process, "process", "consumer", "process")]
+        [(&publish, "publish", "client", "send"), (&process, "process", "consumer", "process")]
     {
         assert_eq!(
             fields(
@@ -144,7 +144,7 @@ async fn a_publish_that_fails_says_how() {
 }
 
 #[tokio::test]
-async fn a_handler_that_panics_or_is_ended_says_so() {
+async fn a_handler_that_panics_says_so() {
     let (seen, _guard) = Seen::here(Level::DEBUG);
     let bus = NumberedBus::new(MemoryTransport::new());
     let running = bus
@@ -166,6 +166,38 @@ async fn a_handler_that_panics_or_is_ended_says_so() {
     eventually("it is over", || seen.of("process").iter().all(|span| span.has_ended)).await;
     assert_eq!(seen.of("process")[0].get("error.type"), Some("panic"));
     assert_eq!(seen.of("process")[0].get("otel.status_code"), Some("ERROR"));
+    assert_eq!(seen.of("process")[1].get("error.type"), None, "dropped with its subscriber");
+}
+
+#[tokio::test]
+async fn a_handler_that_a_shutdown_ends_says_so() {
+    let (seen, _guard) = Seen::here(Level::DEBUG);
+    let bus = NumberedBus::new(MemoryTransport::new());
+    let running = bus
+        .subscriber()
+        .on_event(async |_| std::future::pending().await)
+        .ignore_notices()
+        .start([bus.source(SourceChannel { source: "s" })])
+        .await
+        .unwrap();
+    bus.publish_to("s", &Numbered::new("s", 1)).await.unwrap();
+    eventually("it is handled", || seen.of("process").len() == 1).await;
+    running.shutdown(Duration::from_millis(10)).await;
+    let span = seen.only("process");
+    assert_eq!(fields(&span, &["error.type", "otel.status_code"]), [Some("aborted"), Some("ERROR")]);
+    assert!(span.has_ended);
+}
+
+#[tokio::test]
+async fn a_batch_of_which_nothing_can_be_sent_has_a_span_that_says_why() {
+    let (seen, _guard) = Seen::here(Level::DEBUG);
+    let limit = MessageLimit::new(1024).unwrap();
+    let memory = MemoryTransport::new();
+    let bus = NumberedBus::builder(memory).message_limit(limit).oversize(Oversize::Reject).build().unwrap();
+    let large = Numbered::new(&"x".repeat(2_000), 1);
+    assert!(bus.publish_batch_to("s", [&large, &large]).unwrap().await.iter().all(Result::is_err));
+    let span = seen.only("publish");
+    assert_eq!(fields(&span, &["error.type", "messaging.batch.message_count"]), [Some("too_large"), None]);
 }
 
 #[tokio::test]
