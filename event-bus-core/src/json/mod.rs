@@ -39,10 +39,9 @@ impl<E: Event + Serialize + DeserializeOwned> Codec<E> for Json {
             headers: &'a Headers,
         }
         let wire = Wire { payload: envelope.payload, headers: &envelope.headers };
-        scratch::with(|out| {
+        scratch::message(|out| {
             serde_json::to_writer(&mut *out, &wire).map_err(|error| CodecError::new(describe(&error)))?;
-            refuse_long_integers(out)?;
-            Ok(Bytes::copy_from_slice(out))
+            refuse_long_integers(out)
         })
     }
 

@@ -1,0 +1,101 @@
+#!/usr/bin/env bash
+# What must hold before a release, besides the gate. All of it, or the parts that are named:
+#   scripts/release.sh [packages] [dependencies] [advisories] [api] [msrv] [coverage]
+#   scripts/release.sh record-api    # after a change of the public API that is meant
+# Installs the tools that it needs into target/tools, at the versions named below.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+CRATES=(event-bus-core event-bus-derive event-bus-redis)
+MSRV=$(sed -n 's/^rust-version = "\([0-9.]*\)".*/\1/p' Cargo.toml)
+TOOLS=$PWD/target/tools
+PATH=$TOOLS/bin:$PATH
+
+stop() {
+    echo "scripts/release.sh: $*" >&2
+    exit 1
+}
+
+step() {
+    printf '\n== %s\n' "$*"
+}
+
+tool() {
+    local name=$1 version=$2
+    grep -qs "^\"$name $version " "$TOOLS/.crates.toml" ||
+        cargo install --quiet --locked --root "$TOOLS" "$name@$version" ||
+        stop "$name $version can't be installed: see above"
+}
+
+# Each builds from what is in its package alone.
+packages() {
+    step "packages"
+    cargo package --locked "${CRATES[@]/#/--package=}"
+}
+
+dependencies() {
+    step "licences, sources and unused dependencies"
+    tool cargo-deny 0.20.2
+    tool cargo-machete 0.9.2
+    cargo deny --locked check bans licenses sources
+    cargo machete
+}
+
+# Asks the database of RustSec, which lies on GitHub.
+advisories() {
+    step "advisories"
+    tool cargo-deny 0.20.2
+    cargo deny --locked check advisories
+}
+
+# What rustdoc tells of a crate, which only a nightly compiler writes as JSON.
+public_items() {
+    cargo +nightly public-api --package "$1" --all-features --simplified --simplified
+}
+
+needs_nightly() {
+    tool cargo-public-api 0.52.0
+    rustup run nightly rustc --version >/dev/null 2>&1 ||
+        stop "a nightly compiler is missing: install it with 'rustup toolchain install nightly --profile minimal'"
+}
+
+api() {
+    step "public API"
+    needs_nightly
+    for crate in "${CRATES[@]}"; do
+        diff -u "docs/api/$crate.txt" <(public_items "$crate") ||
+            stop "the public API of $crate is another one: if that is meant, run 'scripts/release.sh record-api' and tell it in CHANGELOG.md"
+    done
+}
+
+record-api() {
+    needs_nightly
+    mkdir -p docs/api
+    for crate in "${CRATES[@]}"; do
+        public_items "$crate" >"docs/api/$crate.txt"
+    done
+}
+
+msrv() {
+    step "Rust $MSRV"
+    rustup run "$MSRV" rustc --version >/dev/null 2>&1 ||
+        stop "Rust $MSRV is missing: install it with 'rustup toolchain install $MSRV --profile minimal'"
+    CARGO_TARGET_DIR=target/msrv cargo "+$MSRV" check --locked "${CRATES[@]/#/--package=}" --all-features
+}
+
+# Which lines the tests run; docs/coverage.md says what of the rest is left out and why.
+coverage() {
+    step "coverage"
+    tool cargo-tarpaulin 0.37.5
+    cargo tarpaulin --locked --engine llvm --follow-exec --skip-clean --target-dir target/coverage \
+        "${CRATES[@]/#/--package=}" --package event-bus-tests --tests --lib \
+        --include-files 'event-bus-*/src/**' --out Json --out Stdout --output-dir target/coverage
+}
+
+[ $# -gt 0 ] || set -- packages dependencies advisories api msrv coverage
+for part in "$@"; do
+    case $part in
+    packages | dependencies | advisories | api | record-api | msrv | coverage) "$part" ;;
+    *) stop "'$part' is no part: see the top of this file" ;;
+    esac
+done
