@@ -40,7 +40,7 @@ pub const ALL: [Measurable; 6] = [
     Measurable {
         title: "payload: publish awaited and heard, typed",
         size: "wire bytes",
-        why: "A fixed cost of the round trip at first; then each byte is encoded, sent twice and decoded. Buffers of a MiB are given back\n  to the kernel each time, which costs as much again (glibc; not with MALLOC_MMAP_THRESHOLD_ and MALLOC_TRIM_THRESHOLD_ of 1 GiB).",
+        why: "A fixed cost of the round trip at first; then each byte is encoded, sent twice and decoded.",
         sizes: &[100, 1_000, 10_000, 100_000, 1 << 20],
         point: |bench, bytes| payload(bench, bytes).boxed(),
     },

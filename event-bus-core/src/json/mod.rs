@@ -39,9 +39,10 @@ impl<E: Event + Serialize + DeserializeOwned> Codec<E> for Json {
             headers: &'a Headers,
         }
         let wire = Wire { payload: envelope.payload, headers: &envelope.headers };
-        scratch::message(|out| {
+        scratch::with(|out| {
             serde_json::to_writer(&mut *out, &wire).map_err(|error| CodecError::new(describe(&error)))?;
-            refuse_long_integers(out)
+            refuse_long_integers(out)?;
+            Ok(Bytes::copy_from_slice(out))
         })
     }
 
