@@ -10,7 +10,7 @@ const WINDOW: usize = size_of::<u64>();
 /// From one window to the next: a run of `LONG` digits surely holds one whole.
 const STEP: usize = LONG - WINDOW + 1;
 
-/// So many windows are looked at before anything is decided: hardly one is a run, and branches cost more than looks.
+/// So many windows are looked at together: hardly one is a run, and to branch costs more than to look.
 const TOGETHER: usize = 4;
 
 /// Where the first integer outside of -2^63 to 2^64-1 begins in JSON, if there is one.
@@ -32,27 +32,32 @@ pub(crate) fn too_long(bytes: &[u8]) -> Option<usize> {
 /// The first window of nothing but digits, of those that begin at `at`, at the next step, and so on.
 fn next_run(bytes: &[u8], mut at: usize) -> Option<usize> {
     const SPAN: usize = (TOGETHER - 1) * STEP + WINDOW;
-    while let Some(span) = bytes.get(at..).and_then(<[u8]>::first_chunk::<SPAN>) {
-        let windows = (0..TOGETHER).filter_map(|step| span[step * STEP..].first_chunk().copied());
-        if windows.fold(false, |found, window| found | are_digits(window)) {
-            break;
-        }
-        at += TOGETHER * STEP;
-    }
-    while let Some(window) = bytes.get(at..).and_then(<[u8]>::first_chunk) {
-        if are_digits(*window) {
+    loop {
+        if bytes.get(at..at + SPAN).is_some_and(has_no_run) {
+            at += TOGETHER * STEP;
+        } else if are_digits(*bytes.get(at..)?.first_chunk()?) {
             return Some(at);
+        } else {
+            at += STEP;
         }
-        at += STEP;
     }
-    None
+}
+
+/// Whether surely none of the windows in `span` is a run.
+fn has_no_run(span: &[u8]) -> bool {
+    let window =
+        |step: usize| span[step * STEP..].first_chunk().map_or(0, |window| u64::from_ne_bytes(*window));
+    !(are_threes(window(0)) | are_threes(window(1)) | are_threes(window(2)) | are_threes(window(3)))
 }
 
 fn are_digits(window: [u8; WINDOW]) -> bool {
     let window = u64::from_ne_bytes(window);
-    let are_threes = |halves: u64| halves & 0xF0F0_F0F0_F0F0_F0F0 == 0x3030_3030_3030_3030;
     // The upper half of `0` to `9` is 3, and still is with 6 added; of what is above `9`, it is not.
     are_threes(window) && are_threes(window + 0x0606_0606_0606_0606)
+}
+
+fn are_threes(halves: u64) -> bool {
+    halves & 0xF0F0_F0F0_F0F0_F0F0 == 0x3030_3030_3030_3030
 }
 
 fn run_around(bytes: &[u8], at: usize) -> (usize, usize) {
