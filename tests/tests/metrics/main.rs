@@ -220,12 +220,12 @@ async fn a_handler_that_a_shutdown_ends_is_timed_as_such() {
     let meter = Meter::new();
     let _guard = meter.here();
     let bus = NumberedBus::new(MemoryTransport::new());
-    let (begun, mut has_begun) = tokio::sync::mpsc::unbounded_channel();
+    let (begun, mut has_begun) = tokio::sync::mpsc::channel(1);
     let running = bus
         .subscriber()
-        .on_event(async move |_| {
-            begun.send(()).unwrap();
-            std::future::pending().await
+        .on_event(move |_| {
+            begun.try_send(()).unwrap();
+            std::future::pending()
         })
         .ignore_notices()
         .start([bus.source(SourceChannel { source: "s" })])
