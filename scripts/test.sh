@@ -71,5 +71,6 @@ cargo test --workspace "$@"
 
 # Apart from the others, since features add up: all of the above is what a user has without the feature `metrics`.
 cargo build -p event-bus-examples --features observability --bin observability "$@"
-cargo test -p event-bus-tests --features metrics --test metrics --test allocations --test telemetry "$@"
-cargo test -p event-bus-tests --features metrics --test programs observability "$@"
+# The whole workspace with one feature more, so that what others wrote is not compiled anew.
+cargo test --workspace --features event-bus-tests/metrics --test metrics --test allocations --test telemetry "$@"
+cargo test --workspace --features event-bus-tests/metrics --test programs observability "$@"

@@ -593,7 +593,8 @@ use syn::{DeriveInput, parse_macro_input};
 ///
 /// # Subscribers
 /// `bus.subscriber()` takes a handler for each type of events, `on_` and the variant's name, and one for notices. A
-/// struct's events have one, `on_event`. How they run is told at `Subscriber` of core: in order per channel, so many at
+/// struct's events have one, `on_event`. The handler of a variant that holds one payload, as `Paid(Payment)`, gets that; any other gets
+/// the event, and matches: `if let OrderEvent::Opened { order_id } = &*event { … }`. How they run is told at `Subscriber` of core: in order per channel, so many at
 /// once, notices in their place, panics contained.
 ///
 /// ```

@@ -14,7 +14,7 @@ use crate::event_type::Shown;
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct SubscriberReport {
-    /// How many handlers finished.
+    /// How many handlers finished: of events and of notices.
     pub handled: u64,
     /// How many handlers panicked; also how many messages could not be read since the event type panicked over them.
     pub panicked: u64,
