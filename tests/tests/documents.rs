@@ -1,5 +1,5 @@
-//! The documents: what they link to is there, and so are the tests that they name. That their examples compile is shown by
-//! the doc tests of this crate.
+//! The documents: what they link to is there, and so are the tests that they name; the public API as it is recorded names no
+//! crate that may be exchanged. That their examples compile is shown by the doc tests of this crate.
 
 #![allow(clippy::unwrap_used, reason = "a test that can't go on panics")]
 
@@ -9,6 +9,20 @@ use std::path::{Path, PathBuf};
 
 /// A name in a document that has so many words is that of a test.
 const WORDS_OF_A_TEST: usize = 4;
+
+/// Whose types the public API may name.
+const PUBLIC_CRATES: [&str; 10] = [
+    "event_bus_core",
+    "event_bus_derive",
+    "event_bus_redis",
+    "core",
+    "alloc",
+    "std",
+    "bytes",
+    "serde_core",
+    "tracing",
+    "futures_core",
+];
 
 struct Document {
     path: PathBuf,
@@ -130,4 +144,19 @@ fn tests_that_documents_name_are_there() {
         }
     }
     assert!(tests > 100, "there are more than {tests} names of tests");
+}
+
+#[test]
+fn the_recorded_public_api_names_no_crate_that_may_be_exchanged() {
+    let mut paths = 0;
+    for file in files(&workspace().join("docs/api"), "txt") {
+        let recorded = fs::read_to_string(&file).unwrap();
+        for path in recorded.split(|c: char| !c.is_alphanumeric() && c != '_' && c != ':') {
+            let Some((krate, _)) = path.split_once("::") else { continue };
+            let is_a_crate = krate.starts_with(|c: char| c.is_ascii_lowercase());
+            paths += usize::from(is_a_crate);
+            assert!(!is_a_crate || PUBLIC_CRATES.contains(&krate), "{}: {path}", file.display());
+        }
+    }
+    assert!(paths > 1000, "there are more than {paths} paths");
 }

@@ -1,7 +1,6 @@
-//! The bounded queue between a transport and one subscription. Losses stand in it where they happened, and
-//! neither they nor messages make it grow past its bounds. What the messages mean is not known here.
+//! The bounded queue between a transport and one subscription, with who fills it and who waits for it. Losses stand in it
+//! where they happened, and neither they nor messages make it grow past its bounds. What the messages mean is not known here.
 
-use std::collections::VecDeque;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,47 +9,12 @@ use std::task::{Context, Poll, Waker};
 use tokio::time::Instant;
 
 use super::aftermath::Aftermath;
-use super::hole::{Hole, Signal};
 use super::lease::Lease;
+use super::queue::{End, InboxLimits, Item, Queue};
 use crate::channel::BusName;
 use crate::message::Message;
 use crate::meters::Meters;
 use crate::shape::Shape;
-
-/// What happens when a message arrives for a full queue.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Overflow {
-    /// The oldest messages make room. The default: a monitor wants what is true now.
-    #[default]
-    DropOldest,
-    /// The new message is dropped.
-    DropNewest,
-    /// The subscription ends, once what is queued has been read.
-    Close,
-}
-
-/// How much one subscription may queue.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct InboxLimits {
-    pub(crate) messages: usize,
-    pub(crate) bytes: usize,
-    pub(crate) overflow: Overflow,
-}
-
-/// Why a subscription gets nothing more.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum End {
-    /// On purpose: its bus or transport was closed.
-    Closed,
-    /// The server refuses it, for this reason.
-    Denied(Arc<str>),
-    /// It was too slow and meant to end then.
-    Overflowed,
-    /// What delivered to it is gone, for this reason.
-    Stopped(Arc<str>),
-}
 
 /// The transport's end of a subscription's queue. Cloning gives another handle to the same queue.
 #[derive(Clone)]
@@ -86,15 +50,10 @@ struct Shared {
 
 #[derive(Default)]
 struct State {
-    queue: VecDeque<Entry>,
-    bytes: usize,
-    /// What stands behind the last message.
-    tail: Hole,
+    queue: Queue,
     /// How many of its channels are cut off, and since when one of them has been.
     cut_off: usize,
     cut_off_since: Option<Instant>,
-    end: Option<End>,
-    end_told: bool,
     waker: Option<Waker>,
     leases: Vec<(LeaseKey, Lease)>,
     next_lease: u32,
@@ -103,20 +62,6 @@ struct State {
 /// Tells the leases of one inbox apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct LeaseKey(u32);
-
-struct Entry {
-    /// What stands before this message.
-    hole: Hole,
-    message: Arc<Message>,
-}
-
-/// What a subscription reads from its inbox.
-pub(crate) enum Item {
-    Message(Arc<Message>),
-    Signal(Signal),
-    /// The last item before the end.
-    End(End),
-}
 
 impl Inbox {
     pub(crate) fn new(limits: InboxLimits, meters: Meters) -> Self {
@@ -182,7 +127,8 @@ impl Inbox {
     pub(crate) fn deliver_into(&self, messages: &[Arc<Message>], aftermath: &mut Aftermath) -> bool {
         let mut state = self.lock();
         let before = state.queue.len();
-        let is_open = messages.iter().all(|message| state.take_in(message, self.shared.limits, aftermath));
+        let is_open =
+            messages.iter().all(|message| state.queue.take_in(message, self.shared.limits, aftermath));
         aftermath.queue(&self.shared.meters, state.queue.len().cast_signed() - before.cast_signed());
         aftermath.wake(state.waker.take());
         is_open
@@ -191,9 +137,8 @@ impl Inbox {
     pub(crate) fn interrupt_into(&self, aftermath: &mut Aftermath) {
         let mut state = self.lock();
         state.cut_off += 1;
-        if state.cut_off == 1 && state.end.is_none() {
+        if state.cut_off == 1 && state.queue.interrupt() {
             state.cut_off_since = Some(Instant::now());
-            state.tail.interrupt();
             aftermath.wake(state.waker.take());
         }
     }
@@ -203,9 +148,8 @@ impl Inbox {
         state.cut_off = state.cut_off.saturating_sub(1);
         if state.cut_off == 0
             && let Some(since) = state.cut_off_since.take()
-            && state.end.is_none()
+            && state.queue.resume(since.elapsed())
         {
-            state.tail.resume(since.elapsed());
             aftermath.wake(state.waker.take());
         }
     }
@@ -215,7 +159,7 @@ impl Inbox {
     /// they take.
     pub fn end(&self, end: End) {
         let leases = self.change(|state| {
-            state.end.get_or_insert(end);
+            state.queue.end(end);
             std::mem::take(&mut state.leases)
         });
         drop(leases);
@@ -228,13 +172,13 @@ impl Inbox {
 
     /// Whether it takes nothing more.
     pub(crate) fn has_ended(&self) -> bool {
-        self.lock().end.is_some()
+        self.lock().queue.has_ended()
     }
 
     /// Keeps `lease` until it is released, or the subscription ends; `None` if it has ended already.
     pub(crate) fn keep(&self, lease: Lease) -> Option<LeaseKey> {
         let kept = self.change(|state| {
-            if state.end.is_some() {
+            if state.queue.has_ended() {
                 return Err(lease);
             }
             let key = LeaseKey(state.next_lease);
@@ -255,10 +199,7 @@ impl Inbox {
     /// Ends the subscription and forgets what is queued: nobody will read it.
     pub(crate) fn abandon(&self) {
         self.end(End::Closed);
-        let unread = self.change(|state| {
-            state.bytes = 0;
-            std::mem::take(&mut state.queue)
-        });
+        let unread = self.change(|state| state.queue.take_unread());
         self.shared.meters.queue(-unread.len().cast_signed());
         drop(unread);
     }
@@ -271,7 +212,7 @@ impl Inbox {
     /// What comes next; `None` once, and as long as, everything up to the end has been read.
     #[inline] // there is one reader for each event type, each in another crate: a call would cost it more than the taking
     pub(crate) fn poll_next(&self, cx: &mut Context<'_>) -> Poll<Option<Item>> {
-        let message = self.lock().take_message();
+        let message = self.lock().queue.take_message();
         match message {
             Some(message) => {
                 self.shared.meters.queue(-1);
@@ -285,14 +226,14 @@ impl Inbox {
     fn poll_other(&self, cx: &mut Context<'_>) -> Poll<Option<Item>> {
         let waker = cx.waker().clone(); // here, since it must not be cloned under the lock
         let mut state = self.lock();
-        if let Some(item) = state.take_next() {
+        if let Some(item) = state.queue.take_next() {
             drop(state);
             if matches!(item, Item::Message(_)) {
                 self.shared.meters.queue(-1);
             }
             return Poll::Ready(Some(item));
         }
-        if state.end.is_some() {
+        if state.queue.has_ended() {
             let leases = std::mem::take(&mut state.leases); // kept if it ended by overflowing
             drop(state);
             drop(leases);
@@ -324,83 +265,9 @@ impl Inbox {
     }
 }
 
-impl State {
-    /// A single message larger than the bound is let in when nothing else is queued: it could never be
-    /// delivered otherwise.
-    fn is_full_for(&self, size: usize, limits: InboxLimits) -> bool {
-        !self.queue.is_empty()
-            && (self.queue.len() >= limits.messages || self.bytes.saturating_add(size) > limits.bytes)
-    }
-
-    /// `false` once the subscription has ended.
-    fn take_in(&mut self, message: &Arc<Message>, limits: InboxLimits, aftermath: &mut Aftermath) -> bool {
-        let size = weight(message);
-        while self.end.is_none() && self.is_full_for(size, limits) {
-            match limits.overflow {
-                Overflow::DropOldest => aftermath.discard(self.drop_oldest()),
-                Overflow::DropNewest => {
-                    self.tail.lag(1);
-                    return true;
-                }
-                Overflow::Close => self.end = Some(End::Overflowed),
-            }
-        }
-        if self.end.is_some() {
-            return false;
-        }
-        let hole = std::mem::take(&mut self.tail);
-        self.bytes += size;
-        self.queue.push_back(Entry { hole, message: Arc::clone(message) });
-        true
-    }
-
-    fn drop_oldest(&mut self) -> Option<Arc<Message>> {
-        let Entry { hole, message } = self.queue.pop_front()?;
-        self.bytes -= weight(&message);
-        let next = self.queue.front_mut().map_or(&mut self.tail, |entry| &mut entry.hole);
-        next.put_before(hole);
-        next.lag(1);
-        Some(message)
-    }
-
-    /// The next message, unless something is to be told before it.
-    #[inline]
-    fn take_message(&mut self) -> Option<Arc<Message>> {
-        if !self.queue.front()?.hole.is_nothing() {
-            return None;
-        }
-        let Entry { message, .. } = self.queue.pop_front()?;
-        self.bytes -= weight(&message);
-        Some(message)
-    }
-
-    fn take_next(&mut self) -> Option<Item> {
-        if let Some(entry) = self.queue.front_mut() {
-            if let Some(signal) = entry.hole.take_next() {
-                return Some(Item::Signal(signal));
-            }
-            entry.hole = Hole::default();
-            return self.take_message().map(Item::Message);
-        }
-        self.queue.clear(); // begins at its beginning again, which is in the processor's cache
-        if let Some(signal) = self.tail.take_next() {
-            return Some(Item::Signal(signal));
-        }
-        let end = self.end.clone().filter(|_| !self.end_told)?;
-        self.end_told = true;
-        (end != End::Closed).then_some(Item::End(end))
-    }
-}
-
 fn next_number() -> u64 {
     static NEXT: AtomicU64 = AtomicU64::new(1);
     NEXT.fetch_add(1, Ordering::Relaxed)
-}
-
-/// What a queued message costs, in bytes: payload, channel, and what holds them together.
-fn weight(message: &Message) -> usize {
-    const OVERHEAD: usize = 160;
-    message.payload().len() + message.channel().as_str().len() + OVERHEAD
 }
 
 impl fmt::Debug for Inbox {
@@ -408,16 +275,8 @@ impl fmt::Debug for Inbox {
         let state = self.lock();
         f.debug_struct("Inbox")
             .field("id", &self.shared.number)
-            .field("messages", &state.queue.len())
-            .field("bytes", &state.bytes)
-            .field("end", &state.end)
+            .field("queue", &state.queue)
             .finish_non_exhaustive()
-    }
-}
-
-impl Default for InboxLimits {
-    fn default() -> Self {
-        Self { messages: 1024, bytes: 16 * 1024 * 1024, overflow: Overflow::default() }
     }
 }
 

@@ -2,6 +2,8 @@
 //! and reports what came of them; the connection in `link.rs` reports what the server pushed.
 
 mod answers;
+mod cause;
+mod lives;
 mod moves;
 mod report;
 mod steps;
@@ -21,15 +23,9 @@ use super::fences::Fences;
 use super::run::{PushedMessage, Run};
 use super::waiters::{Answer, Waiters};
 use crate::config::RedisConfig;
-use crate::error::{closed, with_source};
+use crate::error::closed;
+pub(super) use cause::Cause;
 pub(super) use steps::Step;
-
-/// A connection that lived this long has earned a fresh start of the backoff. One that a server cuts off again
-/// and again, for example for its output buffer, has not.
-const STABLE: Duration = Duration::from_secs(5);
-
-/// So many connections in a row may be lost before that, with patterns folded, before folding is taken for the cause.
-const MOST_FLOODS: u32 = 2;
 
 /// What listeners are told when the task is gone.
 pub(super) const RUNTIME_ENDED: &str = "the tokio runtime that listened ended";
@@ -115,38 +111,6 @@ pub(super) enum Push<'a> {
 /// Dropped once the lock is released.
 pub(super) type AfterState = (Vec<Answer>, Vec<Answer>, Aftermath);
 
-/// Why a connection, or the attempt to make one, ended.
-#[derive(Clone, Debug)]
-pub(super) struct Cause {
-    pub(super) text: Arc<str>,
-    /// The server refuses our login: waiting won't help whoever is waiting now.
-    pub(super) denied: Option<Arc<str>>,
-    /// Another server serves what this one does not: there is no reason to wait.
-    is_elsewhere: bool,
-}
-
-impl Cause {
-    pub(super) fn new(text: impl Into<Arc<str>>) -> Self {
-        Self { text: text.into(), denied: None, is_elsewhere: false }
-    }
-
-    /// It is not the right server any more.
-    pub(super) fn elsewhere(text: &str) -> Self {
-        Self { is_elsewhere: true, ..Self::new(text) }
-    }
-
-    pub(super) fn with_denial(self, denied: Option<Arc<str>>) -> Self {
-        Self { denied, ..self }
-    }
-
-    /// No server was found.
-    pub(super) fn of(error: &Error) -> Self {
-        let text: Arc<str> = with_source(error).into();
-        let denied = (error.kind() == ErrorKind::Denied).then(|| Arc::clone(&text));
-        Self::new(text).with_denial(denied)
-    }
-}
-
 impl State {
     /// A task that is overdue by `longest_step` belongs to a runtime that stands still.
     pub(super) fn new(
@@ -219,78 +183,6 @@ impl State {
         answer
     }
 
-    /// A number for a new task, if one is needed: there is none, or it stands still. Whoever listened through that
-    /// one is told so.
-    pub(super) fn need_task(&mut self, now: Instant) -> Option<TaskId> {
-        if self.phase == Phase::Closed || (self.task.is_some() && !self.is_stalled(now)) {
-            return None;
-        }
-        self.lost(self.epoch, &Cause::new(RUNTIME_STALLED), now);
-        self.tasks += 1;
-        self.task = Some(TaskId(self.tasks));
-        self.next_step_due = Some(now + self.longest_step);
-        self.task
-    }
-
-    /// The connection is up. `false` if it is not wanted any more.
-    pub(super) fn connected(&mut self, epoch: Epoch, now: Instant) -> bool {
-        if epoch != self.epoch || self.phase != Phase::Connecting {
-            return false;
-        }
-        self.reconnects += u64::from(self.last_heard.is_some());
-        self.last_heard = Some(now);
-        self.last_answer = Some(now);
-        self.one_by_one = 0;
-        self.ask_not_before = None;
-        self.is_failing = false;
-        self.enter(Phase::Live, now);
-        true
-    }
-
-    /// The connection could not be made, or is gone. Everybody is told in the same moment from which on the
-    /// old connection may not deliver any more. `false` if that is no news.
-    pub(super) fn lost(&mut self, epoch: Epoch, cause: &Cause, now: Instant) -> bool {
-        if epoch != self.epoch || !matches!(self.phase, Phase::Connecting | Phase::Live) {
-            return false;
-        }
-        if self.phase == Phase::Live {
-            self.judge_life(now.saturating_duration_since(self.since));
-        }
-        self.epoch.0 += 1;
-        self.fences.refuse(not_connected);
-        self.last_error = Some(Arc::clone(&cause.text));
-        self.is_failing = true;
-        self.registry.cut_off(ENDPOINT);
-        if let Some(reason) = &cause.denied {
-            self.waiters.refuse_all(|| Error::new(ErrorKind::Denied, reason.to_string()));
-        }
-        if cause.is_elsewhere {
-            self.backoff.reset();
-        }
-        let until = now + self.backoff.delay();
-        self.rest_until = Some(until);
-        self.enter(Phase::Waiting { until }, now);
-        self.give_up_all(now);
-        true
-    }
-
-    /// The server may have cut us off for being sent a whole bus, which it can't say: then the next connection asks for
-    /// no more than is listened to, and so do those after it, until one was stable.
-    fn judge_life(&mut self, lived: Duration) {
-        if lived >= STABLE {
-            self.backoff.reset();
-            self.floods = 0;
-        } else if self.registry.is_flooded(ENDPOINT) {
-            self.floods += 1;
-        }
-        self.registry.allow_folding(ENDPOINT, self.floods < MOST_FLOODS);
-    }
-
-    /// The connection ended by itself. While it is still being made, whoever makes it knows better why.
-    pub(super) fn hung_up(&mut self, epoch: Epoch, cause: &Cause, now: Instant) -> bool {
-        self.phase == Phase::Live && self.lost(epoch, cause, now)
-    }
-
     /// Whether `message` can be [held](Self::hold) without delivering before it what is held.
     pub(super) fn can_hold(&self, message: &PushedMessage<'_>) -> bool {
         self.run.takes(message)
@@ -357,31 +249,6 @@ impl State {
         }
     }
 
-    /// Nothing more is to be done, and nobody is told why: it was meant.
-    pub(super) fn close(&mut self) -> Vec<Inbox> {
-        self.enter(Phase::Closed, Instant::now());
-        self.epoch.0 += 1;
-        self.waiters.refuse_all(closed);
-        self.fences.refuse(closed);
-        self.registry.inboxes().cloned().collect()
-    }
-
-    /// A task is gone. If that was the one, and it had not been told to stop, whoever listens has to be told, and
-    /// is returned; the next one who listens starts another.
-    pub(super) fn task_ended(&mut self, task: TaskId) -> Vec<Inbox> {
-        if self.task != Some(task) || self.phase == Phase::Closed {
-            return Vec::new();
-        }
-        self.task = None;
-        self.epoch.0 += 1;
-        self.give_up_all(Instant::now());
-        self.waiters.refuse_all(|| Error::new(ErrorKind::NotSubscribed, RUNTIME_ENDED));
-        self.fences.refuse(not_connected);
-        self.registry.cut_off(ENDPOINT);
-        self.enter(Phase::Idle, Instant::now());
-        self.registry.inboxes().cloned().collect()
-    }
-
     pub(super) fn epoch(&self) -> Epoch {
         self.epoch
     }
@@ -394,17 +261,6 @@ impl State {
     pub(super) fn is_needed(&self) -> bool {
         self.registry.wanted() > 0
             && matches!(self.phase, Phase::Live | Phase::Connecting | Phase::Waiting { .. })
-    }
-
-    /// The next attempt need not wait any longer: it goes to another server than the one that failed, or as somebody else.
-    /// Unless there was one since `epoch`.
-    pub(super) fn hasten(&mut self, epoch: Epoch, now: Instant) {
-        if let Phase::Waiting { until } = &mut self.phase
-            && self.epoch.0 <= epoch.0 + 1
-        {
-            *until = now.min(*until);
-            self.rest_until = None;
-        }
     }
 
     pub(super) fn last_heard(&self) -> Option<Instant> {
@@ -423,11 +279,6 @@ impl State {
         if self.link_state() != before {
             self.since = now;
         }
-    }
-
-    /// Whether the task stands still, and with it everything that listens.
-    fn is_stalled(&self, now: Instant) -> bool {
-        self.next_step_due.is_some_and(|due| now > due)
     }
 }
 

@@ -1,5 +1,7 @@
 use super::*;
 use crate::channel::Channel;
+use crate::transport::hole::Signal;
+use crate::transport::queue::Overflow;
 use proptest::prelude::*;
 use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
@@ -95,7 +97,7 @@ fn bytes_are_bounded_too_but_a_single_large_message_passes() {
     inbox.deliver(large());
     inbox.deliver(message(7));
     assert_eq!(read(&inbox), ["lagged 2", "7"]);
-    assert_eq!(inbox.lock().bytes, 0);
+    assert_eq!(inbox.lock().queue.bytes, 0);
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,3 +1,4 @@
+use super::lives::STABLE;
 use super::*;
 use event_bus_core::transport::{Capabilities, Filter, Lease, Request, Transport};
 use event_bus_core::{
