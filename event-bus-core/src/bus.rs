@@ -357,12 +357,15 @@ impl<E: Event> EventBus<E> {
 
     /// As [`send`](Self::send), with no list where nothing asks for one.
     async fn send_one(&self, channel: Channel, event: &E) -> Result<Receipt> {
-        let telemetry = self.0.port.telemetry();
-        if self.numbering().is_some() || telemetry.may_be_watched() {
+        if self.numbering().is_some() {
             return self.send_listed(channel, event).await;
         }
-        let start = Start::now();
-        let published = self.transmit_one(channel, event).await;
+        let (telemetry, start) = (self.0.port.telemetry(), Start::now());
+        let published = if telemetry.may_be_watched() {
+            self.send_one_watched(channel, event).await
+        } else {
+            self.transmit_one(channel, (event, Headers::default()), None).await
+        };
         telemetry.measure_publish(1, start, published.as_ref().map(std::slice::from_ref));
         published
     }
@@ -380,9 +383,34 @@ impl<E: Event> EventBus<E> {
         })
     }
 
-    async fn transmit_one(&self, channel: Channel, event: &E) -> Result<Receipt> {
+    #[inline(never)]
+    fn send_one_watched<'a>(
+        &'a self,
+        channel: Channel,
+        event: &'a E,
+    ) -> Pin<Box<dyn Future<Output = Result<Receipt>> + Send + 'a>> {
+        Box::pin(async move {
+            let telemetry = self.0.port.telemetry();
+            let span = telemetry.publish_span(Sender::Caller, 1, Some(&channel));
+            let headers = telemetry.headers(&span); // not within the span: the caller's trace may be needed
+            let transmitted = self.transmit_one(channel, (event, headers), Some(&span));
+            let published = transmitted.instrument(span.clone()).await;
+            note_failure(&span, published.as_ref().err().map(|error| error.kind().error_type()));
+            published
+        })
+    }
+
+    async fn transmit_one(
+        &self,
+        channel: Channel,
+        event: (&E, Headers),
+        span: Option<&Span>,
+    ) -> Result<Receipt> {
         let (message, awaited) = single(channel, event, &self.0.codec, self.0.settings.size_rule)?;
         let Some(message) = message else { return awaited.conclude(|| Err(Error::no_outcome())) };
+        if let Some(span) = span {
+            note_size(span, message.payload().len());
+        }
         let sent = self.0.port.publish_one(message).await;
         awaited.conclude(|| sent)
     }

@@ -193,13 +193,11 @@ impl Outgoing {
 /// to be made of its outcome.
 pub(crate) fn single<E: 'static>(
     channel: Channel,
-    event: &E,
+    (event, headers): (&E, Headers),
     codec: &SharedCodec<E>,
     rule: SizeRule,
 ) -> Result<(Option<Message>, Awaited)> {
-    let envelope = Envelope::new(event);
-    let bytes = encode(&channel, &envelope, codec)?;
-    std::mem::forget(envelope); // it owns nothing, having no headers: to drop no headers is a loop over none
+    let bytes = encode(&channel, &Envelope { payload: event, headers }, codec)?;
     Ok(admit(channel, bytes, rule))
 }
 

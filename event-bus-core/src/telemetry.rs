@@ -101,7 +101,7 @@ impl Telemetry {
         )
     }
 
-    /// A span is a producer's if the messages carry its context.
+    /// A span is a producer's if the bus lets its context travel.
     fn publish_kind(&self, sender: Sender) -> &'static str {
         match sender {
             Sender::Caller if self.propagator.is_some() => "producer",

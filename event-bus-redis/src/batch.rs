@@ -232,7 +232,7 @@ impl Batch {
 
 /// The result of the only message.
 pub(crate) fn only(results: Vec<Result<Receipt>>) -> Result<Receipt> {
-    let unsettled = || Err(Error::new(ErrorKind::NotSent, "the event was not sent"));
+    let unsettled = || Err(Error::new(ErrorKind::OutcomeUnknown, "nothing is known of the event"));
     results.into_iter().next().unwrap_or_else(unsettled)
 }
 

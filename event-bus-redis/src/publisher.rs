@@ -30,7 +30,7 @@ pub(crate) struct Publisher {
     status: Arc<Status>,
 }
 
-/// What it takes to send one message, where all of it is there.
+/// What it takes to send one message by the only lane, where all of it is there.
 struct Ready<'a> {
     command: Command,
     lane: &'a Lane,
@@ -83,15 +83,26 @@ impl Publisher {
         Ok(())
     }
 
-    pub(crate) async fn publish(&self, messages: Vec<Message>) -> Vec<Result<Receipt>> {
-        let publish_with = |command, messages| self.publish_with(command, messages);
-        both_kinds::publish(self.config.publishing, messages, publish_with).await
+    pub(crate) async fn publish(&self, mut messages: Vec<Message>) -> Vec<Result<Receipt>> {
+        if messages.len() == 1
+            && let Some(ready) = self.ready()
+            && let Some(message) = messages.pop()
+        {
+            return vec![self.publish_ready(ready, message).await];
+        }
+        self.publish_list(messages).await
     }
 
     /// One message: what nearly every publish is, and mostly with nothing to wait for but the answer.
     pub(crate) async fn publish_one(&self, message: Message) -> Result<Receipt> {
         // What is seldom done stands apart: the kernel runs between two publishes, and code has to come into the cache again.
-        let Some(mut ready) = self.ready() else { return self.wait_and_publish(message).await };
+        match self.ready() {
+            Some(ready) => self.publish_ready(ready, message).await,
+            None => self.publish_list_of_one(message).await,
+        }
+    }
+
+    async fn publish_ready(&self, mut ready: Ready<'_>, message: Message) -> Result<Receipt> {
         let deadline = Instant::now() + self.config.publish_timeout;
         match ready.open.connection.send_packed_command(&ready.command.of(&message)).await {
             Ok(Value::Int(receivers)) => {
@@ -105,13 +116,19 @@ impl Publisher {
     fn ready(&self) -> Option<Ready<'_>> {
         let command = Command::of_all(self.config.publishing)?;
         let [lane] = &*self.lanes else { return None };
-        let permit = self.permits.at_once()?;
-        Some(Ready { command, lane, open: lane.current()?, permit })
+        let open = lane.current()?;
+        Some(Ready { command, lane, open, permit: self.permits.at_once()? })
     }
 
-    #[cold]
-    fn wait_and_publish(&self, message: Message) -> BoxFuture<'_, Result<Receipt>> {
-        Box::pin(async move { only(self.publish(vec![message]).await) })
+    /// Where there is something to wait for, a lane to choose, or two commands to send.
+    #[inline(never)]
+    fn publish_list_of_one(&self, message: Message) -> BoxFuture<'_, Result<Receipt>> {
+        Box::pin(async move { only(self.publish_list(vec![message]).await) })
+    }
+
+    async fn publish_list(&self, messages: Vec<Message>) -> Vec<Result<Receipt>> {
+        let publish_with = |command, messages| self.publish_with(command, messages);
+        both_kinds::publish(self.config.publishing, messages, publish_with).await
     }
 
     /// After a first attempt that did not succeed.

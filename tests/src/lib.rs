@@ -6,6 +6,7 @@
 pub mod certificates;
 pub mod cluster;
 mod events;
+pub mod heap;
 mod lent;
 mod logged;
 pub mod memory;

@@ -47,6 +47,8 @@ pub async fn closing_the_transport_ends_everything<T: Transport + Clone>(transpo
     }
     for bus in &buses {
         assert_eq!(bus.publish(&event(1)).await.expect_err("it is closed").kind(), ErrorKind::Closed);
+        let alone = bus.publish_to("k", &event(1)).await;
+        assert_eq!(alone.expect_err("it is closed").kind(), ErrorKind::Closed);
         assert_eq!(bus.listen("k").await.expect_err("it is closed").kind(), ErrorKind::Closed);
     }
 }

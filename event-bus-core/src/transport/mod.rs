@@ -129,12 +129,16 @@ pub trait Transport: Send + Sync + 'static {
     /// `NotSent` only if the message was surely not published.
     fn publish(&self, messages: Vec<Message>) -> impl Future<Output = Vec<Result<Receipt>>> + Send;
 
-    /// Publishes one message, as nearly all publishes do: where that can be had for less than a list of one, which it is by default.
+    /// Publishes one message, as nearly all publishes do: for a transport that can do so for less than a list of one costs, which it
+    /// is by default. A bus calls either for a single message, as it happens to have it. So both must do the same, within
+    /// the same bounds, and keep the order of a channel between them.
     ///
     /// # Errors
     /// As for [`publish`](Self::publish).
     fn publish_one(&self, message: Message) -> impl Future<Output = Result<Receipt>> + Send {
-        async move { self.publish(vec![message]).await.pop().unwrap_or_else(|| Err(Error::no_outcome())) }
+        async move {
+            self.publish(vec![message]).await.into_iter().next().unwrap_or_else(|| Err(Error::no_outcome()))
+        }
     }
 
     /// Delivers what is published on `filter` to `inbox` until the lease is dropped or the inbox
