@@ -8,6 +8,7 @@ cd "$(dirname "$0")/.."
 
 CRATES=(event-bus-core event-bus-derive event-bus-redis)
 MSRV=$(sed -n 's/^rust-version = "\([0-9.]*\)".*/\1/p' Cargo.toml)
+NIGHTLY=${NIGHTLY-nightly-2026-05-20} # docs/api is as its rustdoc tells it: a later one may use other words, or another format
 TOOLS=$PWD/target/tools
 PATH=$TOOLS/bin:$PATH
 
@@ -48,32 +49,30 @@ advisories() {
     cargo deny --locked check advisories
 }
 
-# What rustdoc tells of a crate, which only a nightly compiler writes as JSON.
-public_items() {
-    cargo +nightly public-api --package "$1" --all-features --simplified --simplified
-}
-
-needs_nightly() {
+# What rustdoc tells of the crates, which only a nightly compiler writes as JSON: a file for each in target/api.
+read_api() {
     tool cargo-public-api 0.52.0
-    rustup run nightly rustc --version >/dev/null 2>&1 ||
-        stop "a nightly compiler is missing: install it with 'rustup toolchain install nightly --profile minimal'"
+    rustup run "$NIGHTLY" rustc --version >/dev/null 2>&1 ||
+        stop "a nightly compiler is missing: install it with 'rustup toolchain install $NIGHTLY --profile minimal'"
+    mkdir -p target/api
+    for crate in "${CRATES[@]}"; do
+        cargo "+$NIGHTLY" public-api --package "$crate" --all-features --simplified >"target/api/$crate.txt" ||
+            stop "the public API of $crate can't be read: see above; is $NIGHTLY newer than cargo-public-api knows?"
+    done
 }
 
 api() {
     step "public API"
-    needs_nightly
+    read_api
     for crate in "${CRATES[@]}"; do
-        diff -u "docs/api/$crate.txt" <(public_items "$crate") ||
+        diff -u "docs/api/$crate.txt" "target/api/$crate.txt" ||
             stop "the public API of $crate is another one: if that is meant, run 'scripts/release.sh record-api' and tell it in CHANGELOG.md"
     done
 }
 
 record-api() {
-    needs_nightly
-    mkdir -p docs/api
-    for crate in "${CRATES[@]}"; do
-        public_items "$crate" >"docs/api/$crate.txt"
-    done
+    read_api
+    cp target/api/*.txt docs/api/
 }
 
 msrv() {

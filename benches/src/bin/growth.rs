@@ -4,6 +4,7 @@
 //! `growth [--quick]`.
 
 use std::env;
+use std::os::unix::process::CommandExt;
 use std::process::{Command, ExitCode};
 
 use event_bus_benches::{Curve, Effort, Failure, curves, runtime};
@@ -12,27 +13,24 @@ use event_bus_benches::{Curve, Effort, Failure, curves, runtime};
 const ATTEMPTS: usize = 3;
 
 /// glibc, left to itself, gives buffers of a MiB back to the kernel after each message, or does not, as they happen to lie: what
-/// that costs is more than all else that a MiB costs, and would be all that is seen.
-const BUFFERS_ARE_KEPT: [(&str, &str); 2] =
-    [("MALLOC_MMAP_THRESHOLD_", "1073741824"), ("MALLOC_TRIM_THRESHOLD_", "1073741824")];
+/// that costs is more than all else that a MiB costs, and would be all that is seen. The first is the largest that every glibc takes.
+const KEEP_BUFFERS: [(&str, &str); 3] = [
+    ("MALLOC_MMAP_THRESHOLD_", "33554432"),
+    ("MALLOC_TRIM_THRESHOLD_", "1073741824"),
+    (BUFFERS_ARE_KEPT, "1"),
+];
+const BUFFERS_ARE_KEPT: &str = "GROWTH_BUFFERS_ARE_KEPT";
 
 fn main() -> ExitCode {
-    if env::var_os(BUFFERS_ARE_KEPT[0].0).is_some() { run() } else { run_where_buffers_are_kept() }
+    if env::var_os(BUFFERS_ARE_KEPT).is_some() { run() } else { run_where_buffers_are_kept() }
 }
 
-/// glibc reads them when a process begins.
+/// As another program in the same process, since glibc reads its settings when one begins.
 fn run_where_buffers_are_kept() -> ExitCode {
-    let ended = env::current_exe()
-        .and_then(|this| Command::new(this).args(env::args_os().skip(1)).envs(BUFFERS_ARE_KEPT).status());
-    match ended {
-        Ok(status) => {
-            status.code().and_then(|code| u8::try_from(code).ok()).map_or(ExitCode::FAILURE, ExitCode::from)
-        }
-        Err(error) => {
-            eprintln!("growth: it can't start itself anew: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    let (Ok(error) | Err(error)) = env::current_exe()
+        .map(|this| Command::new(this).args(env::args_os().skip(1)).envs(KEEP_BUFFERS).exec());
+    eprintln!("growth: it can't start itself anew: {error}");
+    ExitCode::FAILURE
 }
 
 fn run() -> ExitCode {
