@@ -221,9 +221,9 @@ pub(crate) fn decode(message: &[u8]) -> Result<ExecutionEvent, Failure> {
     Ok(wire.payload)
 }
 
-fn run_of(event: &ExecutionEvent) -> Option<(&str, &str)> {
+fn run_of(event: &ExecutionEvent) -> Option<&str> {
     match event {
-        ExecutionEvent::GraphExecutionUpdate(run) => Some((&run.id, &run.user_id)),
+        ExecutionEvent::GraphExecutionUpdate(run) => Some(&run.id),
         ExecutionEvent::NodeExecutionUpdate(_) => None,
     }
 }

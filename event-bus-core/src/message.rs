@@ -26,6 +26,8 @@ pub struct Message {
 struct Shared {
     codec: CodecId,
     event: TypeId,
+    /// It is an event, beside which nothing travels: to find that out in the envelope would cost more.
+    is_bare: bool,
     decoded: Result<ErasedEnvelope, Arc<NoEvent>>,
 }
 
@@ -85,25 +87,31 @@ impl Message {
         &self.payload
     }
 
-    /// What it is to whoever uses `codec`.
+    /// Whether it is, to whoever uses `codec`, an event that all may share, with nothing beside it: nearly all are.
     #[inline] // nothing but a look, for all but the first
+    pub(crate) fn is_bare<E: Event>(&self, codec: &SharedCodec<E>) -> bool {
+        let shared = self.decoded.get_or_init(|| self.decode_to_share(codec));
+        shared.is_bare && shared.codec == codec.id() && shared.event == TypeId::of::<E>()
+    }
+
+    /// What it is to whoever uses `codec`.
     pub(crate) fn decode<E: Event>(self: Arc<Self>, codec: &SharedCodec<E>) -> Decoded<E> {
         let shared = self.decoded.get_or_init(|| self.decode_to_share(codec));
         if shared.codec != codec.id() || shared.event != TypeId::of::<E>() {
             return self.decode_for_one(codec);
         }
         match &shared.decoded {
-            Ok(_) => Ok(Heard { message: self, own: None }),
+            Ok(_) => Ok(Heard::of(self)),
             Err(what) => Err(Unheard { what: Arc::clone(what), message: self }),
         }
     }
 
     fn decode_to_share<E: Event>(&self, codec: &SharedCodec<E>) -> Shared {
-        let decoded = match self.decode_afresh(codec) {
-            Ok(envelope) => Ok(Box::new(envelope) as ErasedEnvelope),
-            Err(what) => Err(Arc::new(what)),
+        let (is_bare, decoded) = match self.decode_afresh(codec) {
+            Ok(envelope) => (envelope.headers.is_empty(), Ok(Box::new(envelope) as ErasedEnvelope)),
+            Err(what) => (false, Err(Arc::new(what))),
         };
-        Shared { codec: codec.id(), event: TypeId::of::<E>(), decoded }
+        Shared { codec: codec.id(), event: TypeId::of::<E>(), is_bare, decoded }
     }
 
     fn decode_for_one<E: Event>(self: Arc<Self>, codec: &SharedCodec<E>) -> Decoded<E> {
@@ -195,6 +203,11 @@ impl<E: Event> Heard<E> {
 }
 
 impl<E> Heard<E> {
+    /// What stands in `message`.
+    pub(crate) fn of(message: Arc<Message>) -> Self {
+        Self { message, own: None }
+    }
+
     pub(crate) fn message(&self) -> &Message {
         &self.message
     }

@@ -15,7 +15,7 @@ use crate::receipt::Receipt;
 use crate::tally::Tally;
 use crate::telemetry::Telemetry;
 use crate::trace_context::TracePropagator;
-use crate::transport::{DynTransport, End, Filter, Health, Inbox, InboxId, Lease, LinkState};
+use crate::transport::{Counts, DynTransport, End, Filter, Health, Inbox, InboxId, Lease, LinkState};
 
 /// Shared by the clones of a bus and by its subscriptions.
 pub(crate) struct Port {
@@ -76,8 +76,9 @@ impl Port {
         if self.refuse_if_closed().is_err() {
             (health.publisher.state, health.listener.state) = (LinkState::Closed, LinkState::Closed);
         }
-        health.queued = self.open.queued();
-        self.tally.report(&mut health);
+        let counts = self.open.counts();
+        health.queued = counts.queued;
+        self.tally.report(counts.handed_out, &mut health);
         health
     }
 
@@ -100,12 +101,11 @@ impl Port {
         self.transport.publish_one(message)
     }
 
-    /// Ends with the bus, from now on.
-    pub(crate) fn admit(&self, inbox: &Inbox) -> Result<()> {
+    /// Ends with the bus, and is counted by it, until the lease is dropped.
+    pub(crate) fn admit(&self, inbox: &Inbox) -> Result<Lease> {
         let lease = self.open.enter(inbox);
         self.refuse_if_closed()?;
-        inbox.keep(lease);
-        Ok(())
+        Ok(lease)
     }
 
     /// Delivers `filter` to `inbox`, which has been [admitted](Self::admit), until the lease is dropped.
@@ -192,34 +192,50 @@ impl fmt::Debug for Port {
     }
 }
 
+/// The subscriptions that are not dropped yet.
 #[derive(Default)]
-struct OpenSubscriptions(Mutex<BTreeMap<InboxId, Inbox>>);
+struct OpenSubscriptions(Mutex<Open>);
+
+#[derive(Default)]
+struct Open {
+    inboxes: BTreeMap<InboxId, Inbox>,
+    /// How many messages those that are gone have handed out.
+    handed_out_before: u64,
+}
 
 impl OpenSubscriptions {
     /// Counts `inbox` in until the lease is dropped.
     fn enter(self: &Arc<Self>, inbox: &Inbox) -> Lease {
         let id = inbox.id();
-        self.lock().insert(id, inbox.clone());
+        self.lock().inboxes.insert(id, inbox.clone());
         let open = Arc::clone(self);
         Lease::new(move || drop(open.remove(id)))
     }
 
-    /// How many messages wait to be read.
-    fn queued(&self) -> u64 {
-        let inboxes: Vec<Inbox> = self.lock().values().cloned().collect();
-        inboxes.iter().map(|inbox| inbox.len() as u64).sum()
+    /// Of all together, also of those that are gone.
+    fn counts(&self) -> Counts {
+        let open = self.lock();
+        let mut all = Counts { queued: 0, handed_out: open.handed_out_before };
+        for one in open.inboxes.values().map(Inbox::counts) {
+            all.queued += one.queued;
+            all.handed_out += one.handed_out;
+        }
+        all
     }
 
     fn remove(&self, id: InboxId) -> Option<Inbox> {
-        self.lock().remove(&id)
+        let mut open = self.lock();
+        let inbox = open.inboxes.remove(&id)?;
+        open.handed_out_before += inbox.counts().handed_out;
+        Some(inbox)
     }
 
     fn end_all(&self) {
-        let inboxes: Vec<Inbox> = self.lock().values().cloned().collect();
+        let inboxes: Vec<Inbox> = self.lock().inboxes.values().cloned().collect();
         inboxes.iter().for_each(|inbox| inbox.end(End::Closed));
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<InboxId, Inbox>> {
+    fn lock(&self) -> MutexGuard<'_, Open> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -13,7 +13,8 @@ pub(crate) const CAUSES: [&str; 6] =
 #[derive(Debug, Default)]
 pub(crate) struct Tally {
     meters: Meters,
-    delivered: AtomicU64,
+    /// Messages that were no event to whoever read them.
+    no_events: AtomicU64,
     lagged: AtomicU64,
     interruptions: AtomicU64,
     gaps: AtomicU64,
@@ -28,9 +29,14 @@ impl Tally {
         Self { meters, ..Self::default() }
     }
 
+    /// For metrics alone: health has the number of all messages that were read, and subtracts what was no event.
+    #[inline]
     pub(crate) fn count_event(&self) {
-        self.delivered.fetch_add(1, Relaxed);
         self.meters.count_consumed();
+    }
+
+    pub(crate) fn count_no_event(&self) {
+        self.no_events.fetch_add(1, Relaxed);
     }
 
     pub(crate) fn count_notice(&self, notice: &Notice) {
@@ -50,8 +56,9 @@ impl Tally {
         self.meters.count_missed(cause, many);
     }
 
-    pub(crate) fn report(&self, health: &mut Health) {
-        health.delivered = self.delivered.load(Relaxed);
+    /// Of so many messages that were read.
+    pub(crate) fn report(&self, read: u64, health: &mut Health) {
+        health.delivered = read.saturating_sub(self.no_events.load(Relaxed));
         health.missed = Missed {
             lagged: self.lagged.load(Relaxed),
             interruptions: self.interruptions.load(Relaxed),

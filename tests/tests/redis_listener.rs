@@ -458,6 +458,29 @@ async fn a_filter_that_is_denied_leaves_the_others_as_they_are() {
     }
 }
 
+/// A reader who does nothing else, on the thread that listens, is not overrun by what comes at once: it waits at the server.
+#[tokio::test]
+async fn a_burst_far_larger_than_its_queue_does_not_overrun_a_reader_on_the_same_thread() {
+    const EVENTS: u64 = 30_000;
+    let server = RedisServer::start();
+    let bus = NumberedBus::new(RedisTransport::connect(server.url()).await.unwrap());
+    let mut events = bus.listen("k").await.unwrap();
+    let url = server.url();
+    let burst = std::thread::spawn(move || {
+        let mut connection = redis::Client::open(url).unwrap().get_connection().unwrap();
+        let mut pipeline = redis::pipe();
+        for number in 0..EVENTS {
+            let wire = serde_json::json!({ "payload": event(number) }).to_string();
+            pipeline.publish("numbered/k", wire).ignore();
+        }
+        pipeline.exec(&mut connection).unwrap();
+    });
+    for number in 0..EVENTS {
+        assert_eq!(item(&mut events).await.unwrap(), number);
+    }
+    burst.join().unwrap();
+}
+
 /// What the connection holds for what may come behind it must not wait for that, nor for the next ping.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_message_that_comes_alone_is_heard_at_once() {

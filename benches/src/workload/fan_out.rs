@@ -13,8 +13,8 @@ use crate::peer::{ours, redis_rs};
 const LISTENERS: u64 = 1_000;
 
 /// Messages of a sample, the same for both sides, or they would not stand in the same flood.
-const FLOOD: u64 = 100;
-const FLOOD_QUICK: u64 = 20;
+const FLOOD: u64 = 400;
+const FLOOD_QUICK: u64 = 100;
 const ONE_BY_ONE: u64 = 10;
 
 pub(super) async fn flood(setting: Setting) -> Result<Vec<Contestant>, Failure> {

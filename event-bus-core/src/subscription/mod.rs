@@ -20,7 +20,7 @@ use crate::event_type::{Chosen, EventTypes, View, Wanted, whole};
 use crate::passed_over::PassedOver;
 use crate::port::Port;
 use crate::sequence::Tracks;
-use crate::transport::{End, Inbox, LeaseKey};
+use crate::transport::{End, Hand, Inbox, Lease, LeaseKey};
 
 use reading::see;
 
@@ -53,15 +53,19 @@ struct Ear {
     port: Arc<Port>,
     filters: Vec<(ChannelFilter, LeaseKey)>,
     inbox: Inbox,
+    /// Messages out of it, which are read next.
+    hand: Hand,
     /// Notices that a wait came upon; the next reads get them first.
     passed_over: PassedOver,
+    _admitted: Lease,
 }
 
 impl<E: Event> Subscription<E> {
     /// Without a filter it hears nothing yet.
     pub(crate) fn new(port: Arc<Port>, inbox: Inbox, codec: SharedCodec<E>) -> Result<Self> {
-        port.admit(&inbox)?;
-        let ear = Ear { port, filters: Vec::new(), inbox, passed_over: PassedOver::default() };
+        let admitted = port.admit(&inbox)?;
+        let (filters, hand, passed_over) = (Vec::new(), Hand::default(), PassedOver::default());
+        let ear = Ear { port, filters, inbox, hand, passed_over, _admitted: admitted };
         Ok(Self { ear, codec, view: whole, wanted: None, tracks: Tracks::default(), behind_gap: None })
     }
 
@@ -100,7 +104,13 @@ impl<E: Event> Subscription<E> {
         let Self { ear, codec, tracks, behind_gap, .. } = self;
         let wanted = Wanted::new(names);
         let behind_gap = match behind_gap {
-            Some(Ok(delivery)) => see(delivery, &wanted, view).map(Ok),
+            Some(Ok(delivery)) => {
+                let seen = see(delivery, &wanted, view);
+                if seen.is_none() {
+                    ear.port.tally().count_no_event();
+                }
+                seen.map(Ok)
+            }
             Some(Err(notice)) => Some(Err(notice)),
             None => None,
         };
@@ -222,7 +232,7 @@ impl<E: Event, P: ?Sized> Subscription<E, P> {
     /// Ends now, with what is queued unread.
     #[cfg(feature = "blocking")]
     pub(crate) fn abandon(&mut self) {
-        self.ear.inbox.abandon();
+        self.ear.inbox.abandon(&mut self.ear.hand);
     }
 
     pub(crate) fn port(&self) -> &Arc<Port> {
@@ -270,7 +280,7 @@ impl<E: Event, P: ?Sized> Stream for Subscription<E, P> {
 
 impl Drop for Ear {
     fn drop(&mut self) {
-        self.inbox.abandon();
+        self.inbox.abandon(&mut self.hand);
     }
 }
 

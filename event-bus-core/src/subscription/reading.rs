@@ -10,7 +10,7 @@ use super::{Subscription, Taken};
 use crate::delivery::{Delivery, Notice};
 use crate::event::Event;
 use crate::event_type::{View, Wanted, whole};
-use crate::message::{Decoded, Message, NoEvent};
+use crate::message::{Decoded, Heard, Message, NoEvent};
 use crate::sequence::Verdict;
 use crate::transport::{End, Item};
 
@@ -34,10 +34,16 @@ impl<E: Event, P: ?Sized> Subscription<E, P> {
         loop {
             // A listener under a flood would otherwise never yield to its neighbours on the same worker.
             let budget = ready!(coop::poll_proceed(cx));
-            let item = ready!(self.ear.inbox.poll_next(cx));
+            let item = ready!(self.ear.inbox.poll_next(&mut self.ear.hand, cx));
             budget.made_progress();
             let taken = match item {
-                Some(Item::Message(message)) => self.read(message),
+                Some(Item::Message(message)) => {
+                    let taken = self.read(message);
+                    if !matches!((&taken, &self.behind_gap), (Some(Ok(_)), _) | (_, Some(Ok(_)))) {
+                        self.ear.port.tally().count_no_event();
+                    }
+                    taken
+                }
                 Some(Item::Signal(signal)) => {
                     self.tracks.excuse();
                     Some(Err(Box::new(signal.into())))
@@ -54,6 +60,14 @@ impl<E: Event, P: ?Sized> Subscription<E, P> {
     /// What `message` is to this listener; `None` if it wants other types, or has it already.
     #[inline]
     fn read(&mut self, message: Arc<Message>) -> Option<Taken<E, P>> {
+        if self.wanted.is_none() && message.is_bare(&self.codec) {
+            return Some(Ok(Delivery::of(Heard::of(message), self.view)));
+        }
+        self.read_closely(message)
+    }
+
+    /// As [`read`](Self::read), where the message may be anything.
+    fn read_closely(&mut self, message: Arc<Message>) -> Option<Taken<E, P>> {
         if let Some(wanted) = &self.wanted
             && let Some(headers) = message.unwanted(wanted, &self.codec)
         {

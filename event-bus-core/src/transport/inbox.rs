@@ -2,7 +2,7 @@
 //! where they happened, and neither they nor messages make it grow past its bounds. What the messages mean is not known here.
 
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use super::aftermath::Aftermath;
 use super::lease::Lease;
-use super::queue::{End, InboxLimits, Item, Queue};
+use super::queue::{End, Hand, InboxLimits, Item, Queue};
 use crate::channel::BusName;
 use crate::message::Message;
 use crate::meters::Meters;
@@ -45,6 +45,8 @@ struct Shared {
     meters: Meters,
     /// The last publish that it got, of those that several of its topics may match.
     last_publish: AtomicU64,
+    /// How many messages its reader has taken and not handed out. The reader alone writes it.
+    in_hand: AtomicUsize,
     state: Mutex<State>,
 }
 
@@ -59,15 +61,29 @@ struct State {
     next_lease: u32,
 }
 
+/// What has become of messages so far.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Counts {
+    /// They wait to be read.
+    pub(crate) queued: u64,
+    pub(crate) handed_out: u64,
+}
+
 /// Tells the leases of one inbox apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct LeaseKey(u32);
 
 impl Inbox {
     pub(crate) fn new(limits: InboxLimits, meters: Meters) -> Self {
-        let (number, last_publish) = (next_number(), AtomicU64::new(0));
-        let shared = Arc::new(Shared { number, limits, meters, last_publish, state: Mutex::default() });
-        Self { shared, door: None }
+        let shared = Shared {
+            number: next_number(),
+            limits,
+            meters,
+            last_publish: AtomicU64::new(0),
+            in_hand: AtomicUsize::new(0),
+            state: Mutex::default(),
+        };
+        Self { shared: Arc::new(shared), door: None }
     }
 
     /// The same queue, into which this handle lets only channels of `bus` whose key has this shape.
@@ -127,8 +143,8 @@ impl Inbox {
     pub(crate) fn deliver_into(&self, messages: &[Arc<Message>], aftermath: &mut Aftermath) -> bool {
         let mut state = self.lock();
         let before = state.queue.len();
-        let is_open =
-            messages.iter().all(|message| state.queue.take_in(message, self.shared.limits, aftermath));
+        let limits = self.shared.limits.beside(self.in_hand());
+        let is_open = messages.iter().all(|message| state.queue.take_in(message, limits, aftermath));
         aftermath.queue(&self.shared.meters, state.queue.len().cast_signed() - before.cast_signed());
         aftermath.wake(state.waker.take());
         is_open
@@ -197,29 +213,51 @@ impl Inbox {
     }
 
     /// Ends the subscription and forgets what is queued: nobody will read it.
-    pub(crate) fn abandon(&self) {
+    pub(crate) fn abandon(&self, hand: &mut Hand) {
         self.end(End::Closed);
-        let unread = self.change(|state| state.queue.take_unread());
-        self.shared.meters.queue(-unread.len().cast_signed());
+        let unread = (self.change(|state| state.queue.take_unread()), hand.take_unread());
+        self.shared.meters.queue(-(unread.0.len() + unread.1.len()).cast_signed());
         drop(unread);
     }
 
-    /// How many messages wait to be read.
-    pub(crate) fn len(&self) -> usize {
-        self.lock().queue.len()
+    /// What has become of its messages so far.
+    pub(crate) fn counts(&self) -> Counts {
+        let state = self.lock();
+        let in_hand = self.in_hand() as u64;
+        Counts { queued: state.queue.len() as u64 + in_hand, handed_out: state.queue.taken() - in_hand }
     }
 
     /// What comes next; `None` once, and as long as, everything up to the end has been read.
     #[inline] // there is one reader for each event type, each in another crate: a call would cost it more than the taking
-    pub(crate) fn poll_next(&self, cx: &mut Context<'_>) -> Poll<Option<Item>> {
-        let message = self.lock().queue.take_message();
-        match message {
+    pub(crate) fn poll_next(&self, hand: &mut Hand, cx: &mut Context<'_>) -> Poll<Option<Item>> {
+        let taken = hand.hand_out();
+        self.note(hand);
+        match taken.or_else(|| self.fill(hand)) {
             Some(message) => {
                 self.shared.meters.queue(-1);
                 Poll::Ready(Some(Item::Message(message)))
             }
             None => self.poll_other(cx),
         }
+    }
+
+    /// Takes the next message, and some behind it into `hand`, which is empty.
+    #[inline]
+    fn fill(&self, hand: &mut Hand) -> Option<Arc<Message>> {
+        let mut state = self.lock();
+        let message = state.queue.take_messages(hand, self.shared.limits.most_at_once());
+        self.note(hand); // under the lock, so that what is in the hand counts as queued at any moment
+        message
+    }
+
+    #[inline]
+    fn note(&self, hand: &Hand) {
+        self.shared.in_hand.store(hand.len(), Ordering::Relaxed);
+    }
+
+    #[inline]
+    fn in_hand(&self) -> usize {
+        self.shared.in_hand.load(Ordering::Relaxed)
     }
 
     /// As [`poll_next`](Self::poll_next), where it is hardly ever a message.

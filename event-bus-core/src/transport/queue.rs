@@ -6,6 +6,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use smallvec::SmallVec;
+
 use super::aftermath::Aftermath;
 use super::hole::{Hole, Signal};
 use crate::message::Message;
@@ -14,7 +16,8 @@ use crate::message::Message;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Overflow {
-    /// The oldest messages make room. The default: a monitor wants what is true now.
+    /// The oldest messages make room. The default: a monitor wants what is true now. (Of a queue for 256 messages or more a reader
+    /// takes up to eight at once; those that it has not handed out yet count as queued, and stay.)
     #[default]
     DropOldest,
     /// The new message is dropped.
@@ -45,14 +48,25 @@ pub enum End {
     Stopped(Arc<str>),
 }
 
+/// How many messages a reader takes at once: to lock for each is a good part of what a delivery costs.
+const MOST_IN_HAND: usize = 8;
+
+/// Messages that a reader has taken and not handed out yet, the last one first.
+#[derive(Default)]
+pub(crate) struct Hand(SmallVec<[Arc<Message>; MOST_IN_HAND]>);
+
 #[derive(Default)]
 pub(super) struct Queue {
     entries: VecDeque<Entry>,
+    /// Of the entries, and of those that were taken into the hand when it was filled last.
     pub(super) bytes: usize,
+    bytes_in_hand: usize,
     /// What stands behind the last message.
     tail: Hole,
     end: Option<End>,
     end_told: bool,
+    /// How many messages were taken out: counted where it costs nothing, under the lock.
+    taken: u64,
 }
 
 pub(super) struct Entry {
@@ -67,6 +81,35 @@ pub(crate) enum Item {
     Signal(Signal),
     /// The last item before the end.
     End(End),
+}
+
+impl Hand {
+    #[inline]
+    pub(super) fn hand_out(&mut self) -> Option<Arc<Message>> {
+        self.0.pop()
+    }
+
+    #[inline]
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    pub(super) fn take_unread(&mut self) -> Self {
+        std::mem::take(self)
+    }
+}
+
+impl InboxLimits {
+    /// How many messages a reader may take at once: few beside those that may be queued.
+    #[inline]
+    pub(super) fn most_at_once(&self) -> usize {
+        (self.messages / (16 * MOST_IN_HAND)).clamp(1, MOST_IN_HAND)
+    }
+
+    /// What is left beside so many messages.
+    pub(super) fn beside(self, messages: usize) -> Self {
+        Self { messages: self.messages.saturating_sub(messages), ..self }
+    }
 }
 
 impl Queue {
@@ -145,21 +188,41 @@ impl Queue {
         self.entries.len()
     }
 
+    /// How many were taken out.
+    pub(super) fn taken(&self) -> u64 {
+        self.taken
+    }
+
     /// All that wait to be read, which nobody will.
     pub(super) fn take_unread(&mut self) -> VecDeque<Entry> {
-        self.bytes = 0;
+        (self.bytes, self.bytes_in_hand) = (0, 0);
         std::mem::take(&mut self.entries)
     }
 
-    /// The next message, unless something is to be told before it.
+    /// The next message, unless something is to be told before it; and those behind it into `hand`, which is empty, up to `most`
+    /// in all.
     #[inline]
-    pub(super) fn take_message(&mut self) -> Option<Arc<Message>> {
+    pub(super) fn take_messages(&mut self, hand: &mut Hand, most: usize) -> Option<Arc<Message>> {
+        self.bytes -= std::mem::take(&mut self.bytes_in_hand);
+        let first = self.take_message()?;
+        self.bytes -= weight(&first);
+        while hand.len() + 1 < most
+            && let Some(message) = self.take_message()
+        {
+            self.bytes_in_hand += weight(&message);
+            hand.0.push(message);
+        }
+        hand.0.reverse();
+        Some(first)
+    }
+
+    #[inline]
+    fn take_message(&mut self) -> Option<Arc<Message>> {
         if !self.entries.front()?.hole.is_nothing() {
             return None;
         }
-        let Entry { message, .. } = self.entries.pop_front()?;
-        self.bytes -= weight(&message);
-        Some(message)
+        self.taken += 1;
+        self.entries.pop_front().map(|entry| entry.message)
     }
 
     /// What comes next, whatever it is.
@@ -169,7 +232,9 @@ impl Queue {
                 return Some(Item::Signal(signal));
             }
             entry.hole = Hole::default();
-            return self.take_message().map(Item::Message);
+            let message = self.take_message()?;
+            self.bytes -= weight(&message);
+            return Some(Item::Message(message));
         }
         self.entries.clear(); // begins at its beginning again, which is in the processor's cache
         if let Some(signal) = self.tail.take_next() {

@@ -13,7 +13,7 @@ use redis::{AsyncConnectionConfig, PushInfo, PushKind, RedisError, RedisResult, 
 use tokio::task::AbortHandle;
 
 use super::run::PushedMessage;
-use super::socket;
+use super::socket::{self, Messages};
 use super::state::{Epoch, Push, scope};
 use crate::config::RedisConfig;
 use crate::credentials::Half;
@@ -47,7 +47,8 @@ impl Link {
             let ear = Arc::clone(&ear);
             move || ear.caught_up()
         };
-        let line = Line { ear, epoch };
+        let messages = Messages::default();
+        let line = Line { ear, epoch, messages: messages.clone() };
         // Owned by this connection alone: when its driver ends, for whatever reason, the closure is dropped.
         let connection_config = AsyncConnectionConfig::new()
             .set_response_timeout(None) // a busy connection is slow, not dead: the task judges by all it hears
@@ -58,7 +59,7 @@ impl Link {
         let keeping = Keeping::new(config, Half::Listener);
         let info = config.connection_info().await?; // within a connect time-out of its own, to be told as what it is
         let connecting = async {
-            let socket = socket::connect(config, &info, on_pause).await?;
+            let socket = socket::connect(config, &info, messages, on_pause).await?;
             let login = info.redis_settings();
             let (connection, driver) =
                 MultiplexedConnection::new_with_config(login, socket, connection_config).await?;
@@ -145,6 +146,7 @@ impl Drop for Link {
 struct Line {
     ear: Arc<dyn Ear>,
     epoch: Epoch,
+    messages: Messages,
 }
 
 impl Line {
@@ -181,6 +183,7 @@ impl Line {
     }
 
     fn message(&self, kind: TopicKind, topic: &str, channel: &[u8], payload: Bytes) {
+        self.messages.add_one();
         self.ear.message(self.epoch, PushedMessage { scope: scope(kind), topic, channel, payload });
     }
 

@@ -1,10 +1,12 @@
 //! The socket below the listening connection. Redis-rs reads all there is before it writes, and under a flood there always is
-//! more: pings and subscriptions would wait until it ends. So reading pauses for breath here; and who takes what is read is
-//! told of each pause.
+//! more: pings and subscriptions would wait until it ends, and so would listeners on the same thread, until their queues are
+//! full. So reading pauses for breath here; and who takes what is read is told of each pause.
 
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 
 use futures_util::future::select_ok;
@@ -13,11 +15,16 @@ use redis::io::tcp::socket2::SockRef;
 use redis::{ConnectionAddr, ConnectionInfo, RedisError, RedisResult};
 use tokio::io::{AsyncRead, AsyncWrite, BufReader, ReadBuf};
 use tokio::net::{TcpStream, UnixStream, lookup_host};
+use tokio::task::yield_now;
 
 use crate::config::RedisConfig;
 
-/// Far fewer than the socket operations that tokio grants a task at a time, so that one is left to write with.
-const READS_IN_ONE_BREATH: u8 = 32;
+/// Of 8 KiB, as redis-rs reads. Far fewer than the socket operations that tokio grants a task at a time, so that one is left to
+/// write with; and what listeners then read is still in the processor's nearest cache.
+const READS_IN_ONE_BREATH: u8 = 4;
+
+/// About as many as tokio lets a listener read at a time: more would come in than can be read, although there is time.
+const MESSAGES_IN_ONE_BREATH: usize = 64;
 
 /// Redis-rs reads 8 KiB at a time: under a flood a system call for each would be a tenth of what a message costs.
 const READ_AHEAD: usize = 64 * 1024;
@@ -26,11 +33,30 @@ const READ_AHEAD: usize = 64 * 1024;
 pub(super) struct Breathing<S> {
     socket: S,
     reads: u8,
+    messages: Messages,
     /// Called before whoever reads has to wait: all that was read has been taken by then.
     on_pause: OnPause,
 }
 
 type OnPause = Box<dyn Fn() + Send>;
+
+/// How many messages have been read in this breath: told by whoever takes them, on the task that reads.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Messages(Arc<AtomicUsize>);
+
+impl Messages {
+    pub(super) fn add_one(&self) {
+        self.0.store(self.0.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+    }
+
+    fn are_enough(&self) -> bool {
+        self.0.load(Ordering::Relaxed) >= MESSAGES_IN_ONE_BREATH
+    }
+
+    fn reset(&self) {
+        self.0.store(0, Ordering::Relaxed);
+    }
+}
 
 pub(super) trait Socket: AsyncRead + AsyncWrite + Send + Unpin {}
 
@@ -40,6 +66,7 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> Socket for S {}
 pub(super) async fn connect(
     config: &RedisConfig,
     info: &ConnectionInfo,
+    messages: Messages,
     on_pause: impl Fn() + Send + 'static,
 ) -> RedisResult<Breathing<BufReader<Box<dyn Socket>>>> {
     let socket: Box<dyn Socket> = match info.addr() {
@@ -52,7 +79,7 @@ pub(super) async fn connect(
         _ => return Err(unsupported()),
     };
     let socket = BufReader::with_capacity(READ_AHEAD, socket);
-    Ok(Breathing { socket, reads: 0, on_pause: Box::new(on_pause) })
+    Ok(Breathing { socket, reads: 0, messages, on_pause: Box::new(on_pause) })
 }
 
 async fn connect_to_host(host: &str, port: u16, settings: &TcpSettings) -> io::Result<TcpStream> {
@@ -101,22 +128,27 @@ impl<S: AsyncRead + Unpin> AsyncRead for Breathing<S> {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        if self.reads == READS_IN_ONE_BREATH {
-            self.reads = 0;
-            cx.waker().wake_by_ref();
+        if self.reads == READS_IN_ONE_BREATH || self.messages.are_enough() {
+            self.begin_breath();
             (self.on_pause)();
-            return Poll::Pending;
+            // Woken at once, a task would have its next turns before the one that blocks on the runtime, which may be a listener.
+            return std::pin::pin!(yield_now()).poll(cx).map(Ok);
         }
         self.reads += 1;
         let read = Pin::new(&mut self.socket).poll_read(cx, buffer);
         if read.is_pending() {
-            self.reads = 0;
+            self.begin_breath();
         }
         self.told(read)
     }
 }
 
 impl<S> Breathing<S> {
+    fn begin_breath(&mut self) {
+        self.reads = 0;
+        self.messages.reset();
+    }
+
     fn told<T>(&self, outcome: Poll<T>) -> Poll<T> {
         if outcome.is_pending() {
             (self.on_pause)();
@@ -237,7 +269,7 @@ mod tests {
                 pauses.fetch_add(1, Ordering::Relaxed);
             })
         };
-        assert!(writes(Breathing { socket, reads: 0, on_pause }).await);
+        assert!(writes(Breathing { socket, reads: 0, messages: Messages::default(), on_pause }).await);
         assert_eq!(pauses.load(Ordering::Relaxed), 1, "who takes what is read is told that it pauses");
     }
 }

@@ -17,8 +17,8 @@ fn message(n: usize) -> Arc<Message> {
 /// What is queued, in words.
 fn read(inbox: &Inbox) -> Vec<String> {
     let mut cx = Context::from_waker(Waker::noop());
-    let mut items = Vec::new();
-    while let Poll::Ready(item) = inbox.poll_next(&mut cx) {
+    let (mut hand, mut items) = (Hand::default(), Vec::new());
+    while let Poll::Ready(item) = inbox.poll_next(&mut hand, &mut cx) {
         match item {
             Some(Item::Message(message)) => {
                 items.push(String::from_utf8_lossy(message.payload()).into_owned());
@@ -65,7 +65,7 @@ fn a_message_between_two_losses_keeps_them_apart() {
     let inbox = inbox(3, Overflow::DropNewest);
     deliver(&inbox, 0..4);
     let mut cx = Context::from_waker(Waker::noop());
-    assert!(inbox.poll_next(&mut cx).is_ready()); // room for one
+    assert!(inbox.poll_next(&mut Hand::default(), &mut cx).is_ready()); // room for one
     deliver(&inbox, 4..6);
     assert_eq!(read(&inbox), ["1", "2", "lagged 1", "4", "lagged 1"]);
 }
@@ -144,16 +144,44 @@ fn a_lease_ends_with_the_subscription_once_and_outside_the_lock() {
         })
     };
     inbox.keep(lease(&inbox));
-    inbox.abandon();
-    inbox.abandon();
+    inbox.abandon(&mut Hand::default());
+    inbox.abandon(&mut Hand::default());
     assert_eq!(ended.load(Ordering::SeqCst), 1);
     inbox.keep(lease(&inbox));
     assert_eq!(ended.load(Ordering::SeqCst), 2, "a lease that comes late ends at once");
 }
 
+#[test]
+fn what_a_reader_has_in_hand_is_queued_and_is_not_dropped() {
+    let (inbox, mut hand) = (inbox(1_024, Overflow::DropOldest), Hand::default());
+    let mut cx = Context::from_waker(Waker::noop());
+    deliver(&inbox, 0..1_024);
+    assert!(matches!(inbox.poll_next(&mut hand, &mut cx), Poll::Ready(Some(Item::Message(_)))));
+    assert_eq!((inbox.counts().queued, inbox.counts().handed_out), (1_023, 1));
+    deliver(&inbox, 1_024..1_034); // one is free
+    assert_eq!(inbox.counts().queued, 1_024);
+    let in_hand = hand.len();
+    assert!((1..8).contains(&in_hand), "{in_hand} are in hand");
+    for _ in 0..in_hand {
+        assert!(matches!(inbox.poll_next(&mut hand, &mut cx), Poll::Ready(Some(Item::Message(_)))));
+    }
+    let rest = read(&inbox);
+    assert_eq!((&*rest[0], &*rest[1], rest.len()), ("lagged 9", "17", 1_018));
+    assert_eq!((inbox.counts().queued, inbox.lock().queue.bytes), (0, 0));
+}
+
+#[test]
+fn a_reader_of_a_small_queue_has_nothing_in_hand() {
+    let (inbox, mut hand) = (inbox(127, Overflow::DropOldest), Hand::default());
+    deliver(&inbox, 0..127);
+    let mut cx = Context::from_waker(Waker::noop());
+    assert!(inbox.poll_next(&mut hand, &mut cx).is_ready());
+    assert_eq!(hand.len(), 0);
+}
+
 #[derive(Clone, Debug)]
 enum Step {
-    Deliver,
+    Deliver(usize),
     Read,
     Interrupt,
     Resume,
@@ -161,8 +189,9 @@ enum Step {
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
     let step = prop_oneof![
-        6 => Just(Step::Deliver),
-        3 => Just(Step::Read),
+        6 => Just(Step::Deliver(1)),
+        1 => (2_usize..200).prop_map(Step::Deliver),
+        4 => Just(Step::Read),
         1 => Just(Step::Interrupt),
         1 => Just(Step::Resume),
     ];
@@ -175,26 +204,32 @@ proptest! {
     #[test]
     fn told_and_read_add_up_to_delivered(
         steps in steps(),
-        capacity in 1_usize..6,
+        capacity in prop_oneof![1_usize..6, 250_usize..270, 1000_usize..1050],
         oldest in any::<bool>(),
     ) {
         let overflow = if oldest { Overflow::DropOldest } else { Overflow::DropNewest };
         let inbox = inbox(capacity, overflow);
         let mut cx = Context::from_waker(Waker::noop());
-        let (mut delivered, mut down, mut seen) = (0, false, Vec::new());
-        let mut read_one = |seen: &mut Vec<_>| match inbox.poll_next(&mut cx) {
+        let (mut hand, mut delivered, mut down, mut seen) = (Hand::default(), 0, false, Vec::new());
+        let mut read_one = |seen: &mut Vec<_>| match inbox.poll_next(&mut hand, &mut cx) {
             Poll::Ready(Some(item)) => { seen.push(item); true }
             _ => false,
         };
         for step in steps {
             match step {
-                Step::Deliver if !down => { inbox.deliver(message(delivered)); delivered += 1; }
+                Step::Deliver(more) if !down => {
+                    deliver(&inbox, delivered..delivered + more);
+                    delivered += more;
+                }
                 Step::Read => { read_one(&mut seen); }
                 Step::Interrupt if !down => { inbox.interrupt(); down = true; }
                 Step::Resume if down => { inbox.resume(); down = false; }
-                Step::Deliver | Step::Interrupt | Step::Resume => {}
+                Step::Deliver(_) | Step::Interrupt | Step::Resume => {}
             }
-            prop_assert!(inbox.lock().queue.len() <= capacity);
+            let counts = inbox.counts();
+            prop_assert!(counts.queued <= capacity as u64);
+            let read = seen.iter().filter(|item| matches!(item, Item::Message(_))).count();
+            prop_assert_eq!(counts.handed_out, read as u64);
         }
         while read_one(&mut seen) {}
         let (mut next, mut cut_off) = (0, false);

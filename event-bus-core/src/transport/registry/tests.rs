@@ -3,6 +3,7 @@ mod folding;
 use super::*;
 use crate::meters::Meters;
 use crate::transport::End;
+use crate::transport::Hand;
 use crate::transport::{InboxLimits, Item, Overflow, Signal, TopicKind};
 use std::task::{Context, Poll, Waker};
 
@@ -21,8 +22,8 @@ fn inbox() -> Inbox {
 
 fn read(inbox: &Inbox) -> Vec<&'static str> {
     let mut cx = Context::from_waker(Waker::noop());
-    let mut items = Vec::new();
-    while let Poll::Ready(Some(item)) = inbox.poll_next(&mut cx) {
+    let (mut hand, mut items) = (Hand::default(), Vec::new());
+    while let Poll::Ready(Some(item)) = inbox.poll_next(&mut hand, &mut cx) {
         items.push(match item {
             Item::Message(_) => "message",
             Item::Signal(Signal::Interrupted) => "interrupted",
@@ -248,7 +249,7 @@ fn listeners_to_a_channel_and_to_a_pattern_share_one_message() {
     let inboxes = [listening(&mut registry, &["a"]), listening(&mut registry, &["*"])];
     publish(&mut registry, &["a", "*"]);
     let mut cx = Context::from_waker(Waker::noop());
-    let messages = inboxes.map(|inbox| match inbox.poll_next(&mut cx) {
+    let messages = inboxes.map(|inbox| match inbox.poll_next(&mut Hand::default(), &mut cx) {
         Poll::Ready(Some(Item::Message(message))) => message,
         _ => panic!("a message"),
     });
@@ -287,8 +288,8 @@ fn a_refusal_of_something_else_between_two_pushes_does_not_double_the_event() {
 /// What is queued: messages by their text, all else by its name.
 fn numbers(inbox: &Inbox) -> Vec<String> {
     let mut cx = Context::from_waker(Waker::noop());
-    let mut items = Vec::new();
-    while let Poll::Ready(Some(item)) = inbox.poll_next(&mut cx) {
+    let (mut hand, mut items) = (Hand::default(), Vec::new());
+    while let Poll::Ready(Some(item)) = inbox.poll_next(&mut hand, &mut cx) {
         items.push(match item {
             Item::Message(message) => String::from_utf8_lossy(message.payload()).into_owned(),
             Item::Signal(signal) => format!("{signal:?}"),

@@ -359,7 +359,8 @@ impl Play {
     fn read(&mut self) {
         let mut cx = Context::from_waker(Waker::noop());
         for ear in &mut self.ears {
-            while let Poll::Ready(Some(item)) = ear.inbox.poll_next(&mut cx) {
+            let mut hand = Hand::default();
+            while let Poll::Ready(Some(item)) = ear.inbox.poll_next(&mut hand, &mut cx) {
                 let Item::Message(message) = item else { continue };
                 let text = String::from_utf8(message.payload().to_vec()).unwrap();
                 let (at, number) = text.split_once(' ').unwrap();
