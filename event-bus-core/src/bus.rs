@@ -247,6 +247,7 @@ impl<E: Event> EventBus<E> {
     /// on, on all clones. Returns when its [outboxes](Self::outbox) have published what they hold, or their time for it is
     /// over; while nothing drives the runtime of one, it waits. Other buses on the same transport go on. Never fails; closing
     /// twice is closing once.
+    /// What was published and is still on its way is not waited for, and not heard: closing the transport is what ends a test.
     ///
     /// # Cancel safety
     /// Everything is begun at the first poll. Dropping the future after it changes nothing: the outboxes go on.

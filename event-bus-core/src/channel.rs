@@ -226,6 +226,12 @@ impl From<&KeyPattern> for ChannelFilter {
     }
 }
 
+impl From<&ChannelFilter> for ChannelFilter {
+    fn from(filter: &ChannelFilter) -> Self {
+        filter.clone()
+    }
+}
+
 impl From<&ChannelKey> for ChannelKey {
     fn from(key: &ChannelKey) -> Self {
         key.clone()

@@ -141,9 +141,8 @@ impl<E: Event + fmt::Debug, P: ?Sized> fmt::Debug for Delivery<E, P> {
 ///         match item {
 ///             Ok(event) => println!("an event on {}", event.channel()),
 ///             Err(Notice::Interrupted) => println!("what is shown may be out of date"),
-///             Err(Notice::Resumed { .. } | Notice::Lagged { .. } | Notice::Gap { .. }) => println!("fetch anew"),
-///             Err(notice) if notice.is_final() => println!("the last item: {notice}"),
-///             Err(notice) => println!("about one message: {notice}"),
+///             Err(notice) if notice.asks_for_refetch() => println!("fetch the state anew: {notice}"),
+///             Err(notice) => println!("the last item: {notice}"),
 ///         }
 ///     }
 /// }
@@ -229,6 +228,14 @@ impl Notice {
             | Self::Undecodable { channel, .. } => Some(channel),
             _ => None,
         }
+    }
+
+    /// Whether a state that the events keep up to date is to be fetched anew now: something is missing before this place, and what
+    /// comes behind it is heard. So it is with all notices but [`Interrupted`](Self::Interrupted), which
+    /// [`Resumed`](Self::Resumed) follows, and those behind which nothing comes.
+    #[must_use]
+    pub fn asks_for_refetch(&self) -> bool {
+        !matches!(self, Self::Interrupted) && !self.is_final()
     }
 
     /// Whether the stream ends behind this notice.

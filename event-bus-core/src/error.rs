@@ -207,7 +207,11 @@ impl Error {
         } else {
             ErrorKind::Partial
         };
-        let message = format!("{} of {total} channels failed, one of them so: {gravest}", failures.len());
+        let message = if failures.len() == total {
+            format!("it failed on all {total} channels; on one of them: {gravest}")
+        } else {
+            format!("it failed on {} of {total} channels; on one of them: {gravest}", failures.len())
+        };
         let too_large = gravest.0.too_large;
         let mut error = Self::new(kind, message);
         error.0.too_large = too_large;
@@ -323,7 +327,7 @@ mod tests {
         assert!(error.outcome_unknown());
         assert!(!error.is_retryable(), "one channel already has it");
         assert_eq!(error.outcomes().len(), 3);
-        assert_eq!(error.to_string(), "2 of 3 channels failed, one of them so: no answer");
+        assert_eq!(error.to_string(), "it failed on 2 of 3 channels; on one of them: no answer");
     }
 
     #[test]

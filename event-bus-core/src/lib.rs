@@ -77,8 +77,8 @@
 //!         match item {
 //!             Ok(event) => println!("a change on {}", event.channel()),
 //!             Err(Notice::Interrupted) => println!("what is shown may be out of date"),
-//!             Err(notice) if notice.is_final() => println!("the end: {notice}"),
-//!             Err(_missed) => fetch().await, // or let `resync` do all of this
+//!             Err(notice) if notice.asks_for_refetch() => fetch().await, // or let `resync` do all of this
+//!             Err(notice) => println!("the end: {notice}"),
 //!         }
 //!     }
 //! }

@@ -21,6 +21,7 @@ pub(crate) struct Tally {
     oversized: AtomicU64,
     undecodable: AtomicU64,
     unknown_types: AtomicU64,
+    ended: AtomicU64,
 }
 
 impl Tally {
@@ -48,9 +49,11 @@ impl Tally {
             Notice::Oversized { .. } => (&self.oversized, oversized, 1),
             Notice::Undecodable { .. } => (&self.undecodable, undecodable, 1),
             Notice::UnknownType { .. } => (&self.unknown_types, unknown_type, 1),
-            Notice::Resumed { .. } | Notice::Denied { .. } | Notice::Overflowed | Notice::Stopped { .. } => {
+            Notice::Denied { .. } | Notice::Overflowed | Notice::Stopped { .. } => {
+                self.ended.fetch_add(1, Relaxed);
                 return;
             }
+            Notice::Resumed { .. } => return,
         };
         counter.fetch_add(many, Relaxed);
         self.meters.count_missed(cause, many);
@@ -59,6 +62,7 @@ impl Tally {
     /// Of so many messages that were read.
     pub(crate) fn report(&self, read: u64, health: &mut Health) {
         health.delivered = read.saturating_sub(self.no_events.load(Relaxed));
+        health.ended = self.ended.load(Relaxed);
         health.missed = Missed {
             lagged: self.lagged.load(Relaxed),
             interruptions: self.interruptions.load(Relaxed),

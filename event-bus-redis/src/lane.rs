@@ -3,7 +3,6 @@
 
 mod source;
 
-use std::error::Error as _;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
@@ -18,7 +17,7 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::config::RedisConfig;
 use crate::credentials::{Half, LEAST_PAUSE};
-use crate::error::{Failed, closed, connect_error, no_master};
+use crate::error::{Failed, closed, connect_error, no_master, with_source};
 use crate::keeper::{Keeper, Keeping};
 use crate::role::is_master;
 pub(crate) use source::Source;
@@ -204,8 +203,7 @@ impl Inner {
             }
         };
         let error = connect_error(&self.config, &error);
-        let source = error.source().map(ToString::to_string);
-        self.source.status.interrupted(source.as_deref().unwrap_or_default());
+        self.source.status.interrupted(&with_source(&error));
         let since = Instant::now();
         let until = since + lent.backoff.delay();
         lent.rest = Some(Rest { since, until, rotations, failed: Failed::from(&error) });

@@ -237,7 +237,8 @@ impl Publisher {
             Err(error) => {
                 // One that failed late says nothing of the connection that has replaced it.
                 if lane.discard(open) {
-                    self.status.interrupted(&harmless(&error));
+                    let server = self.config.server();
+                    self.status.interrupted(&format!("redis at {server}: {}", harmless(&error)));
                 }
                 batch.note_unknown(&error, &self.config);
             }

@@ -67,6 +67,22 @@ async fn an_open_channel_hears_its_own_events_once_on_redis() {
 }
 
 #[tokio::test]
+async fn handles_of_different_channels_start_one_subscriber() {
+    let memory = MemoryTransport::new();
+    let bus = OrderBus::new(memory.clone());
+    let customer = bus.customer(CustomerChannel { customer: "c" });
+    let orders = bus.order(OrderChannel { customer: "d", order: Any });
+    let filters = [customer.filter().unwrap(), orders.filter().unwrap()];
+    let mut running =
+        bus.subscriber().on_event(async |_| {}).on_notice(async |_| {}).start(filters).await.unwrap();
+    for event in [order("c", "1"), order("d", "2"), order("e", "3")] {
+        bus.publish(&event).await.unwrap();
+    }
+    memory.close().await;
+    assert_eq!(within("the end", running.ended()).await.handled, 2);
+}
+
+#[tokio::test]
 async fn open_and_exact_channels_stand_in_one_subscription() {
     let bus = OrderBus::new(MemoryTransport::new());
     let mut events = bus.customer(CustomerChannel { customer: "c-1" }).listen().await.unwrap();

@@ -228,6 +228,7 @@ async fn a_right_that_is_taken_away_ends_that_listener_alone() {
         other => panic!("{other:?}"),
     }
     assert!(within("the end", yours.recv()).await.is_none());
+    assert_eq!(bus.health().ended, 1);
     bus.publish_to("mine", &event(1)).await.unwrap();
     assert_eq!(item(&mut mine).await.unwrap(), 1);
 }

@@ -35,6 +35,7 @@ use state::State;
 /// [`resume`](Self::resume), [`drop_next`](Self::drop_next), [`delay`](Self::delay), [`fail_next`](Self::fail_next).
 /// Who gets a message is decided when it is published, and a fault holds for what is published behind it: a test
 /// that awaits its publishes reads the same each time, on any runtime.
+/// What was published is delivered a moment later: closing the transport delivers what is on its way, closing a bus does not.
 ///
 /// ```
 /// # use event_bus_core::{EventBus, MemoryTransport, Notice};

@@ -200,7 +200,8 @@ pub struct RunningSubscriber {
 
 impl RunningSubscriber {
     /// Unsubscribes, lets the handlers that are running finish, and returns what has been done. Those that still run
-    /// after `grace` are ended where they next await. What was received and not yet handled is counted in the report.
+    /// after `grace` are ended where they next await. What was received and not yet handled is counted in the report. What
+    /// was still on its way is not: nobody knows of it.
     ///
     /// # Cancel safety
     /// Dropping the future drops the subscriber.

@@ -97,8 +97,11 @@ pub struct Health {
     pub delivered: u64,
     /// What they have told to be missed.
     pub missed: Missed,
-    /// How many messages wait in their queues to be read. Of the bus that was asked, as these.
+    /// How many messages wait in their queues to be read.
     pub queued: u64,
+    /// How many of them ended by themselves, as their last notice told: denied, overflowed, or stopped. They are not wanted any
+    /// more, so a bus is ready without them. Of the bus that was asked, as these.
+    pub ended: u64,
 }
 
 /// What the subscriptions of a bus have told to be missed, by cause. What is told and not read yet is not counted.
@@ -129,7 +132,7 @@ pub struct LinkHealth {
     pub in_state_for: Duration,
     /// Why it last failed, without secrets. Kept after it works again.
     pub last_error: Option<Arc<str>>,
-    /// How long ago the server was last heard, if ever.
+    /// How long ago the server was last heard, if ever. Of listening alone: of publishing the last publish tells.
     pub last_heard: Option<Duration>,
 }
 

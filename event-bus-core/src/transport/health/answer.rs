@@ -21,6 +21,9 @@ impl Health {
     /// Whether publishing is interrupted does not count: that is known as of the last publish, and heals with the next one. A
     /// probe that keeps requests away would keep that next publish away too.
     ///
+    /// A subscription that has [ended](Self::ended) by itself is not wanted any more, and does not count: who reads it is told last,
+    /// and has to listen anew, or to end the process.
+    ///
     /// A new `listen` makes it unready until the server has confirmed it: let a probe fail twice or more before that counts.
     #[must_use]
     pub fn is_ready(&self) -> bool {
@@ -66,7 +69,7 @@ impl Health {
 
 impl Serialize for Health {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut all = serializer.serialize_struct("Health", 10)?;
+        let mut all = serializer.serialize_struct("Health", 11)?;
         all.serialize_field("ready", &self.is_ready())?;
         all.serialize_field("live", &self.is_live())?;
         all.serialize_field("publisher", &self.publisher)?;
@@ -76,6 +79,7 @@ impl Serialize for Health {
         all.serialize_field("reconnects", &self.reconnects)?;
         all.serialize_field("delivered", &self.delivered)?;
         all.serialize_field("queued", &self.queued)?;
+        all.serialize_field("ended", &self.ended)?;
         all.serialize_field("missed", &self.missed)?;
         all.end()
     }
@@ -164,7 +168,7 @@ mod tests {
         (health.delivered, health.missed.lagged) = (7, 3);
         assert_eq!(
             health.to_json(),
-            r#"{"ready":false,"live":true,"publisher":{"state":"connected","seconds_in_state":0.0,"seconds_since_heard":2.0,"last_error":null},"listener":{"state":"interrupted","seconds_in_state":1.235,"seconds_since_heard":null,"last_error":"no answer"},"wanted":0,"confirmed":0,"reconnects":0,"delivered":7,"queued":0,"missed":{"lagged":3,"interruptions":0,"gaps":0,"oversized":0,"undecodable":0,"unknown_types":0}}"#
+            r#"{"ready":false,"live":true,"publisher":{"state":"connected","seconds_in_state":0.0,"seconds_since_heard":2.0,"last_error":null},"listener":{"state":"interrupted","seconds_in_state":1.235,"seconds_since_heard":null,"last_error":"no answer"},"wanted":0,"confirmed":0,"reconnects":0,"delivered":7,"queued":0,"ended":0,"missed":{"lagged":3,"interruptions":0,"gaps":0,"oversized":0,"undecodable":0,"unknown_types":0}}"#
         );
     }
 }
