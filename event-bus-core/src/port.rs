@@ -77,8 +77,8 @@ impl Port {
             (health.publisher.state, health.listener.state) = (LinkState::Closed, LinkState::Closed);
         }
         let counts = self.open.counts();
-        health.queued = counts.queued;
-        self.tally.report(counts.handed_out, &mut health);
+        (health.queued, health.delivered) = (counts.queued, counts.events);
+        self.tally.report(&mut health);
         health
     }
 
@@ -199,8 +199,8 @@ struct OpenSubscriptions(Mutex<Open>);
 #[derive(Default)]
 struct Open {
     inboxes: BTreeMap<InboxId, Inbox>,
-    /// How many messages those that are gone have handed out.
-    handed_out_before: u64,
+    /// How many events those that are gone have handed out.
+    events_before: u64,
 }
 
 impl OpenSubscriptions {
@@ -215,10 +215,10 @@ impl OpenSubscriptions {
     /// Of all together, also of those that are gone.
     fn counts(&self) -> Counts {
         let open = self.lock();
-        let mut all = Counts { queued: 0, handed_out: open.handed_out_before };
+        let mut all = Counts { queued: 0, events: open.events_before };
         for one in open.inboxes.values().map(Inbox::counts) {
             all.queued += one.queued;
-            all.handed_out += one.handed_out;
+            all.events += one.events;
         }
         all
     }
@@ -226,7 +226,7 @@ impl OpenSubscriptions {
     fn remove(&self, id: InboxId) -> Option<Inbox> {
         let mut open = self.lock();
         let inbox = open.inboxes.remove(&id)?;
-        open.handed_out_before += inbox.counts().handed_out;
+        open.events_before += inbox.counts().events;
         Some(inbox)
     }
 

@@ -1,4 +1,4 @@
-//! What the subscriptions of a bus have handed out so far, for health.
+//! What the subscriptions of a bus have told to be missed so far, for health; events they count themselves.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
@@ -13,8 +13,6 @@ pub(crate) const CAUSES: [&str; 6] =
 #[derive(Debug, Default)]
 pub(crate) struct Tally {
     meters: Meters,
-    /// Messages that were no event to whoever read them.
-    no_events: AtomicU64,
     lagged: AtomicU64,
     interruptions: AtomicU64,
     gaps: AtomicU64,
@@ -30,14 +28,10 @@ impl Tally {
         Self { meters, ..Self::default() }
     }
 
-    /// For metrics alone: health has the number of all messages that were read, and subtracts what was no event.
+    /// For metrics: health counts events where they are read.
     #[inline]
-    pub(crate) fn count_event(&self) {
+    pub(crate) fn meter_event(&self) {
         self.meters.count_consumed();
-    }
-
-    pub(crate) fn count_no_event(&self) {
-        self.no_events.fetch_add(1, Relaxed);
     }
 
     pub(crate) fn count_notice(&self, notice: &Notice) {
@@ -59,9 +53,7 @@ impl Tally {
         self.meters.count_missed(cause, many);
     }
 
-    /// Of so many messages that were read.
-    pub(crate) fn report(&self, read: u64, health: &mut Health) {
-        health.delivered = read.saturating_sub(self.no_events.load(Relaxed));
+    pub(crate) fn report(&self, health: &mut Health) {
         health.ended = self.ended.load(Relaxed);
         health.missed = Missed {
             lagged: self.lagged.load(Relaxed),

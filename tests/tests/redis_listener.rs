@@ -476,9 +476,12 @@ async fn a_burst_far_larger_than_its_queue_does_not_overrun_a_reader_on_the_same
         }
         pipeline.exec(&mut connection).unwrap();
     });
-    for number in 0..EVENTS {
-        assert_eq!(item(&mut events).await.unwrap(), number);
-    }
+    let reading = tokio::spawn(async move {
+        for number in 0..EVENTS {
+            assert_eq!(item(&mut events).await.unwrap(), number);
+        }
+    });
+    reading.await.unwrap();
     burst.join().unwrap();
 }
 

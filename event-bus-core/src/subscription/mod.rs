@@ -104,13 +104,7 @@ impl<E: Event> Subscription<E> {
         let Self { ear, codec, tracks, behind_gap, .. } = self;
         let wanted = Wanted::new(names);
         let behind_gap = match behind_gap {
-            Some(Ok(delivery)) => {
-                let seen = see(delivery, &wanted, view);
-                if seen.is_none() {
-                    ear.port.tally().count_no_event();
-                }
-                seen.map(Ok)
-            }
+            Some(Ok(delivery)) => see(delivery, &wanted, view).map(Ok),
             Some(Err(notice)) => Some(Err(notice)),
             None => None,
         };

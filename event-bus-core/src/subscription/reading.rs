@@ -19,7 +19,10 @@ impl<E: Event, P: ?Sized> Subscription<E, P> {
     pub(super) fn poll_inbox(&mut self, cx: &mut Context<'_>) -> Poll<Option<Taken<E, P>>> {
         let taken = ready!(self.poll_uncounted(cx));
         match &taken {
-            Some(Ok(_)) => self.ear.port.tally().count_event(),
+            Some(Ok(_)) => {
+                self.ear.inbox.count_event();
+                self.ear.port.tally().meter_event();
+            }
             Some(Err(notice)) => self.ear.port.tally().count_notice(notice),
             None => {}
         }
@@ -37,13 +40,7 @@ impl<E: Event, P: ?Sized> Subscription<E, P> {
             let item = ready!(self.ear.inbox.poll_next(&mut self.ear.hand, cx));
             budget.made_progress();
             let taken = match item {
-                Some(Item::Message(message)) => {
-                    let taken = self.read(message);
-                    if !matches!((&taken, &self.behind_gap), (Some(Ok(_)), _) | (_, Some(Ok(_)))) {
-                        self.ear.port.tally().count_no_event();
-                    }
-                    taken
-                }
+                Some(Item::Message(message)) => self.read(message),
                 Some(Item::Signal(signal)) => {
                     self.tracks.excuse();
                     Some(Err(Box::new(signal.into())))

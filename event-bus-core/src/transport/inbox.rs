@@ -45,8 +45,9 @@ struct Shared {
     meters: Meters,
     /// The last publish that it got, of those that several of its topics may match.
     last_publish: AtomicU64,
-    /// How many messages its reader has taken and not handed out. The reader alone writes it.
+    /// How many messages its reader has taken and not handed out, and how many events it has. The reader alone writes them.
     in_hand: AtomicUsize,
+    events: AtomicU64,
     state: Mutex<State>,
 }
 
@@ -66,7 +67,8 @@ struct State {
 pub(crate) struct Counts {
     /// They wait to be read.
     pub(crate) queued: u64,
-    pub(crate) handed_out: u64,
+    /// They were events to whoever read them.
+    pub(crate) events: u64,
 }
 
 /// Tells the leases of one inbox apart.
@@ -81,6 +83,7 @@ impl Inbox {
             meters,
             last_publish: AtomicU64::new(0),
             in_hand: AtomicUsize::new(0),
+            events: AtomicU64::new(0),
             state: Mutex::default(),
         };
         Self { shared: Arc::new(shared), door: None }
@@ -216,15 +219,22 @@ impl Inbox {
     pub(crate) fn abandon(&self, hand: &mut Hand) {
         self.end(End::Closed);
         let unread = (self.change(|state| state.queue.take_unread()), hand.take_unread());
+        self.note(hand);
         self.shared.meters.queue(-(unread.0.len() + unread.1.len()).cast_signed());
         drop(unread);
     }
 
     /// What has become of its messages so far.
     pub(crate) fn counts(&self) -> Counts {
-        let state = self.lock();
-        let in_hand = self.in_hand() as u64;
-        Counts { queued: state.queue.len() as u64 + in_hand, handed_out: state.queue.taken() - in_hand }
+        let queued = self.lock().queue.len() + self.in_hand();
+        Counts { queued: queued as u64, events: self.shared.events.load(Ordering::Relaxed) }
+    }
+
+    /// Its reader has handed out an event. (No other adds to it: so it need not be added at once.)
+    #[inline]
+    pub(crate) fn count_event(&self) {
+        let events = self.shared.events.load(Ordering::Relaxed);
+        self.shared.events.store(events + 1, Ordering::Relaxed);
     }
 
     /// What comes next; `None` once, and as long as, everything up to the end has been read.
@@ -245,7 +255,7 @@ impl Inbox {
     #[inline]
     fn fill(&self, hand: &mut Hand) -> Option<Arc<Message>> {
         let mut state = self.lock();
-        let message = state.queue.take_messages(hand, self.shared.limits.most_at_once());
+        let message = state.queue.take_messages(hand, self.shared.limits);
         self.note(hand); // under the lock, so that what is in the hand counts as queued at any moment
         message
     }

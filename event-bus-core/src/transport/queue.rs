@@ -51,6 +51,9 @@ pub enum End {
 /// How many messages a reader takes at once: to lock for each is a good part of what a delivery costs.
 const MOST_IN_HAND: usize = 8;
 
+/// What is in hand is no more than one of so many parts of what may be queued, in messages as in bytes.
+const SHARE_IN_HAND: usize = 16;
+
 /// Messages that a reader has taken and not handed out yet, the last one first.
 #[derive(Default)]
 pub(crate) struct Hand(SmallVec<[Arc<Message>; MOST_IN_HAND]>);
@@ -65,8 +68,6 @@ pub(super) struct Queue {
     tail: Hole,
     end: Option<End>,
     end_told: bool,
-    /// How many messages were taken out: counted where it costs nothing, under the lock.
-    taken: u64,
 }
 
 pub(super) struct Entry {
@@ -100,10 +101,10 @@ impl Hand {
 }
 
 impl InboxLimits {
-    /// How many messages a reader may take at once: few beside those that may be queued.
+    /// How many messages a reader may take at once.
     #[inline]
-    pub(super) fn most_at_once(&self) -> usize {
-        (self.messages / (16 * MOST_IN_HAND)).clamp(1, MOST_IN_HAND)
+    fn most_at_once(&self) -> usize {
+        (self.messages / (SHARE_IN_HAND * MOST_IN_HAND)).clamp(1, MOST_IN_HAND)
     }
 
     /// What is left beside so many messages.
@@ -188,25 +189,22 @@ impl Queue {
         self.entries.len()
     }
 
-    /// How many were taken out.
-    pub(super) fn taken(&self) -> u64 {
-        self.taken
-    }
-
     /// All that wait to be read, which nobody will.
     pub(super) fn take_unread(&mut self) -> VecDeque<Entry> {
         (self.bytes, self.bytes_in_hand) = (0, 0);
         std::mem::take(&mut self.entries)
     }
 
-    /// The next message, unless something is to be told before it; and those behind it into `hand`, which is empty, up to `most`
-    /// in all.
+    /// The next message, unless something is to be told before it; and those behind it into `hand`, which is empty, as far as they
+    /// are few and small beside what may be queued.
     #[inline]
-    pub(super) fn take_messages(&mut self, hand: &mut Hand, most: usize) -> Option<Arc<Message>> {
+    pub(super) fn take_messages(&mut self, hand: &mut Hand, limits: InboxLimits) -> Option<Arc<Message>> {
         self.bytes -= std::mem::take(&mut self.bytes_in_hand);
         let first = self.take_message()?;
         self.bytes -= weight(&first);
-        while hand.len() + 1 < most
+        while hand.len() + 1 < limits.most_at_once()
+            && let Some(next) = self.entries.front()
+            && self.bytes_in_hand + weight(&next.message) <= limits.bytes / SHARE_IN_HAND
             && let Some(message) = self.take_message()
         {
             self.bytes_in_hand += weight(&message);
@@ -221,7 +219,6 @@ impl Queue {
         if !self.entries.front()?.hole.is_nothing() {
             return None;
         }
-        self.taken += 1;
         self.entries.pop_front().map(|entry| entry.message)
     }
 

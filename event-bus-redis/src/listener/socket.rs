@@ -15,7 +15,6 @@ use redis::io::tcp::socket2::SockRef;
 use redis::{ConnectionAddr, ConnectionInfo, RedisError, RedisResult};
 use tokio::io::{AsyncRead, AsyncWrite, BufReader, ReadBuf};
 use tokio::net::{TcpStream, UnixStream, lookup_host};
-use tokio::task::yield_now;
 
 use crate::config::RedisConfig;
 
@@ -130,9 +129,9 @@ impl<S: AsyncRead + Unpin> AsyncRead for Breathing<S> {
     ) -> Poll<io::Result<()>> {
         if self.reads == READS_IN_ONE_BREATH || self.messages.are_enough() {
             self.begin_breath();
+            cx.waker().wake_by_ref();
             (self.on_pause)();
-            // Woken at once, a task would have its next turns before the one that blocks on the runtime, which may be a listener.
-            return std::pin::pin!(yield_now()).poll(cx).map(Ok);
+            return Poll::Pending;
         }
         self.reads += 1;
         let read = Pin::new(&mut self.socket).poll_read(cx, buffer);
@@ -256,6 +255,31 @@ mod tests {
         assert_eq!(both.unwrap().unwrap().peer_addr().unwrap(), good);
         let none = connect_to_any(std::iter::empty()).await;
         assert_eq!(none.unwrap_err().kind(), io::ErrorKind::NotFound);
+    }
+
+    #[tokio::test]
+    async fn a_breath_ends_with_enough_messages_and_the_next_begins_at_once() {
+        let messages = Messages::default();
+        let mut socket =
+            Breathing { socket: Endless, reads: 0, messages: messages.clone(), on_pause: Box::new(|| {}) };
+        let mut breaths = Vec::new();
+        for _ in 0..3 {
+            let mut reads = 0;
+            poll_fn(|cx| {
+                let mut buffer = [0; 8];
+                let read = Pin::new(&mut socket).poll_read(cx, &mut ReadBuf::new(&mut buffer));
+                if read.is_ready() {
+                    reads += 1;
+                    (0..MESSAGES_IN_ONE_BREATH / 2).for_each(|_| messages.add_one());
+                    cx.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
+                Poll::Ready(())
+            })
+            .await;
+            breaths.push(reads);
+        }
+        assert_eq!(breaths, [2, 2, 2]);
     }
 
     #[tokio::test]
