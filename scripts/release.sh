@@ -86,7 +86,7 @@ msrv() {
 coverage() {
     step "coverage"
     tool cargo-tarpaulin 0.37.5
-    cargo tarpaulin --locked --engine llvm --follow-exec --skip-clean --target-dir target/coverage \
+    cargo tarpaulin --locked --engine llvm --follow-exec --skip-clean --timeout 900 --target-dir target/coverage \
         "${CRATES[@]/#/--package=}" --package event-bus-tests --tests --lib \
         --include-files 'event-bus-*/src/**' --out Json --out Stdout --output-dir target/coverage
 }
