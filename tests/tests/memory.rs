@@ -459,9 +459,9 @@ async fn a_fence_fails_while_interrupted_and_one_that_was_asked_before_fails_wit
 #[tokio::test]
 async fn an_event_over_the_limit_tells_what_became_of_its_marker() {
     let memory = MemoryTransport::new();
-    let limit = MessageLimit::new(100).unwrap();
+    let limit = MessageLimit::new(200).unwrap();
     let bus = EventBus::<Word>::builder(memory.clone()).message_limit(limit).build().unwrap();
-    let long = Word { word: "x".repeat(200) };
+    let long = Word { word: "x".repeat(300) };
     for (failure, sent) in [(ErrorKind::NotSent, Some(false)), (ErrorKind::OutcomeUnknown, None)] {
         memory.fail_next(1, failure);
         let error = bus.publish_to("all", &long).await.unwrap_err();
