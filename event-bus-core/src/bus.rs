@@ -2,7 +2,6 @@
 //! business, how events become bytes the codec's.
 
 use std::fmt;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,7 +24,9 @@ use crate::settings::Settings;
 use crate::subscription::Subscription;
 use crate::telemetry::{Sender, note_failure, note_size};
 use crate::trace_context::TracePropagator;
-use crate::transport::{Capabilities, DynTransport, Health, Inbox, StateWatch, Transport, TransportState};
+use crate::transport::{
+    BoxFuture, Capabilities, DynTransport, Health, Inbox, StateWatch, Transport, TransportState,
+};
 
 /// Publishes and listens to events of type `E`. Clones are the same bus.
 ///
@@ -373,11 +374,7 @@ impl<E: Event> EventBus<E> {
 
     /// Apart from the shorter way: between two publishes the kernel runs, and code has to come into the cache again.
     #[inline(never)]
-    fn send_listed<'a>(
-        &'a self,
-        channel: Channel,
-        event: &'a E,
-    ) -> Pin<Box<dyn Future<Output = Result<Receipt>> + Send + 'a>> {
+    fn send_listed<'a>(&'a self, channel: Channel, event: &'a E) -> BoxFuture<'a, Result<Receipt>> {
         Box::pin(async move {
             let mut receipts = self.send(channel.into(), event).await?;
             receipts.pop().ok_or_else(Error::no_outcome)
@@ -385,19 +382,12 @@ impl<E: Event> EventBus<E> {
     }
 
     #[inline(never)]
-    fn send_one_watched<'a>(
-        &'a self,
-        channel: Channel,
-        event: &'a E,
-    ) -> Pin<Box<dyn Future<Output = Result<Receipt>> + Send + 'a>> {
+    fn send_one_watched<'a>(&'a self, channel: Channel, event: &'a E) -> BoxFuture<'a, Result<Receipt>> {
         Box::pin(async move {
             let telemetry = self.0.port.telemetry();
             let span = telemetry.publish_span(Sender::Caller, 1, Some(&channel));
             let headers = telemetry.headers(&span); // not within the span: the caller's trace may be needed
-            let transmitted = self.transmit_one(channel, (event, headers), Some(&span));
-            let published = transmitted.instrument(span.clone()).await;
-            note_failure(&span, published.as_ref().err().map(|error| error.kind().error_type()));
-            published
+            within(&span, self.transmit_one(channel, (event, headers), Some(&span))).await
         })
     }
 
@@ -432,9 +422,7 @@ impl<E: Event> EventBus<E> {
         let telemetry = self.0.port.telemetry();
         let span = telemetry.publish_span(Sender::Caller, channels.len(), channels.iter().next());
         let headers = telemetry.headers(&span); // not within the span: the caller's trace may be needed
-        let published = self.transmit(channels, event, Some((&span, headers))).instrument(span.clone()).await;
-        note_failure(&span, published.as_ref().err().map(|error| error.kind().error_type()));
-        published
+        within(&span, self.transmit(channels, event, Some((&span, headers)))).await
     }
 
     async fn transmit(
@@ -458,6 +446,13 @@ impl<E: Event> EventBus<E> {
         settle(turn, &numbers, &sent);
         pending.conclude_alone(sent)
     }
+}
+
+/// Publishes in `span`, which tells how that ended.
+async fn within<T>(span: &Span, publishing: impl Future<Output = Result<T>>) -> Result<T> {
+    let published = publishing.instrument(span.clone()).await;
+    note_failure(span, published.as_ref().err().map(|error| error.kind().error_type()));
+    published
 }
 
 impl<E> Clone for EventBus<E> {

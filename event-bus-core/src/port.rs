@@ -3,8 +3,6 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
@@ -15,7 +13,9 @@ use crate::receipt::Receipt;
 use crate::tally::Tally;
 use crate::telemetry::Telemetry;
 use crate::trace_context::TracePropagator;
-use crate::transport::{Counts, DynTransport, End, Filter, Health, Inbox, InboxId, Lease, LinkState};
+use crate::transport::{
+    BoxFuture, Counts, DynTransport, End, Filter, Health, Inbox, InboxId, Lease, LinkState,
+};
 
 /// Shared by the clones of a bus and by its subscriptions.
 pub(crate) struct Port {
@@ -37,7 +37,7 @@ pub(crate) trait Drain: Send + Sync {
     fn close(&self);
 
     /// Returns when that is done, or given up.
-    fn drained(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>>;
+    fn drained(&self) -> BoxFuture<'_, ()>;
 }
 
 impl Port {
@@ -94,10 +94,7 @@ impl Port {
         if messages.is_empty() { Vec::new() } else { self.transport.publish(messages).await }
     }
 
-    pub(crate) fn publish_one(
-        &self,
-        message: Message,
-    ) -> Pin<Box<dyn Future<Output = Result<Receipt>> + Send + '_>> {
+    pub(crate) fn publish_one(&self, message: Message) -> BoxFuture<'_, Result<Receipt>> {
         self.transport.publish_one(message)
     }
 

@@ -224,6 +224,7 @@ async fn a_right_that_is_taken_away_ends_that_listener_alone() {
     match item(&mut yours).await {
         Err(notice @ Notice::Denied { .. }) => {
             assert!(notice.is_final() && notice.to_string().contains("numbered/yours"));
+            assert!(!notice.asks_for_refetch(), "nothing comes behind it");
         }
         other => panic!("{other:?}"),
     }

@@ -1,8 +1,7 @@
 //! What the handles of an outbox share with its task: the queue behind its lock, who waits for what, and who is told of
 //! failures. Nothing foreign runs under the lock.
 
-use std::future::Future;
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
@@ -18,6 +17,7 @@ use crate::deadline::Deadline;
 use crate::error::{Error, ErrorKind, Result};
 use crate::message::Message;
 use crate::port::{Drain, Port};
+use crate::transport::BoxFuture;
 
 pub(super) struct Shared {
     port: Arc<Port>,
@@ -242,7 +242,7 @@ impl Drain for Shared {
         self.news.notify_waiters();
     }
 
-    fn drained(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+    fn drained(&self) -> BoxFuture<'_, ()> {
         Box::pin(self.until(|state| matches!(state.phase, Phase::Ended)))
     }
 }

@@ -218,7 +218,7 @@ impl Capabilities {
     }
 }
 
-type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+pub(crate) type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// [`Transport`] as a trait object, so that no type parameter reaches users' structs.
 pub(crate) trait DynTransport: Send + Sync {

@@ -2,9 +2,7 @@ mod folding;
 
 use super::*;
 use crate::meters::Meters;
-use crate::transport::End;
-use crate::transport::Hand;
-use crate::transport::{InboxLimits, Item, Overflow, Signal, TopicKind};
+use crate::transport::{End, Hand, InboxLimits, Item, Overflow, Signal, TopicKind};
 use std::task::{Context, Poll, Waker};
 
 const CHANNELS: Scope = Scope { endpoint: Endpoint(0), kind: TopicKind::Channel };
