@@ -94,11 +94,11 @@ pub(super) async fn listen(
     while !missing_farewells.is_empty() {
         let Some(item) = events.recv().await else { break };
         let at = common.clock.now();
-        if let Ok(event) = &item {
-            if event.publisher == FAREWELL {
-                missing_farewells.remove(&event.channel);
-                continue;
-            }
+        if let Ok(event) = &item
+            && event.publisher == FAREWELL
+        {
+            missing_farewells.remove(&event.channel);
+        } else if let Ok(event) = &item {
             heard += 1;
             if heard >= ENOUGH
                 && event.sent_micros >= common.calm_micros.load(Ordering::Relaxed)

@@ -127,11 +127,17 @@ async fn publish_one(bus: &StampedBus, id: EventId, clock: Clock) -> Published {
 }
 
 /// Tells the listeners on every channel that nothing more comes, again and again: until this is dropped.
-pub(super) async fn say_farewell(bus: &StampedBus, channels: u32, clock: Clock) {
+pub(super) async fn say_farewell(
+    bus: &StampedBus,
+    channels: u32,
+    clock: Clock,
+    published: &mut Vec<Published>,
+) {
     for number in 0.. {
         for channel in 0..channels {
-            let id = EventId { publisher: FAREWELL, channel, number };
-            let _ = bus.publish(&Stamped::new(id, clock.now())).await; // there is a next time
+            let (id, sent) = (EventId { publisher: FAREWELL, channel, number }, clock.now());
+            published.push(Published { id, sent, done: sent, outcome: Outcome::Farewell });
+            let _ = bus.publish(&Stamped::new(id, sent)).await; // there is a next time
         }
         sleep(Duration::from_millis(100)).await;
     }

@@ -30,10 +30,12 @@ pub(super) enum Outcome {
     NotSent,
     /// The server refused us, so it was not sent either.
     Denied,
+    /// A farewell: nobody has to hear this very one, but whoever drops some to make room may count it.
+    Farewell,
 }
 
 /// The server executed it between `sent` and `done` if it was acknowledged; at some time after `sent`, or never, if
-/// the outcome is unknown.
+/// the outcome is unknown or nobody asked.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Published {
     pub(super) id: EventId,

@@ -98,7 +98,7 @@ fn figures(text: &mut String, case: &Case<'_>, recording: &Recording, verdicts: 
     let _ = writeln!(
         text,
         "published {}: {acked} acknowledged, {unknown} unknown, {not_sent} not sent, {denied} denied",
-        ledger.all().len()
+        acked + unknown + not_sent + denied
     );
     for (stream, verdict) in streams.iter().zip(verdicts) {
         let told: Vec<_> = outages(case, stream).into_iter().filter(|it| it.resumed.is_some()).collect();

@@ -84,15 +84,16 @@ pub(super) async fn record(options: &Options) -> Result<Recording> {
     let churned = if let Some(churn) = churn { Some(churn.stop().await) } else { None };
     listening.hear_enough(lasted).await;
     let memory = Memory { half_way, at_end: resident_kib() };
-    let ledger = publishing.stop(flooder).await;
-    let streams = listening.stop(publishers::say_farewell(&goodbye, options.channels, clock)).await;
+    let mut published = publishing.stop(flooder).await;
+    let farewell = publishers::say_farewell(&goodbye, options.channels, clock, &mut published);
+    let streams = listening.stop(farewell).await;
     let left_subscribed = remains::subscriptions(&listening.carrier, &site).await;
     listening.carrier.close().await;
     Ok(Recording {
         is_several: options.medium.is_several(),
         is_line_by_line: options.medium.is_several() || options.delivery == PubSub::Sharded,
         is_sequenced: options.is_sequenced,
-        ledger,
+        ledger: Ledger::of(published),
         streams,
         faults,
         lasted,
@@ -126,11 +127,11 @@ impl Publishing {
         Ok(Self { publishers, is_over })
     }
 
-    async fn stop(self, flooder: Flooder) -> Ledger {
+    async fn stop(self, flooder: Flooder) -> Vec<Published> {
         self.is_over.store(true, Ordering::Relaxed);
         let mut published = self.publishers.join_all().await.concat();
         published.extend(flooder.published().await);
-        Ledger::of(published)
+        published
     }
 }
 

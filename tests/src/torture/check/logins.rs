@@ -11,7 +11,7 @@ pub(in crate::torture) fn strange_logins(case: &Case<'_>) -> impl Iterator<Item 
         let is_strange = match outcome {
             Outcome::Denied => !shut_outs.any(|fault| explains(case, fault, event)),
             Outcome::Acked | Outcome::Unknown => shut_outs.any(|fault| forbids(case, fault, event)),
-            Outcome::NotSent => false, // whoever gives up early has no answer yet
+            Outcome::NotSent | Outcome::Farewell => false, // whoever gives up early has no answer yet, or none at all
         };
         is_strange.then(|| format!("login: {id}, sent at {sent:.3?}, {outcome:?} at {done:.3?}"))
     })

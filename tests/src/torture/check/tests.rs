@@ -72,6 +72,15 @@ fn a_lag_excuses_as_many_as_it_says_and_may_not_say_more_than_there_are() {
     }
 }
 
+#[test]
+fn a_lag_may_count_farewells_though_nobody_has_to_hear_them() {
+    let unheard = || small().both(0, 2_000).published(1, 3_000, Outcome::Farewell);
+    let lagged = |missed| unheard().told(Item::Lagged { missed }, 3_500).both(2, 4_000);
+    lagged(1).finds(What::Spurious, 0);
+    lagged(2).finds(What::Spurious, 1);
+    unheard().both(2, 4_000).finds(What::Silent, 0);
+}
+
 /// One publisher on one line, a listener on it, a kill from 10 s to 10.1 s unless other faults are given. Times in
 /// milliseconds.
 #[derive(Clone)]
