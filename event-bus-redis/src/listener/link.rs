@@ -12,8 +12,9 @@ use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, PushInfo, PushKind, RedisError, RedisResult, Value};
 use tokio::task::AbortHandle;
 
+use super::breathing::{Breathing, Messages};
 use super::run::PushedMessage;
-use super::socket::{self, Messages};
+use super::socket;
 use super::state::{Epoch, Push, scope};
 use crate::config::RedisConfig;
 use crate::credentials::Half;
@@ -59,7 +60,7 @@ impl Link {
         let keeping = Keeping::new(config, Half::Listener);
         let info = config.connection_info().await?; // within a connect time-out of its own, to be told as what it is
         let connecting = async {
-            let socket = socket::connect(config, &info, messages, on_pause).await?;
+            let socket = Breathing::new(socket::connect(config, &info).await?, messages, on_pause);
             let login = info.redis_settings();
             let (connection, driver) =
                 MultiplexedConnection::new_with_config(login, socket, connection_config).await?;

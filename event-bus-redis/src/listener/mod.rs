@@ -2,6 +2,7 @@
 //! This file is the door: subscribing and closing.
 
 mod any;
+mod breathing;
 mod confirmation;
 mod displaced;
 mod fences;
