@@ -1,10 +1,7 @@
-//! Messages that share a round trip: the commands for them, what the answers mean, and what is still to be sent.
+//! Messages that share a round trip to one server: the commands for them, and what the answers mean.
 
+mod progress;
 mod shares;
-
-use std::collections::HashMap;
-use std::error::Error as _;
-use std::time::Duration;
 
 use event_bus_core::{Channel, Error, ErrorKind, Message, Receipt, Result};
 use redis::aio::{ConnectionLike, MultiplexedConnection};
@@ -14,7 +11,8 @@ use crate::config::{Publishing, RedisConfig};
 use crate::error::{Failure, connect_error, harmless, not_sharded, of_a_cluster};
 use crate::rights;
 
-pub(crate) use shares::{Outcomes, Share, again};
+pub(crate) use progress::Progress;
+pub(crate) use shares::{Divided, Outcomes, Share, again};
 
 /// What a message is published with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,10 +48,9 @@ impl Command {
 
 pub(crate) struct Batch {
     command: Command,
-    messages: Vec<Message>,
-    /// None for those that still have to be sent.
-    results: Vec<Option<Result<Receipt>>>,
-    last_error: Option<Error>,
+    /// For each message. They are all that is kept of it: its bytes need not be held twice.
+    commands: redis::Pipeline,
+    pub(crate) progress: Progress,
 }
 
 /// What the server answered: to one command without a list.
@@ -61,13 +58,14 @@ type Answers = std::iter::Chain<std::option::IntoIter<Value>, std::vec::IntoIter
 
 impl Batch {
     pub(crate) fn new(messages: Vec<Message>, command: Command) -> Self {
-        let results = messages.iter().map(|_| None).collect();
-        Self { command, messages, results, last_error: None }
-    }
-
-    /// How many still have to be sent.
-    pub(crate) fn left(&self) -> usize {
-        self.results.iter().filter(|result| result.is_none()).count()
+        let mut commands = redis::Pipeline::with_capacity(messages.len());
+        let mut channels = Vec::with_capacity(messages.len());
+        for message in messages {
+            commands.add_command(command.of(&message));
+            channels.push(message.channel().clone());
+            // Its bytes are freed here, if nobody else holds them: the next command stands where they stood, in the cache.
+        }
+        Self { command, commands, progress: Progress::of(channels) }
     }
 
     /// Sends what is left, and returns an answer for each.
@@ -75,25 +73,23 @@ impl Batch {
         &self,
         connection: &mut MultiplexedConnection,
     ) -> std::result::Result<Answers, RedisError> {
-        let left = self.left();
+        let left = self.progress.left();
+        let mut commands = self.progress.left_of(self.commands.cmd_iter()).map(|(_, command)| command);
         if left == 1
-            && let Some(only) = self.commands().next()
+            && let Some(only) = commands.next()
         {
-            let answer = connection.send_packed_command(&only).await?;
+            let answer = connection.send_packed_command(only).await?;
             return Ok(Some(answer).into_iter().chain(Vec::new()));
         }
-        let mut pipeline = redis::Pipeline::with_capacity(left);
-        for command in self.commands() {
-            pipeline.add_command(command);
-        }
-        let answers = connection.req_packed_commands(&pipeline, 0, left).await?;
+        let again;
+        let pipeline = if left == self.commands.len() {
+            &self.commands
+        } else {
+            again = pipeline_of(commands.cloned());
+            &again
+        };
+        let answers = connection.req_packed_commands(pipeline, 0, left).await?;
         Ok(None.into_iter().chain(answers))
-    }
-
-    fn commands(&self) -> impl Iterator<Item = redis::Cmd> {
-        let left = self.messages.iter().zip(&self.results).filter(|(_, result)| result.is_none());
-        let command = self.command;
-        left.map(move |(message, _)| command.of(message))
     }
 
     /// The server's answers, in the order of what was left. What it could not do just now stays left. `false` if
@@ -103,7 +99,7 @@ impl Batch {
         let mut is_in_step = true;
         let mut not_now = None;
         let command = self.command;
-        self.settle(|_, channel| {
+        self.progress.settle(|_, channel| {
             let error = match answers.next() {
                 Some(Value::Int(receivers)) => {
                     return Some(Ok(receipt(channel, receivers)));
@@ -146,88 +142,32 @@ impl Batch {
             let error = Error::new(kind, text).with_source(harmless(&error));
             Some(Err(error.with_channel(channel.clone())))
         });
-        if not_now.is_some() {
-            self.last_error = not_now;
-            self.leave_out_overtaken();
+        if let Some(not_now) = not_now {
+            self.progress.note_unsent(not_now);
+            self.progress.leave_out_overtaken();
         }
         is_in_step
-    }
-
-    /// What the server could not do just now, and did for a later message of the same channel, is not sent any more: it
-    /// would come behind that one.
-    fn leave_out_overtaken(&mut self) {
-        let is_out = |result: &Option<Result<Receipt>>| match result {
-            Some(Ok(_)) => true,
-            Some(Err(error)) => error.outcome_unknown(),
-            None => false,
-        };
-        let done = self.messages.iter().zip(&self.results).enumerate();
-        let last: HashMap<Channel, usize> = done
-            .filter(|(_, (_, result))| is_out(result))
-            .map(|(place, (message, _))| (message.channel().clone(), place))
-            .collect();
-        self.settle(|place, channel| {
-            if last.get(channel).is_none_or(|last| *last < place) {
-                return None;
-            }
-            let text = format!("redis was not ready for the event for {channel}, and took a later one");
-            Some(Err(Error::new(ErrorKind::NotSent, text).with_channel(channel.clone())))
-        });
-    }
-
-    /// Gives what is left its result, in order, or leaves it; by its place and channel.
-    fn settle(&mut self, mut outcome: impl FnMut(usize, &Channel) -> Option<Result<Receipt>>) {
-        let all = self.messages.iter().zip(&mut self.results).enumerate();
-        for (place, (message, result)) in all.filter(|(_, (_, result))| result.is_none()) {
-            *result = outcome(place, message.channel());
-        }
     }
 
     /// The connection failed after everything had been handed to it.
     pub(crate) fn note_unknown(&mut self, error: &RedisError, config: &RedisConfig) {
         let server = config.server();
         let cause = if error.is_timeout() { "did not answer" } else { "was cut off" };
-        self.settle(|_, channel| {
+        self.progress.settle(|_, channel| {
             let text =
                 format!("redis at {server} {cause}: the event for {channel} may or may not be published");
             let error = Error::new(ErrorKind::OutcomeUnknown, text).with_source(harmless(error));
             Some(Err(error.with_channel(channel.clone())))
         });
     }
+}
 
-    /// What is left could not be sent this time, for this reason.
-    pub(crate) fn note_unsent(&mut self, error: Error) {
-        self.last_error = Some(error);
+fn pipeline_of(commands: impl Iterator<Item = redis::Cmd>) -> redis::Pipeline {
+    let mut pipeline = redis::Pipeline::new();
+    for command in commands {
+        pipeline.add_command(command);
     }
-
-    /// Whether trying again can't help.
-    pub(crate) fn is_hopeless(&self) -> bool {
-        self.last_error.as_ref().is_some_and(|error| is_final(error.kind()))
-    }
-
-    /// What is left won't be sent: not after so many attempts, or not `within` the time for them.
-    pub(crate) fn give_up(&mut self, attempts: u32, within: Option<Duration>) {
-        let last = self.last_error.take();
-        let kind =
-            last.as_ref().map(Error::kind).filter(|kind| is_final(*kind)).unwrap_or(ErrorKind::NotSent);
-        let cause = last.as_ref().map(ToString::to_string).unwrap_or_default();
-        let source = last.as_ref().and_then(|error| error.source()).map(ToString::to_string);
-        let attempts = if attempts == 1 { "1 attempt".to_owned() } else { format!("{attempts} attempts") };
-        let time = within.map(|time| format!(" within {time:?}")).unwrap_or_default();
-        self.settle(|_, channel| {
-            let text = format!("the event for {channel} was not sent in {attempts}{time}: {cause}");
-            let error = Error::new(kind, text).with_channel(channel.clone());
-            Some(Err(match &source {
-                Some(source) => error.with_source(source.as_str()),
-                None => error,
-            }))
-        });
-    }
-
-    pub(crate) fn into_results(self) -> Vec<Result<Receipt>> {
-        let unsettled = || Err(Error::new(ErrorKind::NotSent, "the event was not sent"));
-        self.results.into_iter().map(|result| result.unwrap_or_else(unsettled)).collect()
-    }
+    pipeline
 }
 
 /// The result of the only message.
@@ -238,10 +178,6 @@ pub(crate) fn only(results: Vec<Result<Receipt>>) -> Result<Receipt> {
 
 pub(crate) fn receipt(channel: &Channel, receivers: i64) -> Receipt {
     Receipt::new(channel.clone(), u64::try_from(receivers).ok())
-}
-
-fn is_final(kind: ErrorKind) -> bool {
-    matches!(kind, ErrorKind::Closed | ErrorKind::Denied | ErrorKind::Unsupported | ErrorKind::Refused)
 }
 
 #[cfg(test)]
@@ -261,8 +197,9 @@ mod tests {
         let loading = || server_error("LOADING Redis is loading the dataset in memory");
         let answers = vec![loading(), loading(), Value::Int(1), loading()];
         assert!(batch.note(answers, &RedisConfig::from_url("redis://127.0.0.1").unwrap()));
-        let left: Vec<usize> = (0..4).filter(|place| batch.results[*place].is_none()).collect();
+        let left: Vec<usize> = batch.progress.left_of(0..4).map(|(place, _)| place).collect();
         assert_eq!(left, [1, 3]);
-        assert_eq!(batch.results[0].as_ref().unwrap().as_ref().unwrap_err().kind(), ErrorKind::NotSent);
+        let results = batch.progress.into_results();
+        assert_eq!(results[0].as_ref().map_err(Error::kind), Err(ErrorKind::NotSent));
     }
 }

@@ -180,8 +180,8 @@ impl Publisher {
         }
         let mut batch = Batch::new(messages, command);
         self.attempt(lane, &mut batch, deadline).await;
-        if batch.left() == 0 {
-            return batch.into_results();
+        if batch.progress.left() == 0 {
+            return batch.progress.into_results();
         }
         Box::pin(self.try_again(lane, batch, deadline)).await
     }
@@ -190,31 +190,32 @@ impl Publisher {
     async fn try_again(&self, lane: &Lane, mut batch: Batch, deadline: Instant) -> Vec<Result<Receipt>> {
         let Self { config, .. } = self;
         let mut pace = Pace::new(deadline, config.publish_timeout, config.publish_attempts);
-        while batch.left() > 0 {
-            let next = if batch.is_hopeless() { pace.last() } else { pace.next(Instant::now(), false) };
+        while batch.progress.left() > 0 {
+            let next =
+                if batch.progress.is_hopeless() { pace.last() } else { pace.next(Instant::now(), false) };
             match next {
                 Next::Again(at) => sleep_until(at).await,
                 Next::GiveUp(attempts, within) => {
-                    batch.give_up(attempts, within);
+                    batch.progress.give_up(attempts, within);
                     break;
                 }
             }
             self.attempt(lane, &mut batch, deadline).await;
         }
-        batch.into_results()
+        batch.progress.into_results()
     }
 
     async fn attempt(&self, lane: &Lane, batch: &mut Batch, deadline: Instant) {
-        let _permits = match self.permits.take(batch.left(), deadline).await {
+        let _permits = match self.permits.take(batch.progress.left(), deadline).await {
             Ok(permits) => permits,
-            Err(error) => return batch.note_unsent(error),
+            Err(error) => return batch.progress.note_unsent(error),
         };
         match lane.open(deadline).await {
             Ok(mut open) => {
                 let outcome = batch.send(&mut open.connection).await;
                 self.note(lane, &open, batch, outcome);
             }
-            Err(error) => batch.note_unsent(error),
+            Err(error) => batch.progress.note_unsent(error),
         }
     }
 

@@ -5,7 +5,12 @@ use std::future::Future;
 use event_bus_core::{Channel, Error, Message, Receipt, Result};
 use futures_util::future::join_all;
 
-use super::Batch;
+use super::Progress;
+
+pub(crate) struct Divided {
+    messages: Vec<Message>,
+    pub(crate) progress: Progress,
+}
 
 /// The part of a batch that goes to one server.
 pub(crate) struct Share<K> {
@@ -64,53 +69,41 @@ pub(crate) fn again(message: &Message) -> Message {
     Message::new(message.channel().clone(), message.payload().clone())
 }
 
-impl Batch {
+impl Divided {
+    pub(crate) fn new(messages: Vec<Message>) -> Self {
+        let progress = Progress::of(messages.iter().map(|message| message.channel().clone()).collect());
+        Self { messages, progress }
+    }
+
     /// What is left, by whom it is for.
     pub(crate) fn shares<K: Copy + PartialEq>(&self, to: impl Fn(&Channel) -> K) -> Vec<Share<K>> {
-        let all = self.messages.iter().zip(&self.results).enumerate();
-        let left = all.filter(|(_, (_, result))| result.is_none());
-        Share::of(left.map(|(place, (message, _))| (place, again(message))), to)
+        let left = self.progress.left_of(&self.messages);
+        Share::of(left.map(|(place, message)| (place, again(message))), to)
     }
 
     /// What became of a part. After the last one, [`shares_are_noted`](Self::shares_are_noted) is to be called.
     pub(crate) fn note_share(&mut self, places: &[usize], outcomes: Outcomes) {
-        for (place, result) in places.iter().zip(outcomes.results) {
-            self.results[*place] = result;
-        }
-        if let Some(error) = outcomes.unsent {
-            self.last_error = Some(error);
-        }
+        self.progress.note_part(places, outcomes);
     }
 
     pub(crate) fn shares_are_noted(&mut self) {
-        self.leave_out_overtaken();
+        self.progress.leave_out_overtaken();
     }
 
     /// The channel of the first message that is left.
     pub(crate) fn first_left(&self) -> Option<&Channel> {
-        let left = self.messages.iter().zip(&self.results).find(|(_, result)| result.is_none());
-        left.map(|(message, _)| message.channel())
-    }
-
-    pub(crate) fn last_error(&self) -> Option<&Error> {
-        self.last_error.as_ref()
-    }
-
-    /// For one who may send elsewhere what is left.
-    pub(crate) fn into_outcomes(self) -> Outcomes {
-        Outcomes { results: self.results, unsent: self.last_error }
+        self.progress.left_of(&self.messages).next().map(|(_, message)| message.channel())
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::batch::Command;
     use event_bus_core::ErrorKind;
 
-    fn batch(channels: &[&str]) -> Batch {
+    fn batch(channels: &[&str]) -> Divided {
         let message = |channel: &&str| Message::new(Channel::from_full_name(*channel), "");
-        Batch::new(channels.iter().map(message).collect(), Command::ShardPublish)
+        Divided::new(channels.iter().map(message).collect())
     }
 
     fn sent(channel: &str) -> Receipt {
@@ -121,7 +114,7 @@ mod tests {
         Error::new(kind, "no answer")
     }
 
-    fn left(batch: &Batch) -> Vec<usize> {
+    fn left(batch: &Divided) -> Vec<usize> {
         batch.shares(|_| ()).into_iter().flat_map(|share| share.places).collect()
     }
 
@@ -129,7 +122,7 @@ mod tests {
     fn each_server_is_given_its_channels_in_order_and_only_what_is_left() {
         let mut batch = batch(&["a/1", "b/1", "a/2", "b/1", "a/1"]);
         let to = |channel: &Channel| channel.as_str().starts_with('a');
-        let places = |batch: &Batch| -> Vec<Vec<usize>> {
+        let places = |batch: &Divided| -> Vec<Vec<usize>> {
             batch.shares(to).into_iter().map(|share| share.places).collect()
         };
         assert_eq!(places(&batch), [vec![0, 2, 4], vec![1, 3]]);
@@ -153,7 +146,7 @@ mod tests {
                 .note_share(&[1], Outcomes { results: vec![None], unsent: Some(failed(ErrorKind::NotSent)) });
             batch.shares_are_noted();
             assert_eq!(left(&batch), [1, 3]);
-            let first = batch.results[0].as_ref().unwrap().as_ref().unwrap_err();
+            let first = batch.progress.into_results().remove(0).unwrap_err();
             assert_eq!(first.kind(), ErrorKind::NotSent);
         }
     }
@@ -177,8 +170,8 @@ mod tests {
             &[0, 1],
             Outcomes { results: vec![Some(Ok(sent("a"))), None], unsent: Some(failed(ErrorKind::NotSent)) },
         );
-        batch.give_up(3, Some(std::time::Duration::from_secs(2)));
-        let results = batch.into_results();
+        batch.progress.give_up(3, Some(std::time::Duration::from_secs(2)));
+        let results = batch.progress.into_results();
         assert!(results[0].is_ok());
         let error = results[1].as_ref().unwrap_err();
         assert_eq!(error.kind(), ErrorKind::NotSent);

@@ -44,6 +44,6 @@ impl Publisher {
     ) -> Outcomes {
         let mut batch = Batch::new(messages, command);
         self.attempt(lane, &mut batch, deadline).await;
-        batch.into_outcomes()
+        batch.progress.into_outcomes()
     }
 }

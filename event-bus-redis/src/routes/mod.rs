@@ -12,7 +12,7 @@ use event_bus_core::{Channel, Error, ErrorKind, Message, Receipt, Result};
 use futures_util::future::{join_all, select_ok};
 use tokio::time::{Instant, sleep_until};
 
-use crate::batch::{Batch, Command, Outcomes, Share};
+use crate::batch::{Command, Divided, Outcomes, Share};
 use crate::both_kinds;
 use crate::config::{Address, RedisConfig};
 use crate::pace::{Next, Pace};
@@ -83,7 +83,7 @@ impl Routes {
         messages: Vec<Message>,
         begin: Instant,
     ) -> Vec<Result<Receipt>> {
-        let mut batch = Batch::new(messages, command);
+        let mut batch = Divided::new(messages);
         let mut pace = Pace::new(
             begin + self.config.publish_timeout,
             self.config.publish_timeout,
@@ -94,23 +94,24 @@ impl Routes {
             if let Err(error) = self.attempt(&mut batch, command, failed_at, pace.deadline()).await {
                 // Of one that only ran out of time, what went wrong before tells more.
                 let is_late = Instant::now() >= pace.deadline() && error.kind() != ErrorKind::Closed;
-                if !is_late || batch.last_error().is_none() {
-                    batch.note_unsent(error);
+                if !is_late || batch.progress.last_error().is_none() {
+                    batch.progress.note_unsent(error);
                 }
             }
-            if batch.left() == 0 {
+            if batch.progress.left() == 0 {
                 return self.receipts(batch);
             }
             self.way.was_wrong();
             let now = Instant::now();
             failed_at = Some(now);
-            let is_answer = batch.last_error().is_some_and(|error| error.kind() == ErrorKind::NotSent);
-            let next = if batch.is_hopeless() { pace.last() } else { pace.next(now, is_answer) };
+            let is_answer =
+                batch.progress.last_error().is_some_and(|error| error.kind() == ErrorKind::NotSent);
+            let next = if batch.progress.is_hopeless() { pace.last() } else { pace.next(now, is_answer) };
             match next {
                 Next::Again(at) if at > now => sleep_until(at).await,
                 Next::Again(_) => {}
                 Next::GiveUp(attempts, within) => {
-                    batch.give_up(attempts, within);
+                    batch.progress.give_up(attempts, within);
                     return self.receipts(batch);
                 }
             }
@@ -120,13 +121,13 @@ impl Routes {
     /// One attempt at all that is left, by a map that is newer than the last failure.
     async fn attempt(
         &self,
-        batch: &mut Batch,
+        batch: &mut Divided,
         command: Command,
         failed_at: Option<Instant>,
         deadline: Instant,
     ) -> Result<()> {
         // Before the map: who waits here for long would go by an old one.
-        let _permits = self.permits.take(batch.left(), deadline).await?;
+        let _permits = self.permits.take(batch.progress.left(), deadline).await?;
         let map = match failed_at {
             None => self.way.fresh(deadline).await,
             Some(failed_at) => self.way.newer_than(failed_at, deadline).await,
@@ -190,7 +191,7 @@ impl Routes {
         Error::new(ErrorKind::NotSent, text)
     }
 
-    fn note_astray(&self, batch: &Batch, error: &Error) {
+    fn note_astray(&self, batch: &Divided, error: &Error) {
         if let Some(channel) = batch.first_left() {
             let source = error.source().map(ToString::to_string);
             self.nodes.unserved(channel, &source.unwrap_or_else(|| error.to_string()));
@@ -198,8 +199,8 @@ impl Routes {
     }
 
     /// Counts of receivers say nothing on a cluster: a node counts its own connections.
-    fn receipts(&self, batch: Batch) -> Vec<Result<Receipt>> {
-        let mut results = batch.into_results();
+    fn receipts(&self, batch: Divided) -> Vec<Result<Receipt>> {
+        let mut results = batch.progress.into_results();
         if self.config.is_cluster() {
             results.iter_mut().flatten().for_each(|receipt| receipt.receivers = None);
         }
