@@ -292,7 +292,9 @@ where
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         while let Some(result) = ready!(self.batch.poll_result(cx)) {
-            self.results.push(result);
+            let Self { batch, results } = &mut *self;
+            results.push(result);
+            results.extend(batch.results.drain(..));
         }
         Poll::Ready(std::mem::take(&mut self.results))
     }

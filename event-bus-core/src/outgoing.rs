@@ -116,6 +116,15 @@ impl Outgoing {
         rule: SizeRule,
         turn: &mut Turn,
     ) -> Result<Pending> {
+        let channels = match channels.into_only() {
+            Ok(channel) if !turn.is_numbering() => {
+                let (message, awaited) = single(channel, (event, headers), codec, rule)?;
+                message.into_iter().for_each(|message| self.push(message));
+                return Ok(Pending::of(awaited));
+            }
+            Ok(channel) => channel.into(),
+            Err(channels) => channels,
+        };
         let mut envelope = Envelope { payload: event, headers };
         let mut pending = Pending::default();
         let mut same_for_all: Option<Bytes> = None;
@@ -168,9 +177,13 @@ impl Outgoing {
         if turn.is_numbering() {
             self.numbers.push(number);
         }
+        self.push(message);
+        awaited
+    }
+
+    fn push(&mut self, message: Message) {
         self.bytes += message.payload().len();
         self.messages.push(message);
-        awaited
     }
 
     /// How many messages there are.
@@ -242,6 +255,12 @@ pub(crate) fn settle(mut turn: Turn, numbers: &[Option<Number>], sent: &[Result<
 }
 
 impl Pending {
+    fn of(awaited: Awaited) -> Self {
+        let mut pending = Self::default();
+        pending.push(awaited);
+        pending
+    }
+
     fn push(&mut self, awaited: Awaited) {
         match awaited {
             Awaited::Receipt if self.others.is_empty() => self.receipts += 1,
@@ -264,6 +283,9 @@ impl Pending {
     /// event and, behind them, others.
     pub(crate) fn conclude(self, sent: &mut impl Iterator<Item = Result<Receipt>>) -> Result<Vec<Receipt>> {
         let mut next = || sent.next().unwrap_or_else(|| Err(Error::no_outcome()));
+        if self.receipts == 1 && self.others.is_empty() {
+            return next().map(|receipt| vec![receipt]);
+        }
         let awaited = std::iter::repeat_with(|| Awaited::Receipt).take(self.receipts).chain(self.others);
         together(awaited.map(|awaited| awaited.conclude(&mut next)).collect())
     }
