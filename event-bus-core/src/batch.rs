@@ -12,11 +12,12 @@ use std::task::{Context, Poll, ready};
 use futures_core::Stream;
 use tracing::{Instrument, Span};
 
+use crate::awaited::Pending;
 use crate::bus::EventBus;
 use crate::channel::{Channel, ChannelKey};
 use crate::error::{Error, Result};
 use crate::event::Event;
-use crate::outgoing::{Channels, Outgoing, Pending, settle};
+use crate::outgoing::{Channels, Outgoing, settle};
 use crate::receipt::Receipt;
 use crate::sequence::{Turn, out_of_turn};
 use crate::telemetry::{Attempt, Sender, first_failure, note_batch, note_size};

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use tracing::{Instrument, Span};
 
+use crate::awaited::Pending;
 use crate::channel::{BusName, Channel, ChannelFilter, ChannelKey};
 use crate::codec::{Codec, Headers, SharedCodec};
 use crate::deadline::Deadline;
@@ -16,7 +17,7 @@ use crate::event::Event;
 use crate::json::Json;
 use crate::message::Message;
 use crate::meters::Start;
-use crate::outgoing::{Channels, Outgoing, Pending, settle, single};
+use crate::outgoing::{Channels, Outgoing, settle, single};
 use crate::port::Port;
 use crate::receipt::Receipt;
 use crate::sequence::{Numbering, Turn};

@@ -115,6 +115,7 @@
 //! | `testing` | no | a suite of tests for transports: see the module `testing` |
 
 mod acl;
+mod awaited;
 mod backoff;
 mod batch;
 #[cfg(feature = "blocking")]

@@ -11,8 +11,8 @@ use crate::config::{Publishing, RedisConfig};
 use crate::error::{Failure, connect_error, harmless, not_sharded, of_a_cluster};
 use crate::rights;
 
-pub(crate) use progress::Progress;
-pub(crate) use shares::{Divided, Outcomes, Share, again};
+pub(crate) use progress::{Outcomes, Progress};
+pub(crate) use shares::{Divided, Share, again};
 
 /// What a message is published with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,7 +48,9 @@ impl Command {
 
 pub(crate) struct Batch {
     command: Command,
-    /// For each message. They are all that is kept of it: its bytes need not be held twice.
+    /// Until they are sent for the first time: what waits for that holds nothing twice.
+    messages: Vec<Message>,
+    /// From then on, one for each message.
     commands: redis::Pipeline,
     pub(crate) progress: Progress,
 }
@@ -58,21 +60,18 @@ type Answers = std::iter::Chain<std::option::IntoIter<Value>, std::vec::IntoIter
 
 impl Batch {
     pub(crate) fn new(messages: Vec<Message>, command: Command) -> Self {
-        let mut commands = redis::Pipeline::with_capacity(messages.len());
-        let mut channels = Vec::with_capacity(messages.len());
-        for message in messages {
-            commands.add_command(command.of(&message));
-            channels.push(message.channel().clone());
-            // Its bytes are freed here, if nobody else holds them: the next command stands where they stood, in the cache.
-        }
-        Self { command, commands, progress: Progress::of(channels) }
+        let progress = Progress::of(&messages);
+        Self { command, messages, commands: redis::Pipeline::new(), progress }
     }
 
     /// Sends what is left, and returns an answer for each.
     pub(crate) async fn send(
-        &self,
+        &mut self,
         connection: &mut MultiplexedConnection,
     ) -> std::result::Result<Answers, RedisError> {
+        if !self.messages.is_empty() {
+            self.pack();
+        }
         let left = self.progress.left();
         let mut commands = self.progress.left_of(self.commands.cmd_iter()).map(|(_, command)| command);
         if left == 1
@@ -81,15 +80,21 @@ impl Batch {
             let answer = connection.send_packed_command(only).await?;
             return Ok(Some(answer).into_iter().chain(Vec::new()));
         }
-        let again;
+        let some;
         let pipeline = if left == self.commands.len() {
             &self.commands
         } else {
-            again = pipeline_of(commands.cloned());
-            &again
+            some = pipeline_of(left, commands.cloned());
+            &some
         };
         let answers = connection.req_packed_commands(pipeline, 0, left).await?;
         Ok(None.into_iter().chain(answers))
+    }
+
+    fn pack(&mut self) {
+        let (command, messages) = (self.command, std::mem::take(&mut self.messages));
+        // Each message is let go before the next one is packed: that then stands where its bytes stood, in the cache.
+        self.commands = pipeline_of(messages.len(), messages.into_iter().map(|message| command.of(&message)));
     }
 
     /// The server's answers, in the order of what was left. What it could not do just now stays left. `false` if
@@ -162,8 +167,8 @@ impl Batch {
     }
 }
 
-fn pipeline_of(commands: impl Iterator<Item = redis::Cmd>) -> redis::Pipeline {
-    let mut pipeline = redis::Pipeline::new();
+fn pipeline_of(count: usize, commands: impl Iterator<Item = redis::Cmd>) -> redis::Pipeline {
+    let mut pipeline = redis::Pipeline::with_capacity(count);
     for command in commands {
         pipeline.add_command(command);
     }

@@ -12,6 +12,7 @@ use event_bus_redis::{RedisConfig, RedisTransport};
 use event_bus_tests::{
     Numbered, NumberedBus, PATIENCE, RedisServer, eventually, eventually_blocking, within,
 };
+use tokio::runtime::Builder;
 
 fn event(number: u64) -> Numbered {
     Numbered::new("s", number)
@@ -54,7 +55,7 @@ async fn a_killed_connection_is_told_and_heals() {
     assert_eq!(bus.state().listener, LinkState::Connected);
 }
 
-/// More comes than has been read. (What becomes of a socket that never runs dry, `listener/socket.rs` tests.)
+/// More comes than has been read. (What becomes of a socket that never runs dry, `listener/breathing.rs` tests.)
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn under_a_flood_without_end_others_come_to_listen_and_nothing_is_told() {
     let server = RedisServer::start();
@@ -460,39 +461,50 @@ async fn a_filter_that_is_denied_leaves_the_others_as_they_are() {
     }
 }
 
-/// A reader on the thread that listens is not overrun by what comes at once, even if it needs a second step for each event, as
-/// one that passes them on does: what it has not read waits at the server.
+/// A reader that has time is not overrun by what comes at once: what it has not read waits at the server. It keeps up on the
+/// thread that listens, even with a second step for each event, as one that passes them on; and it catches up.
 #[test]
 fn a_burst_far_larger_than_its_queue_does_not_overrun_a_reader_on_the_same_thread() {
-    let one_thread = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let one_worker =
-        tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-    for runtime in [one_thread, one_worker] {
-        for (padding, steps, turns_missed) in [(0, 1, 0), (0, 2, 10), (500, 1, 10), (500, 2, 0)] {
-            runtime.block_on(hear_a_burst(&"x".repeat(padding), steps, turns_missed));
+    let one_thread = || Builder::new_current_thread().enable_all().build().unwrap();
+    let workers = |count| Builder::new_multi_thread().worker_threads(count).enable_all().build().unwrap();
+    for (padding, steps, turns_missed) in [(0, 1, 0), (0, 2, 10), (500, 1, 10), (500, 2, 0)] {
+        for runtime in [one_thread(), workers(1)] {
+            runtime.block_on(hear_a_burst(padding, steps, turns_missed));
         }
     }
+    let all_but_one_are_busy = workers(2);
+    let (is_over, busy) = std::sync::mpsc::channel::<()>();
+    let _forever = all_but_one_are_busy.spawn(async move { busy.recv() });
+    all_but_one_are_busy.block_on(hear_a_burst(0, 1, 0));
+    all_but_one_are_busy.block_on(hear_a_burst(500, 1, 5));
+    drop(is_over);
 }
 
-/// Once the reader misses some turns, and has to catch up.
-async fn hear_a_burst(padding: &str, steps: u32, turns_missed: u32) {
-    const EVENTS: u64 = 15_000;
+/// All of it waits before the first is read; a third into it the reader misses some turns.
+async fn hear_a_burst(padding: usize, steps: u32, turns_missed: u32) {
+    const EVENTS: u64 = 10_000;
     let server = RedisServer::start();
-    let bus = NumberedBus::new(RedisTransport::connect(server.url()).await.unwrap());
+    // Its answer would stand behind the burst.
+    let config = RedisConfig::from_url(server.url()).unwrap().ping_interval(Duration::from_secs(600));
+    let bus = NumberedBus::new(RedisTransport::connect(config).await.unwrap());
     let mut events = bus.listen("k").await.unwrap();
-    let (url, padding) = (server.url(), padding.to_owned());
+    let url = server.url();
     let burst = std::thread::spawn(move || {
         let mut connection = redis::Client::open(url).unwrap().get_connection().unwrap();
         let mut pipeline = redis::pipe();
         for number in 0..EVENTS {
-            let wire = serde_json::json!({ "payload": Numbered::new(&padding, number) }).to_string();
-            pipeline.publish("numbered/k", wire).ignore();
+            let wire = serde_json::json!({ "payload": Numbered::new(&"x".repeat(padding), number) });
+            pipeline.publish("numbered/k", wire.to_string()).ignore();
         }
         pipeline.exec(&mut connection).unwrap();
     });
     let reading = tokio::spawn(async move {
+        burst.join().unwrap(); // keeps the thread from listening, too
         for number in 0..EVENTS {
-            assert_eq!(item(&mut events).await.unwrap(), number);
+            let item = item(&mut events).await.map_err(|notice| {
+                format!("{notice}, with {padding} bytes more, {steps} steps, {turns_missed} turns missed")
+            });
+            assert_eq!(item, Ok(number));
             for _ in 1..steps {
                 tokio::task::coop::consume_budget().await;
             }
@@ -502,7 +514,6 @@ async fn hear_a_burst(padding: &str, steps: u32, turns_missed: u32) {
         }
     });
     reading.await.unwrap();
-    burst.join().unwrap();
 }
 
 /// What the connection holds for what may come behind it must not wait for that, nor for the next ping.

@@ -4,9 +4,7 @@ use std::collections::HashMap;
 use std::error::Error as _;
 use std::time::Duration;
 
-use event_bus_core::{Channel, Error, ErrorKind, Receipt, Result};
-
-use super::shares::Outcomes;
+use event_bus_core::{Channel, Error, ErrorKind, Message, Receipt, Result};
 
 pub(crate) struct Progress {
     channels: Vec<Channel>,
@@ -15,11 +13,17 @@ pub(crate) struct Progress {
     last_error: Option<Error>,
 }
 
+/// What became of messages: nothing of those that surely were not sent, and why not.
+pub(crate) struct Outcomes {
+    pub(crate) results: Vec<Option<Result<Receipt>>>,
+    pub(crate) unsent: Option<Error>,
+}
+
 impl Progress {
-    /// Of messages for `channels`, of which nothing has become yet.
-    pub(super) fn of(channels: Vec<Channel>) -> Self {
-        let results = channels.iter().map(|_| None).collect();
-        Self { channels, results, last_error: None }
+    /// Of `messages`, of which nothing has become yet.
+    pub(super) fn of(messages: &[Message]) -> Self {
+        let channels = messages.iter().map(|message| message.channel().clone()).collect();
+        Self { channels, results: messages.iter().map(|_| None).collect(), last_error: None }
     }
 
     /// How many still have to be sent.
@@ -41,8 +45,14 @@ impl Progress {
         }
     }
 
-    /// What became of a part, which stood at these places.
-    pub(super) fn note_part(&mut self, places: &[usize], outcomes: Outcomes) {
+    /// The channel of the first message that is left.
+    pub(crate) fn first_left(&self) -> Option<&Channel> {
+        self.left_of(&self.channels).next().map(|(_, channel)| channel)
+    }
+
+    /// What became of a part, which stood at these places. After the last one,
+    /// [`leave_out_overtaken`](Self::leave_out_overtaken) is to be called.
+    pub(crate) fn note_part(&mut self, places: &[usize], outcomes: Outcomes) {
         for (place, result) in places.iter().zip(outcomes.results) {
             self.results[*place] = result;
         }
@@ -53,7 +63,7 @@ impl Progress {
 
     /// What the server could not do just now, and did for a later message of the same channel, is not sent any more: it
     /// would come behind that one.
-    pub(super) fn leave_out_overtaken(&mut self) {
+    pub(crate) fn leave_out_overtaken(&mut self) {
         let is_out = |result: &Option<Result<Receipt>>| match result {
             Some(Ok(_)) => true,
             Some(Err(error)) => error.outcome_unknown(),

@@ -2,7 +2,7 @@
 
 use std::future::Future;
 
-use event_bus_core::{Channel, Error, Message, Receipt, Result};
+use event_bus_core::{Channel, Message, Receipt, Result};
 use futures_util::future::join_all;
 
 use super::Progress;
@@ -18,12 +18,6 @@ pub(crate) struct Share<K> {
     /// Where they stand in the batch.
     pub(crate) places: Vec<usize>,
     pub(crate) messages: Vec<Message>,
-}
-
-/// What became of messages: nothing of those that surely were not sent, and why not.
-pub(crate) struct Outcomes {
-    pub(crate) results: Vec<Option<Result<Receipt>>>,
-    pub(crate) unsent: Option<Error>,
 }
 
 impl<K: Copy + PartialEq> Share<K> {
@@ -71,7 +65,7 @@ pub(crate) fn again(message: &Message) -> Message {
 
 impl Divided {
     pub(crate) fn new(messages: Vec<Message>) -> Self {
-        let progress = Progress::of(messages.iter().map(|message| message.channel().clone()).collect());
+        let progress = Progress::of(&messages);
         Self { messages, progress }
     }
 
@@ -80,26 +74,13 @@ impl Divided {
         let left = self.progress.left_of(&self.messages);
         Share::of(left.map(|(place, message)| (place, again(message))), to)
     }
-
-    /// What became of a part. After the last one, [`shares_are_noted`](Self::shares_are_noted) is to be called.
-    pub(crate) fn note_share(&mut self, places: &[usize], outcomes: Outcomes) {
-        self.progress.note_part(places, outcomes);
-    }
-
-    pub(crate) fn shares_are_noted(&mut self) {
-        self.progress.leave_out_overtaken();
-    }
-
-    /// The channel of the first message that is left.
-    pub(crate) fn first_left(&self) -> Option<&Channel> {
-        self.progress.left_of(&self.messages).next().map(|(_, message)| message.channel())
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use event_bus_core::ErrorKind;
+    use crate::batch::Outcomes;
+    use event_bus_core::{Error, ErrorKind};
 
     fn batch(channels: &[&str]) -> Divided {
         let message = |channel: &&str| Message::new(Channel::from_full_name(*channel), "");
@@ -127,12 +108,12 @@ mod tests {
         };
         assert_eq!(places(&batch), [vec![0, 2, 4], vec![1, 3]]);
         let results = vec![Some(Ok(sent("a/1"))), None, Some(Ok(sent("a/1")))];
-        batch.note_share(&[0, 2, 4], Outcomes { results, unsent: Some(failed(ErrorKind::NotSent)) });
-        batch.note_share(
+        batch.progress.note_part(&[0, 2, 4], Outcomes { results, unsent: Some(failed(ErrorKind::NotSent)) });
+        batch.progress.note_part(
             &[1, 3],
             Outcomes { results: vec![Some(Ok(sent("b/1"))), None], unsent: Some(failed(ErrorKind::NotSent)) },
         );
-        batch.shares_are_noted();
+        batch.progress.leave_out_overtaken();
         assert_eq!(places(&batch), [vec![2], vec![3]]);
     }
 
@@ -141,10 +122,13 @@ mod tests {
         for later in [Ok(sent("a")), Err(failed(ErrorKind::OutcomeUnknown))] {
             let mut batch = batch(&["a", "b", "a", "a"]);
             let results = vec![None, Some(later), None];
-            batch.note_share(&[0, 2, 3], Outcomes { results, unsent: Some(failed(ErrorKind::NotSent)) });
             batch
-                .note_share(&[1], Outcomes { results: vec![None], unsent: Some(failed(ErrorKind::NotSent)) });
-            batch.shares_are_noted();
+                .progress
+                .note_part(&[0, 2, 3], Outcomes { results, unsent: Some(failed(ErrorKind::NotSent)) });
+            batch
+                .progress
+                .note_part(&[1], Outcomes { results: vec![None], unsent: Some(failed(ErrorKind::NotSent)) });
+            batch.progress.leave_out_overtaken();
             assert_eq!(left(&batch), [1, 3]);
             let first = batch.progress.into_results().remove(0).unwrap_err();
             assert_eq!(first.kind(), ErrorKind::NotSent);
@@ -155,18 +139,18 @@ mod tests {
     fn what_was_refused_holds_nothing_back() {
         let mut batch = batch(&["a", "a"]);
         let refused = Some(Err(Error::new(ErrorKind::Refused, "no")));
-        batch.note_share(
+        batch.progress.note_part(
             &[0, 1],
             Outcomes { results: vec![None, refused], unsent: Some(failed(ErrorKind::NotSent)) },
         );
-        batch.shares_are_noted();
+        batch.progress.leave_out_overtaken();
         assert_eq!(left(&batch), [0]);
     }
 
     #[test]
     fn what_is_given_up_says_how_often_it_was_tried_and_what_the_last_cause_was() {
         let mut batch = batch(&["a", "b"]);
-        batch.note_share(
+        batch.progress.note_part(
             &[0, 1],
             Outcomes { results: vec![Some(Ok(sent("a"))), None], unsent: Some(failed(ErrorKind::NotSent)) },
         );

@@ -12,39 +12,43 @@ use tokio::io::{AsyncBufRead, AsyncRead, AsyncWrite, ReadBuf};
 use tokio::runtime::Handle;
 use tokio::task::yield_now;
 
-/// How much is read in one breath, in bytes: what listeners then read is still in the processor's nearest cache. A read counts as
-/// [`LEAST_READ`] at least: there are far fewer than the socket operations that tokio grants a task at a time, so that one is left
-/// to write with.
-const ONE_BREATH: usize = 32 * 1024;
+/// With those of one more read, about a third of what tokio lets a listener read at a time: who needs no more than two steps for
+/// each keeps up. One who has used up its steps has to wait until nobody else on its thread has anything to do.
+const MESSAGES_IN_ONE_BREATH: usize = 32;
+
+/// In bytes, once there is a message among them: what listeners then read is still in the processor's nearest cache.
+const BYTES_IN_ONE_BREATH: usize = 32 * 1024;
+
+/// Far fewer than the socket operations that tokio grants a task at a time, so that one is left to write with.
+const READS_IN_ONE_BREATH: usize = 32;
 
 /// How much redis-rs is given at a time, in bytes: more of large messages than of small ones, since it takes all that are in it
 /// before it can be told to pause.
 const LEAST_READ: usize = 1024;
 const MOST_READ: usize = 8 * 1024;
+
+/// So few in one read, and twice as many are still less than a breath; so many, and a few reads are one.
 const FEW_MESSAGES: usize = 8;
 const MANY_MESSAGES: usize = 16;
-
-/// With those of one more read, about half of what tokio lets a listener read at a time: who needs no more than two steps for
-/// each keeps up. One who has used up its steps has to wait until nobody else on its thread has anything to do.
-const MESSAGES_IN_ONE_BREATH: usize = 32;
 
 /// A connected socket, or whatever stands in for one.
 pub(super) struct Breathing<S> {
     socket: S,
-    /// How much of this breath is used up, in bytes.
-    used: usize,
+    reads: usize,
+    bytes: usize,
+    messages: Messages,
     last_read: Option<LastRead>,
     /// How much is read next, in bytes.
     next_read: usize,
-    messages: Messages,
     /// Called before whoever reads has to wait: all that was read has been taken by then.
     on_pause: OnPause,
     has_one_thread: bool,
+    is_next_to_wait: bool,
 }
 
 #[derive(Clone, Copy)]
 struct LastRead {
-    /// How many there had been in this breath.
+    /// How many messages there had been in this breath.
     messages_before: usize,
     /// Whether it got as much as it may.
     is_full: bool,
@@ -78,7 +82,7 @@ impl<S: AsyncBufRead + Unpin> AsyncRead for Breathing<S> {
     ) -> Poll<io::Result<()>> {
         let messages_before = self.messages.count();
         self.adapt_to(messages_before);
-        if self.used >= ONE_BREATH || messages_before >= MESSAGES_IN_ONE_BREATH {
+        if self.is_out_of_breath(messages_before) {
             self.begin_breath();
             self.give_way(cx);
             (self.on_pause)();
@@ -93,8 +97,9 @@ impl<S: AsyncBufRead + Unpin> AsyncRead for Breathing<S> {
         match read {
             Poll::Pending => self.begin_breath(),
             Poll::Ready(Ok(read)) => {
-                self.used += read.max(LEAST_READ);
-                self.last_read = Some(LastRead { messages_before, is_full: read == self.next_read });
+                self.reads += 1;
+                self.bytes += read;
+                self.last_read = Some(LastRead { messages_before, is_full: read == most });
             }
             Poll::Ready(Err(_)) => {}
         }
@@ -104,34 +109,51 @@ impl<S: AsyncBufRead + Unpin> AsyncRead for Breathing<S> {
 
 impl<S> Breathing<S> {
     pub(super) fn new(socket: S, messages: Messages, on_pause: impl Fn() + Send + 'static) -> Self {
-        let has_one_thread = Handle::current().metrics().num_workers() == 1;
-        let on_pause = Box::new(on_pause);
-        Self { socket, used: 0, last_read: None, next_read: LEAST_READ, messages, on_pause, has_one_thread }
+        Self {
+            socket,
+            reads: 0,
+            bytes: 0,
+            messages,
+            last_read: None,
+            next_read: LEAST_READ,
+            on_pause: Box::new(on_pause),
+            has_one_thread: Handle::current().metrics().num_workers() == 1,
+            is_next_to_wait: true,
+        }
+    }
+
+    fn is_out_of_breath(&self, messages: usize) -> bool {
+        messages >= MESSAGES_IN_ONE_BREATH
+            || self.reads >= READS_IN_ONE_BREATH
+            || (messages > 0 && self.bytes >= BYTES_IN_ONE_BREATH)
     }
 
     /// To how many messages the last read brought, now that there are so many.
     fn adapt_to(&mut self, messages: usize) {
         let Some(LastRead { messages_before, is_full }) = self.last_read.take() else { return };
-        match messages.saturating_sub(messages_before) {
-            ..FEW_MESSAGES if is_full => self.next_read = (2 * self.next_read).min(MOST_READ),
-            MANY_MESSAGES.. => self.next_read = LEAST_READ,
-            _ => {}
-        }
+        self.next_read = match messages.saturating_sub(messages_before) {
+            MANY_MESSAGES.. => LEAST_READ,
+            _ if !is_full => LEAST_READ, // nothing waited: what comes next may be of another kind
+            ..FEW_MESSAGES => (2 * self.next_read).min(MOST_READ),
+            _ => self.next_read,
+        };
     }
 
     fn begin_breath(&mut self) {
-        (self.used, self.last_read) = (0, None);
+        (self.reads, self.bytes) = (0, 0);
         self.messages.reset();
     }
 
-    /// Goes on when others have had their turn. Those who have used up their steps would wait for it where there is one thread,
-    /// so it waits with them. Where there are several, it would then be bound to the one it is on, and whatever keeps that busy.
-    fn give_way(&self, cx: &mut Context<'_>) {
-        if self.has_one_thread {
+    /// Goes on when others have had their turn. Who has used up its steps waits until its thread has nothing else to do, or has done
+    /// 61 other things: so does this, or it would have all those turns. Where there are several threads it does so only every other
+    /// time, since another one could take it over from a thread that is kept busy only when it does not.
+    fn give_way(&mut self, cx: &mut Context<'_>) {
+        if self.is_next_to_wait {
             let _is_pending = pin!(yield_now()).poll(cx);
         } else {
             cx.waker().wake_by_ref();
         }
+        self.is_next_to_wait = self.has_one_thread || !self.is_next_to_wait;
     }
 
     fn told<T>(&self, outcome: Poll<T>) -> Poll<T> {
@@ -165,7 +187,8 @@ mod tests {
     use std::future::poll_fn;
 
     use tokio::io::{AsyncReadExt as _, BufReader};
-    use tokio::task::coop::poll_proceed;
+    use tokio::runtime::Builder;
+    use tokio::task::coop::{consume_budget, poll_proceed};
 
     const READ_AHEAD: usize = 64 * 1024;
 
@@ -246,10 +269,51 @@ mod tests {
             read
         };
         let mut sizes = Vec::new();
-        for brings in [0, 0, 0, 0, FEW_MESSAGES, 0, 0, MANY_MESSAGES, MANY_MESSAGES, 0, FEW_MESSAGES, 0] {
+        for brings in [0, 0, 0, 0, FEW_MESSAGES, 0, MANY_MESSAGES, MANY_MESSAGES, 0, FEW_MESSAGES, 0] {
             sizes.push(read(brings).await / LEAST_READ);
         }
-        assert_eq!(sizes, [1, 2, 4, 8, 8, 8, 8, 8, 1, 1, 2, 2]);
+        assert_eq!(sizes, [1, 2, 4, 8, 8, 8, 8, 1, 1, 2, 2]);
+    }
+
+    #[test]
+    fn what_is_read_is_whole_on_one_thread_and_on_several() {
+        let sent: Vec<u8> = (0..=u8::MAX).cycle().take(300 * 1024 + 7).collect();
+        let one_thread = Builder::new_current_thread().build().unwrap();
+        let workers = |count| Builder::new_multi_thread().worker_threads(count).build().unwrap();
+        for runtime in [one_thread, workers(1), workers(2)] {
+            let sent = sent.clone();
+            let reading = async move {
+                let (messages, mut read) = (Messages::default(), Vec::new());
+                let mut socket = Breathing::new(&sent[..], messages.clone(), move || messages.add_one());
+                socket.read_to_end(&mut read).await.unwrap();
+                assert!(read == sent);
+            };
+            #[expect(clippy::disallowed_methods, reason = "awaited here")]
+            runtime.block_on(async { tokio::spawn(reading).await.unwrap() });
+        }
+    }
+
+    #[tokio::test]
+    async fn who_has_used_up_its_steps_has_a_turn_for_each_breath() {
+        const TURNS: usize = 100;
+        const STEPS_OF_A_TURN: usize = 128;
+        let mut socket = Breathing::new(BufReader::new(Endless), Messages::default(), || {});
+        let breaths = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&breaths);
+        let breathing = poll_fn(move |cx| {
+            counted.fetch_add(1, Ordering::Relaxed);
+            let mut buffer = [0; 8];
+            while Pin::new(&mut socket).poll_read(cx, &mut ReadBuf::new(&mut buffer)).is_ready() {}
+            Poll::<()>::Pending
+        });
+        #[expect(clippy::disallowed_methods, reason = "aborted here")]
+        let breathing = tokio::spawn(breathing);
+        for _ in 0..TURNS * STEPS_OF_A_TURN {
+            consume_budget().await;
+        }
+        breathing.abort();
+        let breaths = breaths.load(Ordering::Relaxed);
+        assert!((TURNS / 2..=TURNS + 2).contains(&breaths), "{breaths} breaths");
     }
 
     #[tokio::test]

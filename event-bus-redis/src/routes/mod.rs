@@ -138,14 +138,14 @@ impl Routes {
             && let Some(share) = shares.pop()
         {
             let (places, outcomes) = self.send(&map, command, share, deadline).await;
-            batch.note_share(&places, outcomes);
+            batch.progress.note_part(&places, outcomes);
         } else {
             let sends = shares.into_iter().map(|share| self.send(&map, command, share, deadline));
             for (places, outcomes) in join_all(sends).await {
-                batch.note_share(&places, outcomes);
+                batch.progress.note_part(&places, outcomes);
             }
         }
-        batch.shares_are_noted();
+        batch.progress.leave_out_overtaken();
         Ok(())
     }
 
@@ -192,7 +192,7 @@ impl Routes {
     }
 
     fn note_astray(&self, batch: &Divided, error: &Error) {
-        if let Some(channel) = batch.first_left() {
+        if let Some(channel) = batch.progress.first_left() {
             let source = error.source().map(ToString::to_string);
             self.nodes.unserved(channel, &source.unwrap_or_else(|| error.to_string()));
         }

@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use super::What;
+use crate::torture::event::FAREWELL;
 use crate::torture::record::{EventId, Heard, Item, Ledger, Outcome, Published, Stream};
 
 /// What was rightly delivered.
@@ -51,7 +52,7 @@ pub(super) fn check(ledger: &Ledger, stream: &Stream, found: &mut impl FnMut(Wha
             *newest = id.number.max(*newest);
         }
     }
-    events.delivered = seen.len();
+    events.delivered = seen.iter().filter(|id| id.publisher != FAREWELL).count();
     events
 }
 

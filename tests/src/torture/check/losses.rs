@@ -7,7 +7,7 @@ use super::gaps::{Gap, gaps, is_beyond_numbers};
 use super::holes::{Hole, Order, assign};
 use super::outages::{Outage, causes, outages};
 use super::{Case, What};
-use crate::torture::record::{Deposed, EventId, Heard, Item, Outcome, Published, Stream};
+use crate::torture::record::{Deposed, EventId, Heard, Item, Outcome, Published, Stream, Time};
 
 /// Of the acknowledged events that a listener did not get, those that it knows of, and those that nothing could tell.
 pub(super) struct Losses {
@@ -29,8 +29,14 @@ pub(in crate::torture) struct Deposition {
 pub(super) fn check(case: &Case<'_>, stream: &Stream, found: &mut impl FnMut(What, String)) -> Losses {
     let order = Order::of(case, stream);
     let heard: HashSet<EventId> = stream.items.iter().filter_map(Heard::event).collect();
+    let end = stream.items.last().map_or(Time::ZERO, |last| last.at);
+    let may_be_missing = |event: &Published| match event.outcome {
+        Outcome::NotSent | Outcome::Denied => false,
+        Outcome::Farewell => event.sent <= end, // goes on when nobody reads any more
+        Outcome::Acked | Outcome::Unknown => true,
+    };
     let is_missing =
-        |event: &&Published| !event.outcome.is_nothing() && stream.hears(event) && !heard.contains(&event.id);
+        |event: &&Published| may_be_missing(event) && stream.hears(event) && !heard.contains(&event.id);
     let missing: Vec<&Published> = case.ledger.all().iter().filter(is_missing).collect();
     let lags = lags(stream);
 

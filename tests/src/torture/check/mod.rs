@@ -7,6 +7,9 @@
 //! that a listener did **not** get into a *hole* of its stream: behind the last event that was surely executed
 //! earlier, before the first that was surely executed later.
 //!
+//! Farewells tell listeners that nothing more comes, again and again. Nobody has to hear one of them, so none is ever missing; but
+//! a `Lagged` may count those that were dropped before the listener had read its last.
+//!
 //! # What it calls a fault of the library
 //! - **silent**: an acknowledged event, sent after `listen` had returned, is missing, and it is told neither
 //!   - by an outage: an `Interrupted` or `Resumed` stands in its hole, **and** by time it may have been executed
