@@ -87,6 +87,12 @@ impl Message {
         &self.payload
     }
 
+    /// The channel, and the bytes on the wire.
+    #[must_use]
+    pub fn into_parts(self) -> (Channel, Bytes) {
+        (self.channel, self.payload)
+    }
+
     /// Whether it is, to whoever uses `codec`, an event that all may share, with nothing beside it: nearly all are.
     #[inline] // nothing but a look, for all but the first
     pub(crate) fn is_bare<E: Event>(&self, codec: &SharedCodec<E>) -> bool {

@@ -3,7 +3,7 @@
 mod progress;
 mod shares;
 
-use event_bus_core::{Channel, Error, ErrorKind, Message, Receipt, Result};
+use event_bus_core::{Bytes, Channel, Error, ErrorKind, Message, Receipt, Result};
 use redis::aio::{ConnectionLike, MultiplexedConnection};
 use redis::{RedisError, Value};
 
@@ -38,8 +38,8 @@ impl Command {
         }
     }
 
-    pub(crate) fn of(self, message: &Message) -> redis::Cmd {
-        let (name, channel, payload) = (self.name(), message.channel().as_str(), &message.payload()[..]);
+    pub(crate) fn of(self, channel: &Channel, payload: &[u8]) -> redis::Cmd {
+        let (name, channel) = (self.name(), channel.as_str());
         let mut command = redis::Cmd::with_capacity(3, name.len() + channel.len() + payload.len());
         command.arg(name).arg(channel).arg(payload);
         command
@@ -48,9 +48,9 @@ impl Command {
 
 pub(crate) struct Batch {
     command: Command,
-    /// Until they are sent for the first time: what waits for that holds nothing twice.
-    messages: Vec<Message>,
-    /// From then on, one for each message.
+    /// Of each message, until it is sent for the first time: what waits for that holds nothing twice.
+    payloads: Vec<Bytes>,
+    /// For each message, from then on.
     commands: redis::Pipeline,
     pub(crate) progress: Progress,
 }
@@ -60,8 +60,8 @@ type Answers = std::iter::Chain<std::option::IntoIter<Value>, std::vec::IntoIter
 
 impl Batch {
     pub(crate) fn new(messages: Vec<Message>, command: Command) -> Self {
-        let progress = Progress::of(&messages);
-        Self { command, messages, commands: redis::Pipeline::new(), progress }
+        let (channels, payloads) = messages.into_iter().map(Message::into_parts).unzip();
+        Self { command, payloads, commands: redis::Pipeline::new(), progress: Progress::of(channels) }
     }
 
     /// Sends what is left, and returns an answer for each.
@@ -69,7 +69,7 @@ impl Batch {
         &mut self,
         connection: &mut MultiplexedConnection,
     ) -> std::result::Result<Answers, RedisError> {
-        if !self.messages.is_empty() {
+        if !self.payloads.is_empty() {
             self.pack();
         }
         let left = self.progress.left();
@@ -92,9 +92,11 @@ impl Batch {
     }
 
     fn pack(&mut self) {
-        let (command, messages) = (self.command, std::mem::take(&mut self.messages));
-        // Each message is let go before the next one is packed: that then stands where its bytes stood, in the cache.
-        self.commands = pipeline_of(messages.len(), messages.into_iter().map(|message| command.of(&message)));
+        let payloads = std::mem::take(&mut self.payloads);
+        let (command, channels) = (self.command, self.progress.channels());
+        // Each payload is let go before the next one is packed: that then stands where it stood, in the cache.
+        let commands = channels.iter().zip(payloads).map(|(channel, payload)| command.of(channel, &payload));
+        self.commands = pipeline_of(channels.len(), commands);
     }
 
     /// The server's answers, in the order of what was left. What it could not do just now stays left. `false` if

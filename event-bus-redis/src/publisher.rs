@@ -104,7 +104,12 @@ impl Publisher {
 
     async fn publish_ready(&self, mut ready: Ready<'_>, message: Message) -> Result<Receipt> {
         let deadline = Instant::now() + self.config.publish_timeout;
-        match ready.open.connection.send_packed_command(&ready.command.of(&message)).await {
+        match ready
+            .open
+            .connection
+            .send_packed_command(&ready.command.of(message.channel(), message.payload()))
+            .await
+        {
             Ok(Value::Int(receivers)) => {
                 self.status.published();
                 Ok(receipt(message.channel(), receivers))

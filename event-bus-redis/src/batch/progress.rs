@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::error::Error as _;
 use std::time::Duration;
 
-use event_bus_core::{Channel, Error, ErrorKind, Message, Receipt, Result};
+use event_bus_core::{Channel, Error, ErrorKind, Receipt, Result};
 
 pub(crate) struct Progress {
     channels: Vec<Channel>,
@@ -20,10 +20,14 @@ pub(crate) struct Outcomes {
 }
 
 impl Progress {
-    /// Of `messages`, of which nothing has become yet.
-    pub(super) fn of(messages: &[Message]) -> Self {
-        let channels = messages.iter().map(|message| message.channel().clone()).collect();
-        Self { channels, results: messages.iter().map(|_| None).collect(), last_error: None }
+    /// Of messages to these channels, of which nothing has become yet.
+    pub(super) fn of(channels: Vec<Channel>) -> Self {
+        let results = channels.iter().map(|_| None).collect();
+        Self { channels, results, last_error: None }
+    }
+
+    pub(super) fn channels(&self) -> &[Channel] {
+        &self.channels
     }
 
     /// How many still have to be sent.

@@ -65,7 +65,7 @@ pub(crate) fn again(message: &Message) -> Message {
 
 impl Divided {
     pub(crate) fn new(messages: Vec<Message>) -> Self {
-        let progress = Progress::of(&messages);
+        let progress = Progress::of(messages.iter().map(|message| message.channel().clone()).collect());
         Self { messages, progress }
     }
 

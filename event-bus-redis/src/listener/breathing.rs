@@ -23,9 +23,11 @@ const BYTES_IN_ONE_BREATH: usize = 32 * 1024;
 const READS_IN_ONE_BREATH: usize = 32;
 
 /// How much redis-rs is given at a time, in bytes: more of large messages than of small ones, since it takes all that are in it
-/// before it can be told to pause.
+/// before it can be told to pause; and most of one that is larger than that, behind which there is still room in a queue for as
+/// many small ones.
 const LEAST_READ: usize = 1024;
 const MOST_READ: usize = 8 * 1024;
+const MOST_READ_OF_ONE: usize = 32 * 1024;
 
 /// So few in one read, and twice as many are still less than a breath; so many, and a few reads are one.
 const FEW_MESSAGES: usize = 8;
@@ -95,7 +97,10 @@ impl<S: AsyncBufRead + Unpin> AsyncRead for Breathing<S> {
             read.len()
         });
         match read {
-            Poll::Pending => self.begin_breath(),
+            Poll::Pending => {
+                self.begin_breath();
+                self.next_read = LEAST_READ; // what comes next may be of another kind
+            }
             Poll::Ready(Ok(read)) => {
                 self.reads += 1;
                 self.bytes += read;
@@ -133,8 +138,8 @@ impl<S> Breathing<S> {
         let Some(LastRead { messages_before, is_full }) = self.last_read.take() else { return };
         self.next_read = match messages.saturating_sub(messages_before) {
             MANY_MESSAGES.. => LEAST_READ,
-            _ if !is_full => LEAST_READ, // nothing waited: what comes next may be of another kind
-            ..FEW_MESSAGES => (2 * self.next_read).min(MOST_READ),
+            0 if is_full => (2 * self.next_read).min(MOST_READ_OF_ONE),
+            ..FEW_MESSAGES if is_full => (2 * self.next_read).min(MOST_READ),
             _ => self.next_read,
         };
     }
@@ -189,8 +194,6 @@ mod tests {
     use tokio::io::{AsyncReadExt as _, BufReader};
     use tokio::runtime::Builder;
     use tokio::task::coop::{consume_budget, poll_proceed};
-
-    const READ_AHEAD: usize = 64 * 1024;
 
     /// Has always more to read, and takes a share of the task's budget for everything, as tokio's sockets do.
     struct Endless;
@@ -260,19 +263,19 @@ mod tests {
     #[tokio::test]
     async fn large_messages_are_read_in_large_pieces_and_small_ones_in_small_pieces() {
         let messages = Messages::default();
-        let socket = BufReader::with_capacity(READ_AHEAD, tokio::io::repeat(0));
-        let mut socket = Breathing::new(socket, messages.clone(), || {});
-        let mut buffer = vec![0; READ_AHEAD];
+        let waiting = vec![0; 256 * 1024];
+        let mut socket = Breathing::new(&waiting[..], messages.clone(), || {});
+        let mut buffer = vec![0; 2 * MOST_READ_OF_ONE];
         let mut read = async |brings: usize| {
             let read = socket.read(&mut buffer).await.unwrap();
             (0..brings).for_each(|_| messages.add_one());
             read
         };
         let mut sizes = Vec::new();
-        for brings in [0, 0, 0, 0, FEW_MESSAGES, 0, MANY_MESSAGES, MANY_MESSAGES, 0, FEW_MESSAGES, 0] {
+        for brings in [0, 0, 0, 0, 0, 0, 1, FEW_MESSAGES, MANY_MESSAGES, MANY_MESSAGES, 0, FEW_MESSAGES, 0] {
             sizes.push(read(brings).await / LEAST_READ);
         }
-        assert_eq!(sizes, [1, 2, 4, 8, 8, 8, 8, 1, 1, 2, 2]);
+        assert_eq!(sizes, [1, 2, 4, 8, 16, 32, 32, 8, 8, 1, 1, 2, 2]);
     }
 
     #[test]
@@ -319,7 +322,7 @@ mod tests {
     #[tokio::test]
     async fn what_always_has_more_to_read_leaves_room_to_write() {
         assert!(!writes(Endless).await, "what this is for");
-        let socket = BufReader::with_capacity(READ_AHEAD, Endless);
+        let socket = BufReader::new(Endless);
         let pauses = Arc::new(AtomicUsize::new(0));
         let on_pause = {
             let pauses = Arc::clone(&pauses);
