@@ -64,6 +64,15 @@ impl Pending {
         together(awaited.map(|awaited| awaited.conclude(&mut next)).collect())
     }
 
+    /// As [`conclude`](Self::conclude), where there is one channel.
+    pub(crate) fn conclude_one(
+        mut self,
+        sent: &mut impl Iterator<Item = Result<Receipt>>,
+    ) -> Result<Receipt> {
+        let awaited = self.others.pop().unwrap_or(Awaited::Receipt);
+        awaited.conclude(|| sent.next().unwrap_or_else(|| Err(Error::no_outcome())))
+    }
+
     /// As [`conclude`](Self::conclude), where no other event went out with this one.
     pub(crate) fn conclude_alone(self, sent: Vec<Result<Receipt>>) -> Result<Vec<Receipt>> {
         if self.others.is_empty() && self.receipts == sent.len() {

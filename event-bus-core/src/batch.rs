@@ -20,7 +20,7 @@ use crate::event::Event;
 use crate::outgoing::{Channels, Outgoing, settle};
 use crate::receipt::Receipt;
 use crate::sequence::{Turn, out_of_turn};
-use crate::telemetry::{Attempt, Sender, first_failure, note_batch, note_size};
+use crate::telemetry::{Attempt, Sender, Telemetry, first_failure, note_batch, note_size};
 
 /// When what is encoded goes out: enough to make the round trip cheap, and little enough to hold in memory.
 const MOST_MESSAGES: usize = 1_000;
@@ -64,14 +64,15 @@ impl<E: Event> EventBus<E> {
         I: IntoIterator,
         I::Item: Borrow<E>,
     {
-        PublishBatch::new(self.clone(), None, events.into_iter())
+        PublishBatch::new(self.clone(), None, events.into_iter(), Told::OF_ALL_CHANNELS)
     }
 
-    /// Publishes many events to the channel `key` alone. As [`publish_batch`](Self::publish_batch) besides.
+    /// Publishes many events to the channel `key` alone, with one receipt for each. As [`publish_batch`](Self::publish_batch)
+    /// besides.
     ///
     /// # Errors
     /// [`InvalidKey`](crate::ErrorKind::InvalidKey) if the text is no key; for each event as for [`publish_to`](Self::publish_to).
-    pub fn publish_batch_to<K, I>(&self, key: K, events: I) -> Result<PublishBatch<E, I::IntoIter>>
+    pub fn publish_batch_to<K, I>(&self, key: K, events: I) -> Result<PublishBatch<E, I::IntoIter, Receipt>>
     where
         K: TryInto<ChannelKey>,
         Error: From<K::Error>,
@@ -79,13 +80,14 @@ impl<E: Event> EventBus<E> {
         I::Item: Borrow<E>,
     {
         let channel = self.channel(&key.try_into()?);
-        Ok(PublishBatch::new(self.clone(), Some(channel), events.into_iter()))
+        Ok(PublishBatch::new(self.clone(), Some(channel), events.into_iter(), Told::OF_ONE_CHANNEL))
     }
 }
 
-/// Events on their way, from [`EventBus::publish_batch`]: await it, or read it event by event.
+/// Events on their way, from [`EventBus::publish_batch`], with the receipts of each; or from [`EventBus::publish_batch_to`], with one
+/// each. Await it, or read it event by event.
 #[must_use = "nothing is published before it is awaited or read"]
-pub struct PublishBatch<E, I: Iterator> {
+pub struct PublishBatch<E, I: Iterator, R = Vec<Receipt>> {
     bus: EventBus<E>,
     /// Where all of them go, or else to the channels that they declare.
     channel: Option<Channel>,
@@ -94,8 +96,17 @@ pub struct PublishBatch<E, I: Iterator> {
     lined_up: VecDeque<(I::Item, Result<Channels>)>,
     turn: Option<Pin<Box<dyn Future<Output = Result<Turn>> + Send>>>,
     under_way: Option<RoundTrip>,
-    results: VecDeque<Result<Vec<Receipt>>>,
+    results: VecDeque<Result<R>>,
+    told: Told<R>,
 }
+
+/// How what was published is told: by the receipts of all channels, or by that of the only one.
+struct Told<R> {
+    conclude: fn(Pending, &mut Outcomes) -> Result<R>,
+    receipts: fn(&R) -> &[Receipt],
+}
+
+type Outcomes = std::vec::IntoIter<Result<Receipt>>;
 
 struct RoundTrip {
     attempt: Attempt,
@@ -104,15 +115,29 @@ struct RoundTrip {
     awaited: Vec<(usize, Result<Pending>)>,
 }
 
-impl<E, I> PublishBatch<E, I>
+impl Told<Vec<Receipt>> {
+    const OF_ALL_CHANNELS: Self = Self { conclude: Pending::conclude, receipts: Vec::as_slice };
+}
+
+impl Told<Receipt> {
+    const OF_ONE_CHANNEL: Self = Self { conclude: Pending::conclude_one, receipts: std::slice::from_ref };
+}
+
+impl<R> Told<R> {
+    fn count(&self, telemetry: &Telemetry, channels: usize, published: &Result<R>) {
+        telemetry.count_published(channels, published.as_ref().map(self.receipts));
+    }
+}
+
+impl<E, I, R> PublishBatch<E, I, R>
 where
     E: Event,
     I: Iterator,
     I::Item: Borrow<E>,
 {
-    fn new(bus: EventBus<E>, channel: Option<Channel>, events: I) -> Self {
+    fn new(bus: EventBus<E>, channel: Option<Channel>, events: I, told: Told<R>) -> Self {
         let (lined_up, results) = (VecDeque::new(), VecDeque::new());
-        Self { bus, channel, events: events.fuse(), lined_up, turn: None, under_way: None, results }
+        Self { bus, channel, events: events.fuse(), lined_up, turn: None, under_way: None, results, told }
     }
 
     /// What became of the next event; `None` behind the last one.
@@ -122,17 +147,17 @@ where
     ///
     /// # Cancel safety
     /// Dropping the future loses nothing: the next call goes on where this one was.
-    pub async fn next(&mut self) -> Option<Result<Vec<Receipt>>> {
+    pub async fn next(&mut self) -> Option<Result<R>> {
         poll_fn(|cx| self.poll_result(cx)).await
     }
 
     /// What became of an event that went out with an earlier one: known without waiting.
     #[cfg(feature = "blocking")]
-    pub(crate) fn next_known(&mut self) -> Option<Result<Vec<Receipt>>> {
+    pub(crate) fn next_known(&mut self) -> Option<Result<R>> {
         self.results.pop_front()
     }
 
-    fn poll_result(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Vec<Receipt>>>> {
+    fn poll_result(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<R>>> {
         loop {
             if let Some(result) = self.results.pop_front() {
                 return Poll::Ready(Some(result));
@@ -154,8 +179,8 @@ where
     fn give_up(&mut self) {
         let telemetry = self.bus.port().telemetry();
         self.results.extend(self.lined_up.drain(..).map(|(_, channels)| {
-            let published: Result<Vec<_>> = Err(out_of_turn());
-            telemetry.count_published(channels.as_ref().map_or(1, Channels::len), published.as_deref());
+            let published = Err(out_of_turn());
+            self.told.count(telemetry, channels.as_ref().map_or(1, Channels::len), &published);
             published
         }));
     }
@@ -165,8 +190,8 @@ where
         let Some(RoundTrip { attempt, awaited, .. }) = self.under_way.take() else { return };
         let (telemetry, mut sent) = (self.bus.port().telemetry(), sent.into_iter());
         self.results.extend(awaited.into_iter().map(|(channels, pending)| {
-            let published = pending.and_then(|pending| pending.conclude(&mut sent));
-            telemetry.count_published(channels, published.as_deref());
+            let published = pending.and_then(|pending| (self.told.conclude)(pending, &mut sent));
+            self.told.count(telemetry, channels, &published);
             published
         }));
         telemetry.end_publish(&attempt, first_failure(&self.results));
@@ -248,29 +273,29 @@ where
 }
 
 /// Nothing in it is pinned where it stands.
-impl<E, I: Iterator + Unpin> Unpin for PublishBatch<E, I> {}
+impl<E, I: Iterator + Unpin, R> Unpin for PublishBatch<E, I, R> {}
 
-impl<E, I> Stream for PublishBatch<E, I>
+impl<E, I, R> Stream for PublishBatch<E, I, R>
 where
     E: Event,
     I: Iterator + Unpin,
     I::Item: Borrow<E>,
 {
-    type Item = Result<Vec<Receipt>>;
+    type Item = Result<R>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         self.poll_result(cx)
     }
 }
 
-impl<E, I> IntoFuture for PublishBatch<E, I>
+impl<E, I, R> IntoFuture for PublishBatch<E, I, R>
 where
     E: Event,
     I: Iterator + Unpin,
     I::Item: Borrow<E>,
 {
-    type Output = Vec<Result<Vec<Receipt>>>;
-    type IntoFuture = PublishAll<E, I>;
+    type Output = Vec<Result<R>>;
+    type IntoFuture = PublishAll<E, I, R>;
 
     fn into_future(self) -> Self::IntoFuture {
         PublishAll { batch: self, results: Vec::new() }
@@ -278,18 +303,21 @@ where
 }
 
 /// A batch that is awaited as a whole.
-pub struct PublishAll<E, I: Iterator> {
-    batch: PublishBatch<E, I>,
-    results: Vec<Result<Vec<Receipt>>>,
+pub struct PublishAll<E, I: Iterator, R = Vec<Receipt>> {
+    batch: PublishBatch<E, I, R>,
+    results: Vec<Result<R>>,
 }
 
-impl<E, I> Future for PublishAll<E, I>
+/// Nothing in it is pinned where it stands.
+impl<E, I: Iterator + Unpin, R> Unpin for PublishAll<E, I, R> {}
+
+impl<E, I, R> Future for PublishAll<E, I, R>
 where
     E: Event,
     I: Iterator + Unpin,
     I::Item: Borrow<E>,
 {
-    type Output = Vec<Result<Vec<Receipt>>>;
+    type Output = Vec<Result<R>>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         while let Some(result) = ready!(self.batch.poll_result(cx)) {
@@ -301,7 +329,7 @@ where
     }
 }
 
-impl<E, I: Iterator> fmt::Debug for PublishBatch<E, I> {
+impl<E, I: Iterator, R> fmt::Debug for PublishBatch<E, I, R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("PublishBatch")
             .field("bus", &self.bus)
@@ -311,7 +339,7 @@ impl<E, I: Iterator> fmt::Debug for PublishBatch<E, I> {
     }
 }
 
-impl<E, I: Iterator> fmt::Debug for PublishAll<E, I> {
+impl<E, I: Iterator, R> fmt::Debug for PublishAll<E, I, R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("PublishAll")
             .field("batch", &self.batch)

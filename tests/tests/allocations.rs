@@ -131,8 +131,8 @@ async fn over_redis_nothing_is_allocated_for_each_message_that_need_not_be() {
     let most = Ceilings {
         publish: 7.5,
         declared: 11.5,
-        batch: 4.75,
-        outbox: 4.75,
+        batch: 3.75,
+        outbox: 4.55,
         delivery: 8.7,
         extra_listener: 0.5,
     };
@@ -140,7 +140,7 @@ async fn over_redis_nothing_is_allocated_for_each_message_that_need_not_be() {
 }
 
 const IN_MEMORY: Ceilings =
-    Ceilings { publish: 6.5, declared: 10.5, batch: 6.75, outbox: 6.75, delivery: 3.5, extra_listener: 0.5 };
+    Ceilings { publish: 6.5, declared: 10.5, batch: 5.6, outbox: 6.55, delivery: 3.5, extra_listener: 0.5 };
 
 #[tokio::test]
 async fn in_memory_nothing_is_allocated_for_each_message_that_need_not_be() {

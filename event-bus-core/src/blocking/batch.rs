@@ -17,25 +17,25 @@ use crate::receipt::Receipt;
 /// trip has not begun. In async code it yields one error of the kind [`CannotBlock`](crate::ErrorKind::CannotBlock) and ends; what is
 /// left stays unpublished.
 #[must_use = "nothing is published before it is read"]
-pub struct BlockingPublishBatch<E, I: Iterator> {
-    batch: PublishBatch<E, I>,
+pub struct BlockingPublishBatch<E, I: Iterator, R = Vec<Receipt>> {
+    batch: PublishBatch<E, I, R>,
     runtime: BlockingRuntime,
     is_refused: bool,
 }
 
-impl<E, I: Iterator> BlockingPublishBatch<E, I> {
-    pub(super) fn new(runtime: BlockingRuntime, batch: PublishBatch<E, I>) -> Self {
+impl<E, I: Iterator, R> BlockingPublishBatch<E, I, R> {
+    pub(super) fn new(runtime: BlockingRuntime, batch: PublishBatch<E, I, R>) -> Self {
         Self { batch, runtime, is_refused: false }
     }
 }
 
-impl<E, I> Iterator for BlockingPublishBatch<E, I>
+impl<E, I, R> Iterator for BlockingPublishBatch<E, I, R>
 where
     E: Event,
     I: Iterator,
     I::Item: Borrow<E>,
 {
-    type Item = Result<Vec<Receipt>>;
+    type Item = Result<R>;
 
     fn next(&mut self) -> Option<Self::Item> {
         if self.is_refused {
@@ -51,7 +51,7 @@ where
     }
 }
 
-impl<E, I> FusedIterator for BlockingPublishBatch<E, I>
+impl<E, I, R> FusedIterator for BlockingPublishBatch<E, I, R>
 where
     E: Event,
     I: FusedIterator,
@@ -59,7 +59,7 @@ where
 {
 }
 
-impl<E, I: Iterator> fmt::Debug for BlockingPublishBatch<E, I> {
+impl<E, I: Iterator, R> fmt::Debug for BlockingPublishBatch<E, I, R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("BlockingPublishBatch").field(&self.batch).finish()
     }

@@ -160,11 +160,16 @@ impl<E: Event> BlockingEventBus<E> {
         BlockingPublishBatch::new(self.runtime.clone(), self.bus.publish_batch(events))
     }
 
-    /// Publishes many events to the channel `key` alone. As [`publish_batch`](Self::publish_batch) besides.
+    /// Publishes many events to the channel `key` alone, with one receipt for each. As [`publish_batch`](Self::publish_batch)
+    /// besides.
     ///
     /// # Errors
     /// [`InvalidKey`](crate::ErrorKind::InvalidKey) if the text is no key; for each event as for [`publish_to`](Self::publish_to).
-    pub fn publish_batch_to<K, I>(&self, key: K, events: I) -> Result<BlockingPublishBatch<E, I::IntoIter>>
+    pub fn publish_batch_to<K, I>(
+        &self,
+        key: K,
+        events: I,
+    ) -> Result<BlockingPublishBatch<E, I::IntoIter, Receipt>>
     where
         K: TryInto<ChannelKey>,
         Error: From<K::Error>,
