@@ -56,12 +56,11 @@ impl Pending {
     /// The receipts of all channels, or one error, out of the results that the transport gave for the messages of this
     /// event and, behind them, others.
     pub(crate) fn conclude(self, sent: &mut impl Iterator<Item = Result<Receipt>>) -> Result<Vec<Receipt>> {
-        let mut next = || sent.next().unwrap_or_else(|| Err(Error::no_outcome()));
-        if self.receipts == 1 && self.others.is_empty() {
-            return next().map(|receipt| vec![receipt]);
+        if self.receipts + self.others.len() == 1 {
+            return self.conclude_one(sent).map(|receipt| vec![receipt]);
         }
         let awaited = std::iter::repeat_with(|| Awaited::Receipt).take(self.receipts).chain(self.others);
-        together(awaited.map(|awaited| awaited.conclude(&mut next)).collect())
+        together(awaited.map(|awaited| awaited.conclude(|| next(sent))).collect())
     }
 
     /// As [`conclude`](Self::conclude), where there is one channel.
@@ -70,7 +69,7 @@ impl Pending {
         sent: &mut impl Iterator<Item = Result<Receipt>>,
     ) -> Result<Receipt> {
         let awaited = self.others.pop().unwrap_or(Awaited::Receipt);
-        awaited.conclude(|| sent.next().unwrap_or_else(|| Err(Error::no_outcome())))
+        awaited.conclude(|| next(sent))
     }
 
     /// As [`conclude`](Self::conclude), where no other event went out with this one.
@@ -92,6 +91,10 @@ impl Awaited {
             Self::Rejected { original, max, channel } => Err(rejected(original, max, channel)),
         }
     }
+}
+
+fn next(sent: &mut impl Iterator<Item = Result<Receipt>>) -> Result<Receipt> {
+    sent.next().unwrap_or_else(|| Err(Error::no_outcome()))
 }
 
 fn together(outcomes: Vec<Result<Receipt>>) -> Result<Vec<Receipt>> {

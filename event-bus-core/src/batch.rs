@@ -72,6 +72,23 @@ impl<E: Event> EventBus<E> {
     ///
     /// # Errors
     /// [`InvalidKey`](crate::ErrorKind::InvalidKey) if the text is no key; for each event as for [`publish_to`](Self::publish_to).
+    ///
+    /// # Cancel safety
+    /// As for [`publish_batch`](Self::publish_batch).
+    ///
+    /// # Examples
+    /// ```
+    /// # use event_bus_core::{EventBus, MemoryTransport};
+    /// # #[derive(serde::Serialize, serde::Deserialize, EventBus)]
+    /// # #[bus(name = "pings", channel(all = "all"))]
+    /// # struct Ping { n: u64 }
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), event_bus_core::Error> {
+    /// let bus = PingBus::new(MemoryTransport::new());
+    /// for result in bus.publish_batch_to("some", [Ping { n: 1 }, Ping { n: 2 }])?.await {
+    ///     assert_eq!(result?.channel.key(), "some");
+    /// }
+    /// # Ok(()) }
+    /// ```
     pub fn publish_batch_to<K, I>(&self, key: K, events: I) -> Result<PublishBatch<E, I::IntoIter, Receipt>>
     where
         K: TryInto<ChannelKey>,
