@@ -21,6 +21,11 @@ fn under_faults_nothing_is_lost_in_silence() {
 }
 
 #[test]
+fn each_fault_is_done_however_long_it_takes() {
+    passes("--seconds 1 --seed 1 --faults kill,slow,cut", &["kill", "slow", "cut"]);
+}
+
+#[test]
 fn what_slows_floods_and_churns_is_told_nothing_and_leaves_nothing() {
     passes("--seconds 6 --seed 103 --faults slow,flood,churn", &["slow", "flood", "churn:"]);
     passes("--seconds 7 --seed 1 --faults kill,flood,slow,churn", &["kill", "flood", "slow", "churn:"]);

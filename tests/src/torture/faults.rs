@@ -15,7 +15,7 @@ use crate::Proxy;
 /// Longer than everybody is silent.
 const LONGEST_LOSS: Duration = Duration::from_secs(5);
 
-/// Carries out what is planned, as long as it begins before `until`. Blocks its thread.
+/// Carries out what is planned: once each kind, and then what begins before `until`. Blocks its thread.
 pub(super) fn carry_out(
     site: &mut Site,
     flooder: &mut Flooder,
@@ -24,8 +24,8 @@ pub(super) fn carry_out(
     until: Time,
 ) -> Vec<Fault> {
     let mut faults = Vec::new();
-    for Planned { calm, victim, deed } in plan {
-        if clock.now() + calm >= until {
+    for Planned { is_first_of_its_kind, calm, victim, deed } in plan {
+        if !is_first_of_its_kind && clock.now() + calm >= until {
             break;
         }
         sleep(calm);

@@ -19,6 +19,9 @@ const LONGEST_SILENCE: u64 = 6000;
 /// One fault, some time after the end of the one before.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Planned {
+    /// Carried out even if time is up: how long others take is up to the servers, and a run proves nothing about what it never
+    /// came to.
+    pub(super) is_first_of_its_kind: bool,
     pub(super) calm: Duration,
     /// Of several servers, whom it hits: the one that this number stands for then.
     pub(super) victim: usize,
@@ -172,11 +175,12 @@ impl Deed {
 /// Faults without end, of all `kinds` in ever new order.
 pub(super) fn plan(kinds: Vec<FaultKind>, mut random: fastrand::Rng) -> impl Iterator<Item = Planned> + Send {
     let mut round: Vec<FaultKind> = Vec::new();
-    let mut is_first = true;
+    let (mut is_first, mut rounds) = (true, 0_u64);
     let mut victims = random.clone(); // so that the plan is the same with them and without
     std::iter::from_fn(move || {
         if round.is_empty() {
             round.clone_from(&kinds);
+            rounds += 1;
             random.shuffle(&mut round);
         }
         let deed = Deed::of(round.pop()?, &mut random);
@@ -184,7 +188,7 @@ pub(super) fn plan(kinds: Vec<FaultKind>, mut random: fastrand::Rng) -> impl Ite
         let calm = if random.u8(..4) == 0 { 20..400 } else { 1500..4000 };
         let calm = millis(&mut random, calm) + if is_first { FIRST_CALM } else { Duration::ZERO };
         is_first = false;
-        Some(Planned { calm, victim: victims.usize(..), deed })
+        Some(Planned { is_first_of_its_kind: rounds == 1, calm, victim: victims.usize(..), deed })
     })
 }
 
@@ -240,7 +244,10 @@ mod tests {
         assert_eq!(planned(1), planned(1));
         assert_ne!(planned(1), planned(2));
         for kind in FaultKind::ALL {
-            assert_eq!(planned(3).iter().filter(|it| it.deed.kind() == kind).count(), 10, "{kind:?}");
+            let of_kind: Vec<_> = planned(3).into_iter().filter(|it| it.deed.kind() == kind).collect();
+            assert_eq!(of_kind.len(), 10, "{kind:?}");
+            assert!(of_kind[0].is_first_of_its_kind, "{kind:?}");
+            assert!(!of_kind[1..].iter().any(|it| it.is_first_of_its_kind), "{kind:?}");
         }
         assert_eq!(plan(Vec::new(), fastrand::Rng::new()).next(), None);
     }
