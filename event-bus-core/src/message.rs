@@ -87,7 +87,15 @@ impl Message {
         &self.payload
     }
 
-    /// The channel, and the bytes on the wire.
+    /// The channel, and the bytes on the wire: for a transport that sends them, and has no use for the message itself.
+    ///
+    /// ```
+    /// use event_bus_core::{Channel, Message};
+    ///
+    /// let message = Message::new(Channel::from_full_name("pings/1"), r#"{"payload":{"n":1}}"#);
+    /// let (channel, payload) = message.into_parts();
+    /// assert_eq!((channel.as_str(), &payload[..]), ("pings/1", &br#"{"payload":{"n":1}}"#[..]));
+    /// ```
     #[must_use]
     pub fn into_parts(self) -> (Channel, Bytes) {
         (self.channel, self.payload)

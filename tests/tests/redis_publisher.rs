@@ -3,12 +3,16 @@
 #![allow(clippy::unwrap_used, reason = "a test that can't go on panics")]
 #![allow(clippy::disallowed_methods, reason = "a test awaits what it spawns")]
 
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use event_bus_core::ErrorKind;
 use event_bus_core::transport::LinkState;
 use event_bus_redis::{RedisConfig, RedisTransport};
 use event_bus_tests::{Logged, Numbered, NumberedBus, RedisServer, SourceChannel, eventually, within};
+use tokio::time::sleep;
 
 fn event(number: u64) -> Numbered {
     Numbered::new("s", number)
@@ -236,4 +240,54 @@ async fn a_batch_during_which_the_server_is_killed_tells_of_each_event_what_is_t
     assert!(outcomes[..2_000].iter().all(Option::is_none), "they were published before");
     let is_told = |kind: &ErrorKind| matches!(kind, ErrorKind::NotSent | ErrorKind::OutcomeUnknown);
     assert!(outcomes[2_000..].iter().all(|kind| kind.as_ref().is_some_and(is_told)), "{:?}", outcomes.last());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_batch_during_which_the_server_stands_still_tells_of_each_event_what_is_true() {
+    const LAST: u64 = u64::MAX;
+    let server = RedisServer::start();
+    let patient = NumberedBus::builder(RedisTransport::connect(server.url()).await.unwrap());
+    let mut events = patient.queue_messages(1_000_000).build().unwrap().listen("k").await.unwrap();
+    let bus = NumberedBus::new(RedisTransport::connect(config(&server)).await.unwrap());
+    let is_over = Arc::new(AtomicBool::new(false));
+    let endless = {
+        let is_over = Arc::clone(&is_over);
+        (0..).take_while(move |_| !is_over.load(Ordering::Relaxed)).map(event)
+    };
+    let mut batch = bus.publish_batch_to("k", endless).unwrap();
+    let publishing = tokio::spawn(async move {
+        let mut outcomes = Vec::new();
+        while let Some(outcome) = batch.next().await {
+            outcomes.push(outcome.err().map(|error| error.kind()));
+        }
+        outcomes
+    });
+    for _ in 0..3 {
+        sleep(Duration::from_millis(50)).await;
+        server.pause();
+        sleep(Duration::from_millis(800)).await;
+        server.resume();
+    }
+    sleep(Duration::from_millis(50)).await;
+    is_over.store(true, Ordering::Relaxed);
+    let outcomes = within("all outcomes", publishing).await.unwrap();
+    within("the last", async { while bus.publish_to("k", &event(LAST)).await.is_err() {} }).await;
+
+    let mut heard = Vec::new();
+    while heard.last() != Some(&LAST) {
+        heard
+            .push(within("heard", events.recv()).await.unwrap().expect("no outage of the listener's").number);
+    }
+    assert!(heard.is_sorted_by(|one, next| one < next), "in order, and nothing twice");
+    let heard: HashSet<u64> = heard.into_iter().collect();
+    for (number, outcome) in (0..).zip(&outcomes) {
+        match outcome {
+            None => assert!(heard.contains(&number), "{number} was published"),
+            Some(ErrorKind::NotSent) => assert!(!heard.contains(&number), "{number} was not sent"),
+            Some(kind) => assert_eq!(*kind, ErrorKind::OutcomeUnknown, "{number}"),
+        }
+    }
+    let count = |kind| outcomes.iter().filter(|outcome| **outcome == kind).count();
+    let (published, unknown) = (count(None), count(Some(ErrorKind::OutcomeUnknown)));
+    assert!(published > 0 && unknown > 0, "{published} published, {unknown} unknown");
 }
