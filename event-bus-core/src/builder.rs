@@ -215,8 +215,8 @@ impl<E: Event, B: From<EventBus<E>>> EventBusBuilder<E, B> {
         self
     }
 
-    /// How many bytes each subscription may queue; 16 MiB by default, so that one message of the default limit
-    /// fits. A single larger message is queued alone. Several subscriptions share the bytes of a message, and
+    /// How many bytes each subscription may queue; 16 MiB by default, a message of the default limit. A single message
+    /// that is larger with its channel, and 160 bytes that each counts besides, is queued alone. Several subscriptions share the bytes of a message, and
     /// each counts them; what a faster listener has decoded of them is not counted.
     pub fn queue_bytes(mut self, bytes: usize) -> Self {
         self.settings.inbox.bytes = bytes;

@@ -100,7 +100,8 @@ impl<E: Event> EventBus<E> {
     /// # Errors
     /// By [`kind`](Error::kind): `InvalidKey` if a value of the event can't stand in a channel, or if the type
     /// declares no channel; `Encode`, `TooLarge`, `NotSent`, `Refused`, `Denied`, `OutcomeUnknown`, `Unsupported`,
-    /// `Closed`. With several channels also `Partial`; then [`outcomes`](Error::outcomes) tells each one's.
+    /// `Closed`. Also `Partial`: of several channels, of which [`outcomes`](Error::outcomes) tells each one's, or where a transport
+    /// publishes with two kinds of pub/sub and one failed.
     ///
     /// # Cancel safety
     /// Dropping the future once it has been polled leaves open whether the event was published. Other

@@ -68,8 +68,9 @@ impl<E> Envelope<E> {
 
 /// Turns envelopes into bytes and back.
 ///
-/// It is given the channel, so that a codec that seals its messages can bind them to it. What one codec
-/// instance decoded is shared by all listeners that use the same instance, and by no others.
+/// It is given the channel, so that a codec that seals its messages can bind them to it. What was decoded is
+/// shared by all listeners of the bus that was made with it and of its clones, and by no others; what [`Json`](crate::Json) decoded, by
+/// all whose buses use that.
 ///
 /// # Examples
 /// JSON without the envelope, as services publish it that know no bus. It has no place for headers, so not for the numbers of

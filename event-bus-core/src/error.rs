@@ -76,8 +76,9 @@ pub enum ErrorKind {
     /// The publish was handed to the connection and no answer came: it may or may not have happened.
     /// Sending it again may double it.
     OutcomeUnknown,
-    /// Of several channels, some got the event and others surely not, or for different reasons:
-    /// [`Error::outcomes`] tells of each.
+    /// Of several channels, some got the event and others surely not, or for different reasons: [`Error::outcomes`] tells of
+    /// each. Of one channel, those who listen with one kind of pub/sub got it and those of the other surely not: there
+    /// are no outcomes then, and the text says which.
     Partial,
     /// The server did not confirm the subscription in time.
     NotSubscribed,
@@ -98,7 +99,7 @@ pub enum ErrorKind {
 
 impl ErrorKind {
     /// Those with which an event can fail to be published.
-    pub(crate) const OF_PUBLISHING: [Self; 11] = [
+    pub(crate) const OF_PUBLISHING: [Self; 12] = [
         Self::InvalidKey,
         Self::Encode,
         Self::TooLarge,
@@ -107,6 +108,7 @@ impl ErrorKind {
         Self::Refused,
         Self::Denied,
         Self::OutcomeUnknown,
+        Self::Partial,
         Self::QueueFull,
         Self::Unsupported,
         Self::Closed,

@@ -8,7 +8,7 @@ use crate::error::{Error, ErrorKind, Result};
 const MARKER_EVENT_TYPE: &str = "error_comms_update";
 const MARKER_ERROR: &str = "Payload too large for Redis transmission";
 
-/// A message longer than this is no marker: the longest that we write has 190 bytes.
+/// A message longer than this is no marker: the longest that we write has 179 bytes.
 const LONGEST_MARKER: usize = 512;
 
 /// The largest message that is published, in bytes of the whole message (envelope, headers and payload).

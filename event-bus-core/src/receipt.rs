@@ -10,8 +10,9 @@ use crate::channel::Channel;
 pub struct Receipt {
     /// Where the event was published.
     pub channel: Channel,
-    /// How many connections the server handed it to, where the transport can tell: on one Redis server
-    /// the number of subscribed connections, which is not the number of listeners behind them.
+    /// How often the server handed it to somebody, where the transport can tell: on one Redis server once for each connection
+    /// that listens to the channel, and once for each pattern of a connection that matches it. That is not the number of listeners
+    /// behind them.
     pub receivers: Option<u64>,
 }
 

@@ -58,7 +58,8 @@ impl Default for OutboxConfig {
 
 impl OutboxConfig {
     /// How many messages it may hold, those under way included; 10,000 by default: ten batches, enough to go on while
-    /// a server restarts. An event that goes to several channels is several messages.
+    /// a server restarts. An event that goes to several channels is several messages; one that goes to more than these is taken when
+    /// the outbox is empty.
     pub fn queue_messages(mut self, messages: usize) -> Self {
         self.messages = messages;
         self

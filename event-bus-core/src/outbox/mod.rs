@@ -88,12 +88,12 @@ impl<E: Event> EventBus<E> {
 /// - **In order.** What was sent one after the other to a channel is published in that order. One exception: where an answer
 ///   did not come in time, what was told as [`OutcomeUnknown`](ErrorKind::OutcomeUnknown) may be on its way still, and come
 ///   late, behind later ones or between them. What counts as sent is in order always.
-/// - **Bounded.** It never holds more than [it may](OutboxConfig); what happens then is [chosen](OutboxOverflow).
+/// - **Bounded.** It never holds more than [it may](OutboxConfig), but for one event that is larger by itself; what happens when it is full is [chosen](OutboxOverflow).
 /// - **Patient.** What surely was not published, since the server is away, say, stays queued, and is tried again until it
 ///   is published or dropped, or the outbox closed. What may have been published is never tried again: it would
 ///   come twice. It is counted and reported as [`OutcomeUnknown`](ErrorKind::OutcomeUnknown): when a connection breaks, that is the
 ///   batch under way, of at most 1,000 messages or 1 MiB (or one larger message). What the server refuses, the login
-///   included, is not tried again either; there is a pause of up to a second after a batch of which nothing was sent.
+///   included, is not tried again either; there is a pause of up to a second after a batch of which nothing was sent, and a short one before what is left of one is tried again.
 /// - **Nothing is lost unseen.** Each event that was accepted has an outcome in the end, which the
 ///   [report](Self::report) counts; [`on_failure`](OutboxConfig::on_failure) is told of each that failed. The log has a line when it
 ///   begins to fail and when it has recovered, and one at the end if something was left over.

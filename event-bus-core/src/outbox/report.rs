@@ -36,7 +36,8 @@ impl OutboxReport {
     /// How much was not published for this reason: [`QueueFull`](ErrorKind::QueueFull) if it was dropped to make room,
     /// [`OutcomeUnknown`](ErrorKind::OutcomeUnknown) if it may have been published after all, [`NotSent`](ErrorKind::NotSent) if
     /// it was left over at the end or overtaken by a later event of its channel, `Denied` and `Refused` if the server does
-    /// not want it, `Closed` if the transport was closed before.
+    /// not want it, `Unsupported` if it lacks the command, `Partial` if one of two kinds of pub/sub
+    /// failed, `Closed` if the transport was closed before.
     #[must_use]
     pub fn failed(&self, kind: ErrorKind) -> u64 {
         self.failures.iter().find(|(known, _)| *known == kind).map_or(0, |(_, count)| *count)

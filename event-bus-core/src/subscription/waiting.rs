@@ -32,7 +32,8 @@ impl<E: Event, P: ?Sized> Subscription<E, P> {
     /// [`ErrorKind::Missed`] if none came, but something was missed or did not decode that may have been it, or is
     /// being missed, or the server did not answer in the last quarter of the time (at least 50 ms, at most 500 ms);
     /// also if very many notices came before the next event.
-    /// [`ErrorKind::Closed`] or [`ErrorKind::Denied`] if the subscription ended meanwhile.
+    /// If the subscription ended meanwhile: [`ErrorKind::Closed`] if it was closed, [`ErrorKind::Denied`] if the right to listen was
+    /// taken away, [`ErrorKind::Missed`] otherwise.
     ///
     /// # Cancel safety
     /// Dropping the future loses nothing.

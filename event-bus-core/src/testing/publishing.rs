@@ -4,6 +4,7 @@ use super::tools::{Numbered, builder, bus, cut_at_poll, event, next, notice, pub
 use crate::delivery::Notice;
 use crate::error::{Error, ErrorKind};
 use crate::limit::{MessageLimit, Oversize};
+use crate::receipt::Receipt;
 use crate::transport::Transport;
 
 /// An event goes to each channel that its type declares, with a receipt for each, in their order.
@@ -132,7 +133,7 @@ pub async fn a_batch_gives_a_result_for_each_event_in_order<T: Transport + Clone
     assert!(bus.publish_batch(Vec::<Numbered>::new()).await.is_empty());
 }
 
-fn kind_of_failure((at, result): (usize, &Result<Vec<crate::Receipt>, Error>)) -> Option<(usize, ErrorKind)> {
+fn kind_of_failure((at, result): (usize, &Result<Vec<Receipt>, Error>)) -> Option<(usize, ErrorKind)> {
     result.as_ref().err().map(|error| (at, error.kind()))
 }
 

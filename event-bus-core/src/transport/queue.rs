@@ -16,8 +16,8 @@ use crate::message::Message;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Overflow {
-    /// The oldest messages make room. The default: a monitor wants what is true now. (Of a queue for 256 messages or more a reader
-    /// takes up to eight at once; those that it has not handed out yet count as queued, and stay.)
+    /// The oldest messages make room. The default: a monitor wants what is true now. (A reader takes one for each
+    /// 128 messages of its queue at once, and eight at most; those that it has not handed out yet count as queued, and stay.)
     #[default]
     DropOldest,
     /// The new message is dropped.
@@ -51,7 +51,8 @@ pub enum End {
 /// How many messages a reader takes at once: to lock for each is a good part of what a delivery costs.
 const MOST_IN_HAND: usize = 8;
 
-/// What is in hand is no more than one of so many parts of what may be queued, in messages as in bytes.
+/// What is in hand behind the first has no more than one of so many parts of the bytes that may be queued; of the messages, an
+/// eighth of that.
 const SHARE_IN_HAND: usize = 16;
 
 /// Messages that a reader has taken and not handed out yet, the last one first.

@@ -94,7 +94,7 @@ impl RedisConfig {
         }
     }
 
-    /// How many connections publish; 1 by default: commands of all tasks share it without waiting for each
+    /// How many connections publish to each server; 1 by default: commands of all tasks share it without waiting for each
     /// other's answers, and a second one pays only if one core is not enough to serve it. The hash tag of a
     /// channel, else the channel, chooses the connection.
     #[must_use]
@@ -105,7 +105,7 @@ impl RedisConfig {
 
     /// How many publishes may wait for the server's answer at once; 4096 by default. Further ones wait their
     /// turn, so that a stalled server costs bounded memory: at most this many messages, each of up to the bus's size
-    /// limit and copied once.
+    /// limit, and copied once or twice more.
     #[must_use]
     pub fn max_in_flight(mut self, publishes: usize) -> Self {
         self.max_in_flight = publishes;

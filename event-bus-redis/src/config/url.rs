@@ -1,4 +1,4 @@
-//! A Redis URL, read strictly: redis-rs ignores what it does not know. What the settings mean stands in `mod.rs`.
+//! A Redis URL, read strictly: redis-rs ignores what it does not know. What the settings mean stands with their setters.
 
 mod several;
 

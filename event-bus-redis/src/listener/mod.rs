@@ -8,6 +8,7 @@ mod displaced;
 mod fences;
 mod link;
 mod logins;
+mod lookout;
 mod run;
 mod screen;
 mod shards;

@@ -1,5 +1,5 @@
-//! Messages that came one behind the other for one topic: routed together, so that a flood costs each listener one look and
-//! not one for each message.
+//! Messages that came one behind the other for one topic and channel: some of them are routed together, so that a flood costs each
+//! listener one look and not one for each message.
 
 use bytes::Bytes;
 use event_bus_core::transport::{Registry, Scope};

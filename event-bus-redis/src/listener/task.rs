@@ -11,9 +11,9 @@ use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
 use super::link::{Ear, Link};
 use super::logins::Logins;
+use super::lookout::Lookout;
 use super::shared::Shared;
 use super::state::{Cause, Epoch, RUNTIME_ENDED, State, Step, TaskId};
-use super::way::Lookout;
 use crate::error::{Failure, connect_error, harmless, not_sharded};
 use crate::rights;
 use crate::status::SYSTEM;

@@ -1,25 +1,19 @@
-//! To which server a listening connection goes, and when it is there no more.
+//! To which server a listening connection goes, and whether it is still the right one. Who looks after that stands in `lookout.rs`.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use event_bus_core::{Error, ErrorKind, Result};
 use tokio::sync::Notify;
-use tokio::task::AbortHandle;
-use tokio::time::{Instant, sleep};
+use tokio::time::Instant;
 
 use super::displaced::Displaced;
-use super::shared::Shared;
-use super::state::{Cause, State};
 use crate::config::{Address, RedisConfig};
 use crate::topology::{Map, Topology};
 
 /// How often it is asked whether the server is still the right one. A ping does not tell: one that was deposed, or is cut
 /// off from the others, answers it.
 pub(super) const POLL: Duration = Duration::from_secs(1);
-
-/// Not more often than this, in whatever hurry.
-const LEAST_PAUSE: Duration = Duration::from_millis(50);
 
 pub(super) enum Way {
     /// To the one that the config names.
@@ -135,51 +129,25 @@ impl Found {
         Ok(config.at_master(address, self.aim == Aim::Master))
     }
 
+    /// The connection should go elsewhere than it is just being made to.
+    pub(super) fn note_wrong(&self) {
+        self.is_wrong.notify_waiters();
+    }
+
+    /// Ends when something new is known of the servers, or after `time`.
+    pub(super) async fn news_within(&self, time: Duration) {
+        self.topology.news_within(time).await;
+    }
+
     fn last(&self) -> Option<Target> {
         self.last.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Why the connection that there is, or is being made, should not be there, if so. That nobody answers proves nothing:
     /// it is tested by pings itself. Nor does an answer that is older than the one by which its server was found.
-    async fn fault(&self) -> Option<&'static str> {
+    pub(super) async fn fault(&self) -> Option<&'static str> {
         let map = self.topology.newer_than(Instant::now()).await.ok()?;
         let last = self.last().filter(|last| map.began() >= last.known_since)?;
         self.aim.fault_of(&map, &last.address)
-    }
-}
-
-/// Leaves the server when it is not the right one any more. Ends when it is dropped.
-pub(super) struct Lookout(Option<AbortHandle>);
-
-impl Lookout {
-    pub(super) fn over(shared: &Arc<Shared>) -> Self {
-        let Way::Found(_) = shared.way else { return Self(None) };
-        #[expect(clippy::disallowed_methods, reason = "ends with the lookout")]
-        let task = tokio::spawn(watch(Arc::clone(shared)));
-        Self(Some(task.abort_handle()))
-    }
-}
-
-impl Drop for Lookout {
-    fn drop(&mut self) {
-        if let Some(task) = &self.0 {
-            task.abort();
-        }
-    }
-}
-
-async fn watch(shared: Arc<Shared>) {
-    let Way::Found(found) = &shared.way else { return };
-    loop {
-        let epoch = shared.peek(State::epoch);
-        if shared.peek(State::is_needed)
-            && let Some(fault) = found.fault().await
-        {
-            found.is_wrong.notify_waiters();
-            shared.lost(epoch, &Cause::elsewhere(fault));
-            shared.hasten(epoch);
-        }
-        sleep(LEAST_PAUSE).await;
-        found.topology.news_within(POLL).await;
     }
 }

@@ -29,7 +29,7 @@ const PATIENCE: Duration = Duration::from_millis(500);
 /// How long a word of sentinels stands against older ones.
 const REMEMBERED: Duration = Duration::from_secs(10);
 
-/// Of a large cluster, so many nodes are asked at a time besides its masters: every one knows them all.
+/// Of a large cluster, so many nodes are asked at a time, or all its masters and another one: every one knows them all.
 const MOST_ASKED: usize = 16;
 
 /// Where a sentinel tells that it has a new master.

@@ -49,7 +49,14 @@ async fn what_is_published_and_what_fails_is_counted_by_message_and_timed_by_rou
     assert_eq!(measured.count("messaging.client.sent.messages messaging.operation.name=publish"), 7);
     assert_eq!(measured.times("messaging.client.operation.duration messaging.operation.name=publish"), 3);
 
-    for kind in [ErrorKind::NotSent, ErrorKind::Refused, ErrorKind::Denied, ErrorKind::OutcomeUnknown] {
+    let of_one_message = [
+        ErrorKind::NotSent,
+        ErrorKind::Refused,
+        ErrorKind::Denied,
+        ErrorKind::OutcomeUnknown,
+        ErrorKind::Partial,
+    ];
+    for kind in of_one_message {
         memory.fail_next(1, kind);
         bus.publish_to("s", &event(1)).await.unwrap_err();
     }
@@ -59,12 +66,13 @@ async fn what_is_published_and_what_fails_is_counted_by_message_and_timed_by_rou
     let measured = meter.read();
     let failed = |kind| measured.count(&format!("messaging.client.sent.messages error.type={kind}"));
     assert_eq!(
-        ["not_sent", "refused", "denied", "outcome_unknown", "too_large", "queue_full"].map(failed),
-        [2, 1, 1, 1, 1, 0]
+        ["not_sent", "refused", "denied", "outcome_unknown", "partial", "too_large", "queue_full"]
+            .map(failed),
+        [2, 1, 1, 1, 1, 1, 0]
     );
     assert_eq!(measured.count("messaging.client.sent.messages"), 1);
     assert_eq!(measured.times("messaging.client.operation.duration error.type=not_sent"), 1);
-    assert_eq!(measured.times("messaging.client.operation.duration error.type=partial"), 1);
+    assert_eq!(measured.times("messaging.client.operation.duration error.type=partial"), 2);
     assert_eq!(measured.times("messaging.client.operation.duration error.type=too_large"), 1);
 }
 
