@@ -160,6 +160,44 @@ async fn a_master_that_is_cut_off_and_still_answers_is_told_and_left() {
     assert_eq!(item(&mut events).await.unwrap(), 2);
 }
 
+/// Returns when nobody has asked the nodes who serves what for longer than one who listens lets pass.
+async fn is_asked_no_more(cluster: &RedisCluster) {
+    let questions = || {
+        let stats: String = redis::from_redis_value(cluster.command(1, &["INFO", "commandstats"])).unwrap();
+        stats.lines().find(|line| line.starts_with("cmdstat_cluster|nodes:")).map(str::to_owned)
+    };
+    let mut before = questions();
+    loop {
+        tokio::time::sleep(Duration::from_millis(2500)).await;
+        let now = questions();
+        if std::mem::replace(&mut before, now.clone()) == now {
+            return;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_listens_after_a_time_when_nobody_did_is_told_as_soon() {
+    let cluster = RedisCluster::start();
+    let bus = bus(config(&cluster).sharded());
+    let key = key_of(&cluster, 0);
+    drop(bus.listen(&*key).await.unwrap());
+    is_asked_no_more(&cluster).await;
+    let mut events = bus.listen(&*key).await.unwrap();
+    cluster.isolate(0);
+    interrupted(&mut events).await;
+    cluster.elected(slot_of(&cluster, &key), 0).await;
+    resumed(&mut events).await;
+    publish(&cluster, "SPUBLISH", &key, 1);
+    assert_eq!(item(&mut events).await.unwrap(), 1);
+
+    drop(events);
+    is_asked_no_more(&cluster).await;
+    let mut events = bus.listen(&*key).await.unwrap();
+    publish(&cluster, "SPUBLISH", &key, 2);
+    assert_eq!(item(&mut events).await.unwrap(), 2, "where it is served now");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn classic_listening_leaves_a_node_that_dies_or_is_cut_off() {
     let cluster = RedisCluster::start();

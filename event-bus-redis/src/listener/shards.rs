@@ -133,12 +133,14 @@ impl Shared {
         inboxes.iter().for_each(|inbox| inbox.end(End::Closed));
         self.whole.close();
         self.topology.hurry(); // the guide need not wait to learn of it
+        self.topology.hurry_all(); // nor those that it replaced
     }
 }
 
 /// Starts the guide where there is none, or where the one there is stands still, since its runtime does.
 fn ensure_guided(shared: &Arc<Shared>, runtime: &Handle) {
     let Some(number) = shared.lock(|places| places.need_guide(Instant::now())) else { return };
+    shared.topology.hurry_all(); // the one that is replaced, if it lives: it would be woken in place of the new one
     // Not under the lock: a runtime that is shutting down drops the guide at once.
     let guide = Guide { shared: Arc::clone(shared), number };
     #[expect(clippy::disallowed_methods, reason = "ends with the listener; `Guide` tells whoever listens")]
@@ -164,7 +166,7 @@ impl Guide {
         let mut backoff = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
         let runtime = Handle::current();
         while self.shared.lock(|places| places.is_guided_by(self.number, Instant::now())) {
-            if self.shared.lock(|places| places.is_idle()) {
+            if self.shared.lock(Places::lets_guide_rest) {
                 topology.hurried().await;
                 continue;
             }

@@ -154,6 +154,11 @@ impl Topology {
         self.hurry.notify_one();
     }
 
+    /// As [`hurry`](Self::hurry), to all who wait just now, and nobody else.
+    pub(crate) fn hurry_all(&self) {
+        self.hurry.notify_waiters();
+    }
+
     /// Waits until somebody is in a [hurry](Self::hurry).
     pub(crate) async fn hurried(&self) {
         self.hurry.notified().await;

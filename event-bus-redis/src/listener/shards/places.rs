@@ -6,6 +6,7 @@ mod report;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use event_bus_core::transport::{Aftermath, Inbox, InboxId, LinkState, Topic, TopicKind};
 use event_bus_core::{Error, ErrorKind, Result};
@@ -22,6 +23,9 @@ use super::super::way::Exile;
 use crate::config::{Address, RedisConfig};
 use crate::error::closed;
 use crate::topology::{Map, Topology};
+
+/// By a map that is older nobody is placed: while the guide rests, another node may have taken over.
+const FRESH: Duration = Duration::from_secs(2);
 
 pub(super) struct Places {
     config: Arc<RedisConfig>,
@@ -45,6 +49,8 @@ pub(super) struct Places {
     guides: u64,
     /// The guide has to come again by then; never, while nobody wants anything.
     guide_due: Option<Instant>,
+    /// It asks nobody until it is woken.
+    guide_rests: bool,
     is_closed: bool,
     after: AfterUnlocking,
 }
@@ -103,6 +109,7 @@ impl Places {
             guide: None,
             guides: 0,
             guide_due: None,
+            guide_rests: false,
             is_closed: false,
             after: AfterUnlocking::default(),
         }
@@ -127,7 +134,7 @@ impl Places {
                 let mut displaced = Displaced::new(Arc::clone(name));
                 let confirmation = displaced.want(inbox);
                 self.put_nowhere(displaced);
-                if let Some(map) = self.settled.clone()
+                if let Some(map) = self.settled.clone().filter(|map| map.began().elapsed() < FRESH)
                     && let Some(owner) = map.owner(name).filter(|owner| self.nodes.contains_key(*owner))
                 {
                     self.put_at(name, owner);

@@ -20,13 +20,19 @@ impl Places {
         self.guide
     }
 
-    /// Whether the guide is needed for the channel: nobody serves it, or nobody carries out what its node decides.
+    /// Whether the guide is to be woken for the channel: nobody serves it, or nobody carries out what its node decides, or nobody asks
+    /// whether that node is still the right one.
     pub(in crate::listener::shards) fn needs_guide(&self, name: &str) -> bool {
-        self.node_of(name).is_none_or(|node| !node.has_task())
+        self.guide_rests || self.node_of(name).is_none_or(|node| !node.has_task())
     }
 
-    /// Nobody wants anything.
-    pub(in crate::listener::shards) fn is_idle(&self) -> bool {
+    /// The guide looks whether it has anything to do: not if nobody wants anything, until it is woken.
+    pub(in crate::listener::shards) fn lets_guide_rest(&mut self) -> bool {
+        self.guide_rests = self.is_idle();
+        self.guide_rests
+    }
+
+    fn is_idle(&self) -> bool {
         self.channels.is_empty()
     }
 
