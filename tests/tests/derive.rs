@@ -313,12 +313,16 @@ fn no_method_of_a_bus_can_be_hidden_by_a_channel() {
     let bus = files
         .map(|file| file.split("\npub struct PublishBatch").next().unwrap_or_default().to_owned())
         .concat();
-    let methods = bus.lines().filter_map(|line| {
-        let method = line.strip_prefix("    pub fn ").or_else(|| line.strip_prefix("    pub async fn "))?;
-        method.split(['(', '<']).next()
+    let traits = read("event-bus-derive/src/expand/wrapper.rs");
+    let of_bus = bus.lines().filter_map(|line| {
+        line.strip_prefix("    pub fn ").or_else(|| line.strip_prefix("    pub async fn "))
     });
+    let of_traits = traits.lines().filter_map(|line| line.strip_prefix("                fn "));
+    let methods = of_bus.chain(of_traits).filter_map(|method| method.split(['(', '<']).next());
     let methods: Vec<&str> = methods.collect();
-    assert!(methods.contains(&"publish") && methods.contains(&"runtime"), "{methods:?}");
+    for known in ["publish", "runtime", "from", "deref", "clone", "fmt"] {
+        assert!(methods.contains(&known), "{methods:?}");
+    }
     for method in methods {
         assert!(rules.contains(&format!("\"{method}\"")), "the derive allows a channel `{method}`");
     }

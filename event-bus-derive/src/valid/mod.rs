@@ -17,8 +17,9 @@ use crate::template::Piece;
 /// What a parameter's value never holds, so that a literal with one of them ends it for sure.
 const SEPARATORS: [char; 3] = ['/', '{', '}'];
 
-/// What a bus has without any channel, or a blocking one: whether there is one, only core knows.
-const TAKEN: [&str; 30] = [
+/// What a bus has without any channel, or a blocking one: whether there is one, only core knows. A method would hide the
+/// functions of its traits too: with a channel `from` nobody could call `OrderBus::from`.
+const TAKEN: [&str; 33] = [
     "new",
     "builder",
     "with_codec",
@@ -49,6 +50,9 @@ const TAKEN: [&str; 30] = [
     "state",
     "watch_state",
     "clone",
+    "from",
+    "deref",
+    "fmt",
 ];
 
 pub(crate) fn check(cx: &Ctxt, input: &Input<'_>) {

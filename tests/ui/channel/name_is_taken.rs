@@ -9,6 +9,9 @@ use event_bus_core::EventBus;
     //~^ ERROR the channel parameter `{oder_id}` is no field of `Order`: did you mean `order_id`?
     channel(new = "b/{order_id}"), //~ ERROR a bus has a method `new` already: name the channel otherwise
     channel(on = "e/{order_id}"), //~ ERROR a bus has a method `on` already: name the channel otherwise
+    channel(from = "f/{order_id}"), //~ ERROR a bus has a method `from` already: name the channel otherwise
+    channel(deref = "g/{order_id}"), //~ ERROR a bus has a method `deref` already: name the channel otherwise
+    channel(fmt = "h/{order_id}"), //~ ERROR a bus has a method `fmt` already: name the channel otherwise
     channel(self = "c/{order_id}"), //~ ERROR a method can't be called `self`: name the channel otherwise
     channel(_ = "d/{order_id}") //~ ERROR a method can't be called `_`: name the channel otherwise
 )]
