@@ -108,7 +108,8 @@ use syn::{DeriveInput, parse_macro_input};
 /// | `struct OrderChangedBlockingBus` | with core's feature `blocking`: the same bus for code without `async`, around a `BlockingEventBus<OrderChanged>`. It is made by `new(&runtime, transport)`, `connect(transport to be awaited)`, or `on(&runtime, &bus)` |
 ///
 /// The name of the blocking bus is taken whether core has the feature or not, since another crate may turn it on: an
-/// event can't be called `…Blocking`.
+/// event can't be called `…Blocking`. Nor can it be called `Event` or `BlockingEvent`, whose buses would have the names
+/// of core's.
 ///
 /// The event itself must be `Send + Sync + 'static`; type parameters get these bounds by themselves. `new`
 /// and `builder` use the codec `Json`, for which the event needs serde's `Serialize` and `Deserialize`. With

@@ -75,7 +75,8 @@ impl<'a> Outline<'a> {
             |suffix: &str| format_ident!("{}{suffix}", plain(input.ident), span = input.ident.span());
         Self {
             event: input.ident,
-            bus: beside("Bus"),
+            // What imports the name of core's bus still means that one.
+            bus: if valid::is_called_like_cores(input.ident) { beside("_Bus") } else { beside("Bus") },
             blocking_bus: beside("BlockingBus"),
             subscriber: beside("Subscriber"),
             missing: format_ident!("__{}_subscriber", plain(input.ident), span = input.ident.span()),

@@ -114,10 +114,23 @@ fn check_owned(cx: &Ctxt, input: &Input<'_>) {
     }
 }
 
+/// Whether the bus of that event would be called like one of core's, which stands beside it wherever that is imported, as
+/// the derive itself is.
+pub(crate) fn is_called_like_cores(event: &Ident) -> bool {
+    matches!(plain(event).as_str(), "Event" | "BlockingEvent")
+}
+
 /// Whether there are blocking buses only core knows, and another crate may turn them on: a name that would clash then is
 /// refused always.
 fn check_buses_differ(cx: &Ctxt, event: &Ident) {
-    if let Some(twin) = plain(event).strip_suffix("Blocking") {
+    if is_called_like_cores(event) {
+        let message = format!(
+            "the bus of `{event}` would be called `{event}Bus`, like the one of `event_bus_core`: call the event \
+             otherwise"
+        );
+        cx.error(event.span(), message);
+    }
+    if let Some(twin) = plain(event).strip_suffix("Blocking").filter(|twin| !twin.is_empty()) {
         let message = format!(
             "the bus of `{event}` would have the name of the blocking bus of `{twin}`: call the event otherwise"
         );

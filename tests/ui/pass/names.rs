@@ -143,6 +143,10 @@ mod beside_each_other {
     #[derive(Debug, Serialize, Deserialize, EventBus)]
     #[bus(name = "structs", channel(everything = "all"))]
     pub(crate) struct OnEvent;
+
+    #[derive(Debug, Serialize, Deserialize, EventBus)]
+    #[bus(name = "roadblocks", channel(everything = "all"))]
+    pub(crate) struct Blocking; // the blocking bus of nobody
 }
 
 mod elsewhere {
@@ -203,6 +207,7 @@ async fn everything() -> renamed::Result<()> {
     https.publish(&beside_each_other::HTTPEvent::Get).await?;
     let https = beside_each_other::HttpEventBus::new(MemoryTransport::new());
     https.publish(&beside_each_other::HttpEvent::Get).await?;
+    beside_each_other::BlockingBus::new(MemoryTransport::new()).publish(&beside_each_other::Blocking).await?;
     beside_each_other::OnEventBus::new(MemoryTransport::new()).publish(&beside_each_other::OnEvent).await?;
     elsewhere::everything().await
 }
