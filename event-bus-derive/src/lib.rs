@@ -650,7 +650,7 @@ use syn::{DeriveInput, parse_macro_input};
 /// tells the byte, since the compiler can't point into a text.
 #[proc_macro_derive(EventBus, attributes(bus))]
 pub fn derive_event_bus(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
-    generate(&parse_macro_input!(input as DeriveInput)).into()
+    generate(&ast::without_self(parse_macro_input!(input as DeriveInput))).into()
 }
 
 fn generate(input: &DeriveInput) -> TokenStream {

@@ -1,6 +1,8 @@
 //! The derive's own thin view of the event type: attributes read, shape sorted, nothing judged yet.
 //! Only what can never be an event is refused here.
 
+mod itself;
+
 use proc_macro2::Ident;
 use syn::spanned::Spanned;
 use syn::{Data, DataEnum, DeriveInput, Fields, Generics, LitStr, Type, Visibility};
@@ -8,6 +10,8 @@ use syn::{Data, DataEnum, DeriveInput, Fields, Generics, LitStr, Type, Visibilit
 use crate::attr;
 use crate::ctxt::Ctxt;
 use crate::serde_attr;
+
+pub(crate) use itself::without_self;
 
 pub(crate) struct Input<'a> {
     pub(crate) ident: &'a Ident,
