@@ -9,7 +9,7 @@ use syn::{Attribute, Expr, ExprCast, Index, LitStr, Member, Meta, Path, Type};
 use crate::ctxt::Ctxt;
 use crate::name;
 use crate::nearest::{did_you_mean, nearest};
-use crate::syntax::{items, list, names, text, text_of, word};
+use crate::syntax::{items, list, names, text, text_of, ungrouped, word};
 use crate::template::Template;
 
 /// What `#[bus(…)]` has on the event type.
@@ -210,7 +210,7 @@ fn channels(cx: &Ctxt, item: &Meta) -> Vec<Channel> {
 /// `template as Type` in its parts.
 fn named_type(cx: &Ctxt, value: Expr) -> (Expr, Option<Ident>) {
     let Expr::Cast(ExprCast { expr, ty, .. }) = value else { return (value, None) };
-    let name = match &*ty {
+    let name = match ungrouped(&ty) {
         Type::Path(path) if path.qself.is_none() => path.path.get_ident().cloned(),
         _ => None,
     };

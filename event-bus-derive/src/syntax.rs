@@ -5,7 +5,7 @@ use proc_macro2::{Ident, Span, TokenTree};
 use syn::ext::IdentExt;
 use syn::parse::{Parse, ParseStream};
 use syn::spanned::Spanned;
-use syn::{Attribute, Expr, ExprGroup, ExprLit, Lit, LitStr, Meta, Token};
+use syn::{Attribute, Expr, ExprGroup, ExprLit, Lit, LitStr, Meta, Token, Type};
 
 use crate::ctxt::Ctxt;
 
@@ -95,6 +95,15 @@ pub(crate) fn text_of(cx: &Ctxt, value: &Expr) -> Option<LitStr> {
             cx.error(other.span(), "expected a text in quotes");
             None
         }
+    }
+}
+
+/// A type without what stands around it for the parser alone: parentheses, or what a macro puts around its `$type`.
+pub(crate) fn ungrouped(ty: &Type) -> &Type {
+    match ty {
+        Type::Group(group) => ungrouped(&group.elem),
+        Type::Paren(paren) => ungrouped(&paren.elem),
+        ty => ty,
     }
 }
 

@@ -2,11 +2,12 @@
 
 use proc_macro2::Ident;
 use quote::format_ident;
-use syn::{GenericArgument, Generics, Path, PathArguments, Type, Visibility, parse_quote};
+use syn::{GenericArgument, Generics, Path, PathArguments, Type, TypePath, Visibility, parse_quote};
 
 use crate::ast::{Input, Shape, Tag, Values, Variant};
 use crate::attr;
 use crate::name::{constant, handler, plain};
+use crate::syntax::ungrouped;
 use crate::template::Piece;
 use crate::valid;
 
@@ -153,16 +154,24 @@ impl Kind {
 
 impl Payload {
     fn of(ty: &Type) -> Self {
-        let boxed = match ty {
-            Type::Path(path) if path.qself.is_none() => path.path.segments.last(),
-            _ => None,
-        };
-        if let Some(boxed) = boxed.filter(|segment| segment.ident == "Box")
-            && let PathArguments::AngleBracketed(arguments) = &boxed.arguments
-            && let (Some(GenericArgument::Type(inner)), 1) = (arguments.args.first(), arguments.args.len())
-        {
-            return Self { ty: inner.clone(), is_boxed: true };
+        let ty = ungrouped(ty);
+        match in_box(ty) {
+            Some(inner) => Self { ty: inner.clone(), is_boxed: true },
+            None => Self { ty: ty.clone(), is_boxed: false },
         }
-        Self { ty: ty.clone(), is_boxed: false }
+    }
+}
+
+/// What is in the `Box` that `ty` is. Another type that is called so has a path of its own.
+fn in_box(ty: &Type) -> Option<&Type> {
+    let Type::Path(TypePath { qself: None, path, .. }) = ty else { return None };
+    let names: Vec<String> = path.segments.iter().map(|segment| plain(&segment.ident)).collect();
+    if !matches!(names.join("::").as_str(), "Box" | "std::boxed::Box" | "alloc::boxed::Box") {
+        return None;
+    }
+    let PathArguments::AngleBracketed(arguments) = &path.segments.last()?.arguments else { return None };
+    match arguments.args.first() {
+        Some(GenericArgument::Type(inner)) if arguments.args.len() == 1 => Some(ungrouped(inner)),
+        _ => None,
     }
 }
