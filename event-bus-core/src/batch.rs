@@ -26,6 +26,9 @@ use crate::telemetry::{Attempt, Sender, Telemetry, first_failure, note_batch, no
 const MOST_MESSAGES: usize = 1_000;
 const MOST_BYTES: usize = 1024 * 1024;
 
+/// How many are lined up before it is known how large they are: a turn is waited for before events are encoded.
+const FIRST_IN_LINE: usize = 8;
+
 impl<E: Event> EventBus<E> {
     /// Publishes many events to the channels that their type declares, in few round trips: what goes out together
     /// ends with the event that makes it 1,000 messages or 1 MiB.
@@ -111,6 +114,8 @@ pub struct PublishBatch<E, I: Iterator, R = Vec<Receipt>> {
     events: Fuse<I>,
     /// Those that wait for the turn to number them; none on a bus that numbers nothing.
     lined_up: VecDeque<(I::Item, Result<Channels>)>,
+    /// How many fit into a round trip, by the size of those before.
+    fitting: usize,
     turn: Option<Pin<Box<dyn Future<Output = Result<Turn>> + Send>>>,
     under_way: Option<RoundTrip>,
     results: VecDeque<Result<R>>,
@@ -154,7 +159,8 @@ where
 {
     fn new(bus: EventBus<E>, channel: Option<Channel>, events: I, told: Told<R>) -> Self {
         let (lined_up, results) = (VecDeque::new(), VecDeque::new());
-        Self { bus, channel, events: events.fuse(), lined_up, turn: None, under_way: None, results, told }
+        let (events, fitting) = (events.fuse(), FIRST_IN_LINE);
+        Self { bus, channel, events, lined_up, fitting, turn: None, under_way: None, results, told }
     }
 
     /// What became of the next event; `None` behind the last one.
@@ -163,7 +169,8 @@ where
     /// As for [`EventBus::publish`].
     ///
     /// # Cancel safety
-    /// Dropping the future loses nothing: the next call goes on where this one was.
+    /// Dropping the future loses nothing: the next call goes on where this one was. On a [numbered](crate::EventBusBuilder::sequenced)
+    /// bus, who publishes to the same channels waits meanwhile, for 5 s at most: a batch that was begun is to be read on, or dropped.
     pub async fn next(&mut self) -> Option<Result<R>> {
         poll_fn(|cx| self.poll_result(cx)).await
     }
@@ -218,7 +225,7 @@ where
     fn poll_turn(&mut self, cx: &mut Context<'_>) -> Poll<Result<Turn>> {
         let Some(numbering) = self.bus.numbering().cloned() else { return Poll::Ready(Ok(Turn::default())) };
         if self.turn.is_none() {
-            while self.lined_up.len() < MOST_MESSAGES
+            while self.lined_up.len() < self.fitting
                 && let Some(event) = self.next_event()
             {
                 self.lined_up.push_back(event);
@@ -235,7 +242,7 @@ where
 
     /// The next round trip, if there are events left.
     fn depart(&mut self, mut turn: Turn) -> Option<RoundTrip> {
-        let expected = (self.lined_up.len() + self.events.size_hint().0).min(MOST_MESSAGES);
+        let expected = self.lined_up.len().saturating_add(self.events.size_hint().0).min(MOST_MESSAGES);
         let (mut outgoing, mut awaited) = (Outgoing::with_capacity(expected), Vec::with_capacity(expected));
         let mut next = self.next_in_line();
         next.as_ref()?; // no span for nothing
@@ -250,6 +257,7 @@ where
             };
             awaited.push((many, channels.and_then(encode)));
         }
+        self.fitting = (MOST_BYTES * awaited.len() / outgoing.bytes().max(1)).clamp(1, MOST_MESSAGES);
         match outgoing.len() {
             0 => {}
             1 => note_size(attempt.span(), outgoing.bytes()),

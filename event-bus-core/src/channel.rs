@@ -160,9 +160,13 @@ impl KeyPattern {
     /// parameters, those of its values.
     #[must_use]
     pub fn matches(&self, key: &ChannelKey) -> bool {
+        self.matches_text(&key.0)
+    }
+
+    fn matches_text(&self, key: &str) -> bool {
         match &self.shape {
-            Some(shape) => shape.matches(&key.0),
-            None => glob::matches(self.text.as_bytes(), key.0.as_bytes()),
+            Some(shape) => shape.matches(key),
+            None => glob::matches(self.text.as_bytes(), key.as_bytes()),
         }
     }
 
@@ -200,6 +204,16 @@ pub enum ChannelFilter {
     Key(ChannelKey),
     /// Every channel whose key matches.
     Pattern(KeyPattern),
+}
+
+impl ChannelFilter {
+    /// Whether `channel`, which is one of its bus, is among what it stands for.
+    pub(crate) fn takes(&self, channel: &Channel) -> bool {
+        match self {
+            Self::Key(key) => key.as_str() == channel.key(),
+            Self::Pattern(pattern) => pattern.matches_text(channel.key()),
+        }
+    }
 }
 
 impl From<ChannelKey> for ChannelFilter {

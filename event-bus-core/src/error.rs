@@ -257,6 +257,12 @@ impl Error {
         }
     }
 
+    /// Whether somebody may have got the message although this error was returned: then its number is taken, and what was before
+    /// it comes too late.
+    pub(crate) fn may_have_gone_out(&self) -> bool {
+        self.0.kind == ErrorKind::Partial || self.outcome_unknown()
+    }
+
     /// Whether the server may have executed the publish although this error was returned.
     #[must_use]
     pub fn outcome_unknown(&self) -> bool {

@@ -223,7 +223,7 @@ fn instead(channel: Channel, original: u64, max: u64, oversize: Oversize) -> (Op
 pub(crate) fn settle(mut turn: Turn, numbers: &[Option<Number>], sent: &[Result<Receipt>]) {
     for (number, result) in numbers.iter().zip(sent).rev() {
         if let (Some(number), Err(error)) = (number, result)
-            && !error.outcome_unknown()
+            && !error.may_have_gone_out()
         {
             turn.give_back(number);
         }

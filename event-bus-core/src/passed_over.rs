@@ -6,25 +6,28 @@ use crate::delivery::Notice;
 use crate::transport::Hole;
 
 /// How many are kept one by one.
-pub(crate) const MOST_KEPT: usize = 64;
+const MOST_KEPT: usize = 64;
 
 #[derive(Debug, Default)]
 pub(crate) struct PassedOver {
     /// What became of the oldest: so many messages were missed, and so long an outage.
     folded: Hole,
     kept: VecDeque<Notice>,
+    /// Of the messages that they hold.
+    bytes: usize,
     /// How many of these, from the front, the error of a wait has told.
     told: usize,
 }
 
 impl PassedOver {
     pub(crate) fn push(&mut self, notice: Notice) {
+        self.bytes += bytes_of(&notice);
         self.kept.push_back(notice);
     }
 
-    /// Whether room has to be [made](Self::fold_oldest).
-    pub(crate) fn is_full(&self) -> bool {
-        self.kept.len() > MOST_KEPT
+    /// Whether room has to be [made](Self::fold_oldest): there are too many, or several of more than `most_bytes`.
+    pub(crate) fn is_full(&self, most_bytes: usize) -> bool {
+        self.kept.len() > MOST_KEPT || (self.kept.len() > 1 && self.bytes > most_bytes)
     }
 
     #[inline]
@@ -32,7 +35,7 @@ impl PassedOver {
         if let Some(signal) = self.folded.take_next() {
             return Some(signal.into());
         }
-        let notice = self.kept.pop_front()?;
+        let notice = self.pop_kept()?;
         self.told = self.told.saturating_sub(1);
         Some(notice)
     }
@@ -53,7 +56,7 @@ impl PassedOver {
             return false;
         }
         self.told -= 1;
-        match self.kept.pop_front() {
+        match self.pop_kept() {
             Some(Notice::Lagged { missed } | Notice::Gap { missed, .. }) => self.folded.lag(missed),
             Some(Notice::Interrupted) => self.folded.interrupt(),
             Some(Notice::Resumed { down_for }) => self.folded.resume(down_for),
@@ -62,11 +65,25 @@ impl PassedOver {
         }
         true
     }
+
+    fn pop_kept(&mut self) -> Option<Notice> {
+        let notice = self.kept.pop_front()?;
+        self.bytes -= bytes_of(&notice);
+        Some(notice)
+    }
+}
+
+fn bytes_of(notice: &Notice) -> usize {
+    match notice {
+        Notice::UnknownType { raw, .. } | Notice::Undecodable { raw, .. } => raw.len(),
+        _ => 0,
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::channel::Channel;
     use std::time::Duration;
 
     fn outage(passed_over: &mut PassedOver, seconds: u64) {
@@ -91,6 +108,25 @@ mod tests {
         assert!(matches!(passed_over.pop(), Some(Notice::Resumed { down_for }) if down_for.as_secs() == 5));
         assert!(matches!(passed_over.pop(), Some(Notice::Lagged { missed: 1 })));
         assert!(passed_over.pop().is_none());
+    }
+
+    #[test]
+    fn one_large_message_is_kept_and_several_are_folded() {
+        let large = || Notice::UnknownType {
+            channel: Channel::from_full_name("b/k"),
+            event_type: "new".into(),
+            raw: vec![0; 600].into(),
+        };
+        let mut passed_over = PassedOver::default();
+        passed_over.push(large());
+        assert!(!passed_over.is_full(500), "one alone");
+        passed_over.push(large());
+        assert!(passed_over.is_full(1_000) && !passed_over.is_full(1_200));
+        passed_over.tell();
+        assert!(passed_over.fold_oldest() && !passed_over.is_full(1_000));
+        assert!(matches!(passed_over.pop(), Some(Notice::Lagged { missed: 1 })));
+        assert!(matches!(passed_over.pop(), Some(Notice::UnknownType { .. })));
+        assert_eq!(passed_over.bytes, 0);
     }
 
     #[test]

@@ -247,6 +247,19 @@ async fn a_listener_that_comes_while_messages_are_delayed_waits_for_none_of_them
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_filter_that_is_added_does_not_wait_for_ever() {
+    let memory = MemoryTransport::new();
+    let bus = NumberedBus::new(memory.clone());
+    let mut events = bus.listen("k").await.unwrap();
+    memory.delay(Duration::from_secs(60));
+    bus.publish_to("k", &Numbered::new("s", 1)).await.unwrap();
+    let started = Instant::now();
+    events.add("other").await.unwrap();
+    assert!(started.elapsed() < Duration::from_secs(6), "{:?}", started.elapsed());
+    assert_eq!(events.recv().await.unwrap().unwrap().number, 1);
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_is_delayed_is_lost_by_an_interruption() {
     let (memory, bus) = new();
     let mut events = bus.listen("k").await.unwrap();

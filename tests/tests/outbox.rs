@@ -268,6 +268,44 @@ async fn what_was_overtaken_is_told_and_not_sent_late() {
     assert_eq!(told.list(), [(0, ErrorKind::NotSent), (1, ErrorKind::NotSent)]);
 }
 
+/// Of the first batch the first message is not sent, and only one of two kinds of listeners gets the second.
+#[derive(Clone, Default)]
+struct HalfPublishing(Arc<Mutex<Vec<Vec<u64>>>>);
+
+impl Transport for HalfPublishing {
+    async fn publish(&self, messages: Vec<Message>) -> Vec<Result<Receipt, Error>> {
+        let mut calls = self.0.lock().unwrap();
+        let mut failing =
+            if calls.is_empty() { vec![ErrorKind::Partial, ErrorKind::NotSent] } else { vec![] };
+        let answer = |message: &Message| match failing.pop() {
+            Some(kind) => Err(Error::new(kind, "as it was meant to")),
+            None => Ok(Receipt::new(message.channel().clone(), None)),
+        };
+        let results = messages.iter().map(answer).collect();
+        calls.push(messages.into_iter().map(number_of).collect());
+        results
+    }
+
+    async fn subscribe(&self, _: Filter, _: Inbox) -> Result<Lease, Error> {
+        Err(Error::new(ErrorKind::Unsupported, "nobody listens"))
+    }
+
+    async fn close(&self) {}
+}
+
+#[tokio::test]
+async fn what_one_kind_of_listeners_has_overtakes_what_was_before() {
+    let transport = HalfPublishing::default();
+    let told = Told::default();
+    let outbox = NumberedBus::new(transport.clone()).outbox(told.of(patient())).unwrap();
+    for number in 0..2 {
+        outbox.send_to("k", &event(number)).unwrap();
+    }
+    assert_eq!(within("flushed", outbox.flush()).await.sent, 0);
+    assert_eq!(told.list(), [(0, ErrorKind::NotSent), (1, ErrorKind::Partial)]);
+    assert_eq!(*transport.0.lock().unwrap(), [[0, 1]], "nothing came behind");
+}
+
 #[tokio::test]
 async fn what_may_have_been_published_is_never_sent_again() {
     let memory = MemoryTransport::new();

@@ -9,11 +9,13 @@ use std::time::Duration;
 
 use event_bus_core::transport::{Capabilities, Filter, Inbox, Lease, Transport};
 use event_bus_core::{
-    Any, Channel, Error, ErrorKind, EventBus, EventType, MemoryTransport, Message, MessageLimit, Notice,
-    Receipt, Result, Subscription,
+    Any, Channel, Error, ErrorKind, EventBus, EventType, KeyPattern, MemoryTransport, Message, MessageLimit,
+    Notice, Receipt, Result, Subscription,
 };
 use event_bus_redis::RedisTransport;
-use event_bus_tests::{Numbered, NumberedBus, NumberedChannel, RedisServer, SourceChannel, within};
+use event_bus_tests::{
+    Numbered, NumberedBus, NumberedChannel, RedisServer, SourceChannel, eventually, within,
+};
 use serde::{Deserialize, Serialize};
 use tokio::task::JoinSet;
 
@@ -225,6 +227,72 @@ async fn a_channel_that_was_not_listened_to_for_a_while_has_no_gap() {
     events.add("s").await.unwrap();
     publish(&bus, 3).await;
     assert_eq!(next(&mut events).await, Ok(3));
+}
+
+#[tokio::test]
+async fn it_has_none_though_what_came_before_is_read_later() {
+    let bus = sequenced(MemoryTransport::new());
+    let mut events = bus.listen("s").await.unwrap();
+    events.add("other").await.unwrap();
+    publish(&bus, 1).await;
+    assert_eq!(next(&mut events).await, Ok(1));
+    publish(&bus, 2).await;
+    eventually("it is queued", || bus.health().queued == 1).await;
+    events.remove("s").unwrap();
+    publish(&bus, 3).await;
+    events.add("s").await.unwrap();
+    publish(&bus, 4).await;
+    assert_eq!([next(&mut events).await, next(&mut events).await], [Ok(2), Ok(4)]);
+}
+
+#[tokio::test]
+async fn a_loss_is_told_whatever_else_is_listened_to_meanwhile() {
+    let transport = Unfaithful::new();
+    let bus = sequenced(transport.clone());
+    let mut events = bus.listen("s").await.unwrap();
+    publish(&bus, 1).await;
+    transport.losing(&bus, 2).await;
+    events.add("other").await.unwrap();
+    events.add(KeyPattern::any()).await.unwrap(); // beside the one by which it is heard already
+    publish(&bus, 3).await;
+    transport.losing(&bus, 4).await;
+    events.remove("other").unwrap();
+    publish(&bus, 5).await;
+    let mut heard = Vec::new();
+    for _ in 0..5 {
+        heard.push(next(&mut events).await);
+    }
+    assert_eq!(heard, [Ok(1), Err(1), Ok(3), Err(1), Ok(5)]);
+}
+
+#[tokio::test]
+async fn what_does_not_decode_excuses_what_is_missing_on_its_channel_and_on_no_other() {
+    let transport = Unfaithful::new();
+    let bus = sequenced(transport.clone());
+    let mut events = bus.listen("s").await.unwrap();
+    events.add("other").await.unwrap();
+    publish(&bus, 1).await;
+    transport.losing(&bus, 2).await;
+    let garbage = Message::new(Channel::from_full_name("numbered/other"), "garbage");
+    transport.memory.publish(vec![garbage]).await.remove(0).unwrap();
+    publish(&bus, 3).await;
+    assert_eq!(next(&mut events).await, Ok(1));
+    let garbage = within("the garbage", events.recv()).await.unwrap().unwrap_err();
+    assert!(matches!(garbage, Notice::Undecodable { .. }), "{garbage}");
+    assert_eq!([next(&mut events).await, next(&mut events).await], [Err(1), Ok(3)]);
+}
+
+#[tokio::test]
+async fn what_one_kind_of_listeners_has_keeps_its_number() {
+    let memory = MemoryTransport::new();
+    let bus = sequenced(memory.clone());
+    let recorded = memory.record();
+    memory.fail_next(1, ErrorKind::Partial);
+    let _partial = bus.publish_to("s", &event(1)).await.unwrap_err();
+    publish(&bus, 2).await;
+    let wires: Vec<_> =
+        recorded.take().iter().map(|it| String::from_utf8_lossy(it.payload()).into_owned()).collect();
+    assert!(wires.last().unwrap().contains(r#""seq":"2""#), "{wires:?}");
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, EventBus)]

@@ -84,9 +84,37 @@ fn describe(error: &serde_json::Error) -> String {
     if error.line() == 0 { what } else { what + &place }
 }
 
+/// What serde and `serde_json` call what they found. Behind it stands the value, in whose place a type may have words of its own.
+const KINDS: [&str; 17] = [
+    "boolean",
+    "integer",
+    "floating point",
+    "character",
+    "string",
+    "byte array",
+    "unit value",
+    "null",
+    "Option value",
+    "newtype struct",
+    "sequence",
+    "map",
+    "enum",
+    "unit variant",
+    "newtype variant",
+    "tuple variant",
+    "struct variant",
+];
+
 fn without_values(text: &str) -> String {
     const SAFE: [&str; 3] = ["missing field `", "duplicate field `", "invalid length "];
     const QUOTING: [&str; 4] = ["invalid type: ", "invalid value: ", "unknown variant ", "unknown field "];
+    const NONE: [(&str, &str); 2] =
+        [("unknown variant ", ", there are no variants"), ("unknown field ", ", there are no fields")];
+    if let Some((what, none)) =
+        NONE.iter().find(|(what, none)| text.starts_with(what) && text.ends_with(none))
+    {
+        return format!("{}{none}", what.trim_end());
+    }
     if SAFE.iter().any(|prefix| text.starts_with(prefix)) {
         return text.to_owned();
     }
@@ -94,7 +122,7 @@ fn without_values(text: &str) -> String {
     let quoting = QUOTING.iter().find_map(|prefix| Some((prefix, text.strip_prefix(prefix)?)));
     match (quoting, text.rsplit_once(", expected ")) {
         (Some((prefix, found)), Some((_, expected))) => {
-            let kind: String = found.chars().take_while(|c| c.is_ascii_lowercase() || *c == ' ').collect();
+            let kind = KINDS.iter().find(|kind| found.starts_with(**kind)).copied().unwrap_or_default();
             let what = format!("{prefix}{kind}");
             format!("{}, expected {expected}", what.trim_end_matches([' ', ':']))
         }
@@ -187,6 +215,30 @@ mod tests {
             assert_eq!(error, expected, "{wire}");
             assert!(!error.contains("word"));
         }
+    }
+
+    #[test]
+    fn what_a_type_says_of_a_value_in_its_own_words_is_not_shown() {
+        #[derive(Debug, Serialize, Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Nothing {}
+
+        #[derive(Debug, Serialize)]
+        struct Colour;
+
+        impl<'de> Deserialize<'de> for Colour {
+            fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+                let text = String::deserialize(from)?;
+                let found = serde::de::Unexpected::Other(&text);
+                Err(serde::de::Error::invalid_value(found, &"a colour"))
+            }
+        }
+
+        events!(Nothing, Colour);
+        let error = decode::<Nothing>(r#"{"payload":{"x, expected s3cret":1}}"#).unwrap_err();
+        assert!(error.starts_with("unknown field, there are no fields"), "{error}");
+        let error = decode::<Colour>(r#"{"payload":"hunter two"}"#).unwrap_err();
+        assert!(error.starts_with("invalid value, expected a colour"), "{error}");
     }
 
     #[test]

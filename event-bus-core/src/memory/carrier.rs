@@ -73,8 +73,12 @@ impl Shared {
 
     /// Waits until everything that was published before has arrived.
     pub(super) async fn fence(&self) -> Result<()> {
-        let lost =
-            || Error::new(ErrorKind::NotConnected, "the in-memory transport is interrupted, or was closed");
+        let lost = || {
+            Error::new(
+                ErrorKind::NotConnected,
+                "the in-memory transport is interrupted, delayed, or was closed",
+            )
+        };
         let (is_closed, under_way) = self.change_guarded(|guarded, _| {
             let wire = guarded.wire.clone().filter(|_| !guarded.state.is_closed);
             (guarded.state.is_closed, wire.map(|wire| (guarded.state.fence(), wire)))
@@ -82,7 +86,7 @@ impl Shared {
         match under_way {
             Some((answer, wire)) => {
                 wire.bell.notify_one();
-                answer.await.map_err(|_| lost())
+                in_time(answer).await.ok_or_else(lost)?.map_err(|_| lost())
             }
             None if is_closed => Err(lost()),
             None => Ok(()), // nobody carries, and nothing is on its way

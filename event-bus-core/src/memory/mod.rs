@@ -112,7 +112,7 @@ impl MemoryTransport {
     /// The order is kept: nothing overtakes what is on its way. Nothing is told, since nothing is lost. Publishing
     /// is not slowed unless 1024 messages are on their way; then it waits for the first of them, and fails with
     /// `NotSent` after five seconds. Listening is not slowed, and a new listener does not get what was published
-    /// before.
+    /// before; a filter that is [added](crate::Subscription::add) to a subscription waits for that, for five seconds at most.
     pub fn delay(&self, delay: Duration) {
         self.0.change(|state, _| state.faults.delay(delay));
     }

@@ -54,7 +54,7 @@ impl Outcome {
             passed.insert(parcel.channel.clone());
             return;
         };
-        if error.outcome_unknown() {
+        if error.may_have_gone_out() {
             passed.insert(parcel.channel.clone());
         }
         match error.is_retryable() {

@@ -2,6 +2,8 @@
 //! it until its outcome is known: what was surely not published gives its number back.
 
 use std::collections::HashMap;
+use std::hash::{BuildHasher as _, RandomState};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -60,7 +62,7 @@ pub(crate) struct Number {
 
 impl Numbering {
     pub(crate) fn new() -> Self {
-        Self { publisher: format!("{:016x}", fastrand::u64(..)), lines: Mutex::default() }
+        Self { publisher: format!("{:016x}", unlike_any_other()), lines: Mutex::default() }
     }
 
     /// Waits for the turn on all of `channels`.
@@ -103,6 +105,13 @@ impl Numbering {
     fn lock(&self) -> MutexGuard<'_, Lines> {
         self.lines.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Random by the operating system, whatever a program seeds, and another one in each process that was forked: two that are called the
+/// same would be taken for one who repeats himself.
+fn unlike_any_other() -> u64 {
+    static BUSES: AtomicU64 = AtomicU64::new(0);
+    RandomState::new().hash_one((std::process::id(), BUSES.fetch_add(1, Ordering::Relaxed)))
 }
 
 /// Why a publish did not get its turn.
@@ -164,6 +173,15 @@ mod tests {
         drop(turn);
         let mut turn = numbering.turn(vec![channel("b/1"), channel("b/2")]).await.unwrap();
         assert_eq!((&*seq(&mut turn, "b/1").0, &*seq(&mut turn, "b/2").0), ("3", "2"));
+    }
+
+    #[test]
+    fn no_two_are_called_the_same_whatever_a_program_seeds() {
+        let names = [(); 100].map(|()| {
+            fastrand::seed(42);
+            Numbering::new().publisher
+        });
+        assert_eq!(std::collections::HashSet::from(names).len(), 100);
     }
 
     #[tokio::test(start_paused = true)]

@@ -28,11 +28,16 @@ pub(crate) struct Tracks {
     clock: u64,
 }
 
+/// No publisher is ahead by so many: such a number is none of ours, and is not counted as missing.
+const LONGEST_GAP: u64 = 1 << 32;
+
 #[derive(Debug)]
 struct Track {
     next: u64,
     /// The losses that it knows of.
     losses: u64,
+    /// What is missing at its next message is told, or was not for us.
+    is_excused: bool,
     missing: Vec<Range<u64>>,
     last_heard: u64,
 }
@@ -54,6 +59,18 @@ impl Tracks {
         self.losses += 1;
     }
 
+    /// As [`excuse`](Self::excuse), on these channels alone.
+    pub(crate) fn excuse_on(&mut self, is_concerned: impl Fn(&Channel) -> bool) {
+        let concerned = self.by_channel.iter_mut().filter(|(channel, _)| is_concerned(channel));
+        concerned.flat_map(|(_, tracks)| tracks.values_mut()).for_each(|track| track.is_excused = true);
+    }
+
+    /// As [`excuse`](Self::excuse), on this channel alone.
+    pub(crate) fn excuse_on_one(&mut self, channel: &Channel) {
+        let tracks = self.by_channel.get_mut(channel).into_iter().flat_map(HashMap::values_mut);
+        tracks.for_each(|track| track.is_excused = true);
+    }
+
     /// Notes the number of a message on `channel`, if it has one.
     pub(crate) fn note(&mut self, channel: &Channel, headers: &Headers) -> Verdict {
         let publisher = headers.get(PUBLISHER).filter(|publisher| publisher.len() <= LONGEST_PUBLISHER);
@@ -70,8 +87,10 @@ impl Tracks {
         if self.count >= MOST_TRACKS {
             self.forget_half();
         }
-        let track = Track { next: number.saturating_add(1), losses, missing: Vec::new(), last_heard: clock };
-        self.by_channel.entry(channel.clone()).or_default().insert(publisher.into(), track);
+        self.by_channel
+            .entry(channel.clone())
+            .or_default()
+            .insert(publisher.into(), Track::beginning_with(number, losses, clock));
         self.count += 1;
         Verdict::Right
     }
@@ -90,11 +109,20 @@ impl Tracks {
 }
 
 impl Track {
+    /// What is numbered lower was published before, or comes late: it has not come yet.
+    fn beginning_with(number: u64, losses: u64, clock: u64) -> Self {
+        let missing = Vec::from_iter((number > 0).then_some(0..number));
+        Self { next: number.saturating_add(1), losses, is_excused: false, missing, last_heard: clock }
+    }
+
     fn note(&mut self, number: u64, losses: u64) -> Verdict {
         if number < self.next {
             return if self.find(number) { Verdict::Right } else { Verdict::Double };
         }
         let missed = number - self.next;
+        if missed > LONGEST_GAP {
+            return Verdict::Right;
+        }
         if missed > 0 {
             if self.missing.len() == MOST_MISSING {
                 self.missing.remove(0);
@@ -102,7 +130,8 @@ impl Track {
             self.missing.push(self.next..number);
         }
         self.next = number.saturating_add(1);
-        let is_told = std::mem::replace(&mut self.losses, losses) != losses;
+        let is_excused = std::mem::take(&mut self.is_excused);
+        let is_told = std::mem::replace(&mut self.losses, losses) != losses || is_excused;
         if missed == 0 || is_told { Verdict::Right } else { Verdict::Gap(missed) }
     }
 
@@ -168,6 +197,26 @@ mod tests {
         assert_eq!(note(&mut tracks, "b/1", "p", 5), Right);
         assert_eq!(note(&mut tracks, "b/1", "p", 7), Gap(1), "the excuse holds once for each");
         assert_eq!(note(&mut tracks, "b/2", "p", 3), Right);
+        tracks.excuse_on_one(&Channel::from_full_name("b/1"));
+        assert_eq!(note(&mut tracks, "b/1", "p", 9), Right);
+        assert_eq!(note(&mut tracks, "b/2", "p", 5), Gap(1), "another channel");
+        tracks.excuse_on(|channel| channel.as_str() == "b/2");
+        assert_eq!(note(&mut tracks, "b/1", "p", 11), Gap(1));
+        assert_eq!(note(&mut tracks, "b/2", "p", 7), Right);
+    }
+
+    #[test]
+    fn what_comes_late_behind_the_first_that_was_heard_comes_once() {
+        let mut tracks = Tracks::default();
+        let mut note = |seq| note(&mut tracks, "b/1", "p", seq);
+        assert_eq!([7, 6, 6, 7, 8].map(&mut note), [Right, Right, Double, Double, Right]);
+    }
+
+    #[test]
+    fn a_number_that_no_publisher_can_have_reached_changes_nothing() {
+        let mut tracks = Tracks::default();
+        let mut note = |seq| note(&mut tracks, "b/1", "p", seq);
+        assert_eq!([1, u64::MAX, 2, 4, 3].map(&mut note), [Right, Right, Right, Gap(1), Right]);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The listening half of a bus: a stream of events and notices. How a message is read is in `reading.rs`, how one waits
-//! for an event in `waiting.rs`.
+//! for an event in `waiting.rs`, what came before a filter in `joins.rs`.
 
+mod joins;
 mod reading;
 mod waiting;
 
@@ -22,6 +23,7 @@ use crate::port::Port;
 use crate::sequence::Tracks;
 use crate::transport::{End, Hand, Inbox, Lease, LeaseKey};
 
+use joins::Joins;
 use reading::see;
 
 /// Listens to channels and patterns of a bus, from [`EventBus::listen`](crate::EventBus::listen).
@@ -44,6 +46,7 @@ pub struct Subscription<E, P: ?Sized = E> {
     /// All types, if there are none.
     wanted: Option<Wanted>,
     tracks: Tracks,
+    joins: Joins,
     /// What stands behind a gap that was told.
     behind_gap: Option<Taken<E, P>>,
 }
@@ -66,7 +69,8 @@ impl<E: Event> Subscription<E> {
         let admitted = port.admit(&inbox)?;
         let (filters, hand, passed_over) = (Vec::new(), Hand::default(), PassedOver::default());
         let ear = Ear { port, filters, inbox, hand, passed_over, _admitted: admitted };
-        Ok(Self { ear, codec, view: whole, wanted: None, tracks: Tracks::default(), behind_gap: None })
+        let (tracks, joins) = (Tracks::default(), Joins::default());
+        Ok(Self { ear, codec, view: whole, wanted: None, tracks, joins, behind_gap: None })
     }
 
     /// Narrows it to one or several types of events: an [`EventType`](crate::EventType), which the derive makes of each
@@ -101,14 +105,14 @@ impl<E: Event> Subscription<E> {
     /// ```
     pub fn only<T: EventTypes<E>>(self, types: T) -> Subscription<E, T::Payload> {
         let Chosen { names, view } = types.chosen();
-        let Self { ear, codec, tracks, behind_gap, .. } = self;
+        let Self { ear, codec, tracks, joins, behind_gap, .. } = self;
         let wanted = Wanted::new(names);
         let behind_gap = match behind_gap {
             Some(Ok(delivery)) => see(delivery, &wanted, view).map(Ok),
             Some(Err(notice)) => Some(Err(notice)),
             None => None,
         };
-        Subscription { ear, codec, view, wanted: Some(wanted), tracks, behind_gap }
+        Subscription { ear, codec, view, wanted: Some(wanted), tracks, joins, behind_gap }
     }
 
     /// Narrows it to some types, of which the event is seen.
@@ -159,6 +163,7 @@ impl<E: Event, P: ?Sized> Subscription<E, P> {
         if self.filters().any(|known| *known == filter) {
             return Ok(());
         }
+        let mark = self.joins.begin(&self.ear.inbox);
         let lease = self.ear.port.subscribe(&filter, &self.ear.inbox).await?;
         if !self.ear.filters.is_empty() {
             // A publish that is under way may have passed this filter already: until it has passed the others too, none
@@ -167,7 +172,7 @@ impl<E: Event, P: ?Sized> Subscription<E, P> {
         }
         match self.ear.inbox.keep(lease) {
             Some(key) => {
-                self.tracks.excuse(); // what was published to it before was not for us
+                self.joins.note(mark, filter.clone(), key);
                 self.ear.filters.push((filter, key));
             }
             None => return Err(Error::new(ErrorKind::Closed, "the subscription has ended")),
@@ -189,7 +194,6 @@ impl<E: Event, P: ?Sized> Subscription<E, P> {
         let filter = filter.try_into()?;
         let Some(at) = self.filters().position(|known| *known == filter) else { return Ok(false) };
         let (_, key) = self.ear.filters.remove(at);
-        self.tracks.excuse();
         drop(self.ear.inbox.release(key));
         Ok(true)
     }

@@ -45,6 +45,10 @@ impl<E: Event, P: ?Sized> Subscription<E, P> {
                     self.tracks.excuse();
                     Some(Err(Box::new(signal.into())))
                 }
+                Some(Item::Mark(mark)) => {
+                    self.joins.come_to(mark, &self.ear.filters, &mut self.tracks);
+                    None
+                }
                 Some(Item::End(end)) => Some(Err(Box::new(final_notice(end)))),
                 None => return Poll::Ready(None),
             };
@@ -82,7 +86,7 @@ impl<E: Event, P: ?Sized> Subscription<E, P> {
             Some(headers) if headers.is_empty() => Verdict::Right, // no number
             Some(headers) => self.tracks.note(message.channel(), headers),
             None => {
-                self.tracks.excuse(); // its number is missing, and what it was is told
+                self.tracks.excuse_on_one(message.channel()); // its number is missing, and what it was is told
                 Verdict::Right
             }
         };

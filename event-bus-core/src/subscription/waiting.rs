@@ -12,7 +12,6 @@ use crate::deadline::Deadline;
 use crate::delivery::{Delivery, Notice};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::Event;
-use crate::passed_over::MOST_KEPT;
 
 /// What came first.
 enum Either<E, P: ?Sized, T> {
@@ -31,7 +30,7 @@ impl<E: Event, P: ?Sized> Subscription<E, P> {
     /// # Errors
     /// [`ErrorKind::Missed`] if none came, but something was missed or did not decode that may have been it, or is
     /// being missed, or the server did not answer in the last quarter of the time (at least 50 ms, at most 500 ms);
-    /// also if very many notices came before the next event.
+    /// also if very many notices came before the next event, or with more bytes of messages than the subscription may queue.
     /// If the subscription ended meanwhile: [`ErrorKind::Closed`] if it was closed, [`ErrorKind::Denied`] if the right to listen was
     /// taken away, [`ErrorKind::Missed`] otherwise.
     ///
@@ -91,10 +90,13 @@ impl<E: Event, P: ?Sized> Subscription<E, P> {
                 Some(Err(notice)) => self.ear.passed_over.push(*notice),
                 None => return Poll::Ready(Err(ended_while_waiting(self.ear.passed_over.last()))),
             }
-            if self.ear.passed_over.is_full() && !self.ear.passed_over.fold_oldest() {
+            while self.ear.passed_over.is_full(self.ear.inbox.most_bytes()) {
+                if self.ear.passed_over.fold_oldest() {
+                    continue;
+                }
                 let first = self.ear.passed_over.tell().map(ToString::to_string).unwrap_or_default();
                 let text =
-                    format!("more than {MOST_KEPT} notices came before the next event, the first: {first}");
+                    format!("more notices came before the next event than are kept, the first: {first}");
                 return Poll::Ready(Err(Error::new(ErrorKind::Missed, text)));
             }
         }

@@ -1,6 +1,6 @@
 //! Cases about publishing: where an event goes, in which order, and how large it may be.
 
-use super::tools::{Numbered, builder, bus, cut_at_poll, event, next, notice, publish_to, within};
+use super::tools::{Bus, Numbered, builder, bus, cut_at_poll, event, next, notice, publish_to, within};
 use crate::delivery::Notice;
 use crate::error::{Error, ErrorKind};
 use crate::limit::{MessageLimit, Oversize};
@@ -152,7 +152,13 @@ pub async fn a_batch_ends_where_its_iterator_does<T: Transport + Clone>(transpor
 /// However long the iterator is, a batch never reads far ahead of the results that it gives: not 1,000 events, and not
 /// more than a mebibyte and the event that passes it.
 pub async fn a_batch_is_read_piece_by_piece<T: Transport + Clone>(transport: T) {
-    let bus = bus(transport);
+    for is_sequenced in [false, true] {
+        let bus = builder(transport.clone()).sequenced(is_sequenced).build().expect("the settings are right");
+        reads_piece_by_piece(&bus).await;
+    }
+}
+
+async fn reads_piece_by_piece(bus: &Bus) {
     let read = std::cell::Cell::new(0_usize);
     let mut endless = bus.publish_batch((0..).map(|number| {
         read.set(read.get() + 1);

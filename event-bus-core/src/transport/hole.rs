@@ -19,6 +19,8 @@ pub(crate) struct Hole(Option<Box<Losses>>);
 struct Losses {
     lagged: u64,
     outage: Outage,
+    /// The last mark that was [set](Hole::mark) here.
+    mark: Option<u64>,
 }
 
 /// `told`: the reader has already got the `Interrupted`.
@@ -40,7 +42,17 @@ enum Outage {
 impl Hole {
     /// So many more messages were dropped here.
     pub(crate) fn lag(&mut self, missed: u64) {
-        self.losses().lagged += missed;
+        let lagged = &mut self.losses().lagged;
+        *lagged = lagged.saturating_add(missed);
+    }
+
+    /// The reader is told when it comes here. Later marks are higher.
+    pub(crate) fn mark(&mut self, mark: u64) {
+        self.losses().mark = Some(mark);
+    }
+
+    pub(crate) fn take_mark(&mut self) -> Option<u64> {
+        self.0.as_mut()?.mark.take()
     }
 
     pub(crate) fn interrupt(&mut self) {
@@ -72,8 +84,9 @@ impl Hole {
     pub(crate) fn put_before(&mut self, earlier: Self) {
         let Some(mut merged) = earlier.0 else { return };
         if let Some(later) = self.0.take() {
-            merged.lagged += later.lagged;
+            merged.lagged = merged.lagged.saturating_add(later.lagged);
             merged.outage = merged.outage.then(later.outage);
+            merged.mark = later.mark.or(merged.mark);
         }
         self.0 = Some(merged);
     }

@@ -71,8 +71,8 @@ pub(crate) struct Counts {
     pub(crate) events: u64,
 }
 
-/// Tells the leases of one inbox apart.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Tells the leases of one inbox apart; a later one is greater.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct LeaseKey(u32);
 
 impl Inbox {
@@ -182,6 +182,16 @@ impl Inbox {
             std::mem::take(&mut state.leases)
         });
         drop(leases);
+    }
+
+    /// Its reader is [told](Item::Mark) when it has read what is there now.
+    pub(crate) fn mark(&self, mark: u64) {
+        self.lock().queue.mark(mark);
+    }
+
+    /// How many bytes its messages may have.
+    pub(crate) fn most_bytes(&self) -> usize {
+        self.shared.limits.bytes
     }
 
     /// Whether it is cut off from the server right now.

@@ -81,6 +81,8 @@ pub(super) struct Entry {
 pub(crate) enum Item {
     Message(Arc<Message>),
     Signal(Signal),
+    /// Set by the reader itself: it has read what came before.
+    Mark(u64),
     /// The last item before the end.
     End(End),
 }
@@ -167,6 +169,11 @@ impl Queue {
         is_open
     }
 
+    /// Behind what is there now.
+    pub(super) fn mark(&mut self, mark: u64) {
+        self.tail.mark(mark);
+    }
+
     /// Up to here something may be missing. `false` once it has ended.
     pub(super) fn resume(&mut self, down_for: Duration) -> bool {
         let is_open = !self.has_ended();
@@ -226,8 +233,8 @@ impl Queue {
     /// What comes next, whatever it is.
     pub(super) fn take_next(&mut self) -> Option<Item> {
         if let Some(entry) = self.entries.front_mut() {
-            if let Some(signal) = entry.hole.take_next() {
-                return Some(Item::Signal(signal));
+            if let Some(item) = entry.hole.take_item() {
+                return Some(item);
             }
             entry.hole = Hole::default();
             let message = self.take_message()?;
@@ -235,12 +242,19 @@ impl Queue {
             return Some(Item::Message(message));
         }
         self.entries.clear(); // begins at its beginning again, which is in the processor's cache
-        if let Some(signal) = self.tail.take_next() {
-            return Some(Item::Signal(signal));
+        if let Some(item) = self.tail.take_item() {
+            return Some(item);
         }
         let end = self.end.clone().filter(|_| !self.end_told)?;
         self.end_told = true;
         (end != End::Closed).then_some(Item::End(end))
+    }
+}
+
+impl Hole {
+    fn take_item(&mut self) -> Option<Item> {
+        let mark = self.take_mark().map(Item::Mark);
+        mark.or_else(|| self.take_next().map(Item::Signal))
     }
 }
 

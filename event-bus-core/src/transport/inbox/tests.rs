@@ -28,6 +28,7 @@ fn read(inbox: &Inbox) -> Vec<String> {
             Some(Item::Signal(Signal::Resumed { down_for })) => {
                 items.push(format!("resumed {}", down_for.as_secs()));
             }
+            Some(Item::Mark(mark)) => items.push(format!("mark {mark}")),
             Some(Item::End(end)) => items.push(format!("{end:?}")),
             None => {
                 items.push("none".into());
@@ -265,6 +266,7 @@ proptest! {
                 Item::Signal(Signal::Lagged { missed }) => next += usize::try_from(missed).unwrap(),
                 Item::Signal(Signal::Interrupted) => prop_assert!(!std::mem::replace(&mut cut_off, true)),
                 Item::Signal(Signal::Resumed { .. }) => prop_assert!(std::mem::replace(&mut cut_off, false)),
+                Item::Mark(_) => prop_assert!(false, "nobody set one"),
                 Item::End(_) => prop_assert!(false, "nobody ended it"),
             }
         }

@@ -27,6 +27,7 @@ fn read(inbox: &Inbox) -> Vec<&'static str> {
             Item::Signal(Signal::Interrupted) => "interrupted",
             Item::Signal(Signal::Resumed { .. }) => "resumed",
             Item::Signal(Signal::Lagged { .. }) => "lagged",
+            Item::Mark(_) => "mark",
             Item::End(_) => "end",
         });
     }
@@ -291,6 +292,7 @@ fn numbers(inbox: &Inbox) -> Vec<String> {
         items.push(match item {
             Item::Message(message) => String::from_utf8_lossy(message.payload()).into_owned(),
             Item::Signal(signal) => format!("{signal:?}"),
+            Item::Mark(mark) => format!("mark {mark}"),
             Item::End(end) => format!("{end:?}"),
         });
     }
