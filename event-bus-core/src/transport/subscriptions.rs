@@ -78,26 +78,25 @@ impl Subscriptions {
     pub(super) fn next_request(&mut self, max: usize) -> Option<Request> {
         let mut chosen: Option<(ServerSide, Scope)> = None;
         let mut names = Vec::new();
-        let mut later = VecDeque::new();
-        while let Some(topic) = self.unsettled.pop_front() {
+        let mut later = Vec::new();
+        while names.len() < max
+            && let Some(topic) = self.unsettled.pop_front()
+        {
             let Some(entry) = self.entry(&topic) else { continue };
             let (now, next) = (entry.server, entry.next());
             if now == next {
                 entry.is_unsettled = false;
                 self.forget_if_unused(&topic);
-            } else if names.len() < max && *chosen.get_or_insert((next, topic.scope)) == (next, topic.scope) {
+            } else if *chosen.get_or_insert((next, topic.scope)) == (next, topic.scope) {
                 entry.is_unsettled = false;
                 entry.server = next;
                 names.push(topic.name);
             } else {
-                later.push_back(topic);
-                if names.len() == max {
-                    break;
-                }
+                later.push(topic);
             }
         }
-        later.append(&mut self.unsettled);
-        self.unsettled = later;
+        // One by one: the rest of the queue may be long, and is not to be moved for each request.
+        later.into_iter().rev().for_each(|topic| self.unsettled.push_front(topic));
         chosen.map(|(next, scope)| match next {
             ServerSide::Unsubscribing => Request::Unsubscribe(scope, names),
             _ => Request::Subscribe(scope, names),
@@ -210,5 +209,50 @@ impl Entry {
 
     fn is_unused(&self) -> bool {
         self.holds == 0 && self.server == ServerSide::Absent
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_of_few_names_leaves_the_rest_of_the_queue_where_it_is() {
+        let scope = Scope { endpoint: Endpoint::default(), kind: TopicKind::ShardChannel };
+        let mut subscriptions = Subscriptions::default();
+        for name in ["a", "b", "c"] {
+            subscriptions.hold(&Topic { scope, name: name.into() });
+        }
+        let last = |subscriptions: &Subscriptions| subscriptions.unsettled.back().map(std::ptr::from_ref);
+        let place = last(&subscriptions);
+        for name in ["a", "b"] {
+            let request = Request::Subscribe(scope, vec![name.into()]);
+            assert_eq!(subscriptions.next_request(1), Some(request));
+            assert_eq!(last(&subscriptions), place);
+        }
+    }
+
+    #[test]
+    fn what_a_request_passes_over_keeps_its_order() {
+        let of = |kind, name: &str| Topic {
+            scope: Scope { endpoint: Endpoint::default(), kind },
+            name: name.into(),
+        };
+        let mut subscriptions = Subscriptions::default();
+        for (kind, name) in [
+            (TopicKind::Channel, "1"),
+            (TopicKind::Pattern, "2"),
+            (TopicKind::Pattern, "3"),
+            (TopicKind::Channel, "4"),
+            (TopicKind::Channel, "5"),
+        ] {
+            subscriptions.hold(&of(kind, name));
+        }
+        let mut names = || match subscriptions.next_request(2) {
+            Some(Request::Subscribe(_, names)) => names.iter().map(ToString::to_string).collect(),
+            other => panic!("{other:?}"),
+        };
+        let requests: [Vec<String>; 3] = [names(), names(), names()];
+        assert_eq!(requests.map(|names| names.concat()), ["14", "23", "5"]);
     }
 }
