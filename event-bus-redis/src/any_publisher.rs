@@ -28,6 +28,9 @@ impl AnyPublisher {
 
     /// Finds out whether there is anybody to publish to, and whether we are let in.
     pub(crate) async fn connect(&self) -> Result<()> {
+        if Handle::try_current().is_err() {
+            return Err(Error::new(ErrorKind::NotConnected, "connecting needs a tokio runtime"));
+        }
         match self {
             Self::One(publisher) => publisher.connect().await,
             Self::Several(routes) => routes.connect().await,

@@ -169,6 +169,16 @@ fn outside_a_runtime_there_is_an_error_and_no_panic() {
     assert!(error.outcomes()[0].as_ref().unwrap_err().to_string().contains("tokio runtime"), "{error}");
     let error = futures_util::FutureExt::now_or_never(bus.listen("k")).unwrap().unwrap_err();
     assert!(error.to_string().contains("tokio runtime"), "{error}");
+    for server in [
+        RedisConfig::new("127.0.0.1", 1),
+        RedisConfig::cluster([("127.0.0.1", 1)]),
+        RedisConfig::sentinel("main", [("127.0.0.1", 1)]),
+    ] {
+        let connecting = RedisTransport::connect(server);
+        let error = futures_util::FutureExt::now_or_never(connecting).unwrap().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::NotConnected);
+        assert!(error.to_string().contains("tokio runtime"), "{error}");
+    }
 }
 
 #[tokio::test]
