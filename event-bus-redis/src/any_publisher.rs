@@ -6,7 +6,7 @@ use event_bus_core::transport::{LinkHealth, StateBoard};
 use event_bus_core::{Error, ErrorKind, Message, Receipt, Result};
 use tokio::runtime::Handle;
 
-use crate::batch::only;
+use crate::batch::{Command, only};
 use crate::config::RedisConfig;
 use crate::publisher::Publisher;
 use crate::routes::Routes;
@@ -54,6 +54,18 @@ impl AnyPublisher {
         match self {
             Self::One(publisher) => publisher.publish_one(message).await,
             Self::Several(routes) => only(Box::pin(routes.publish(vec![message])).await),
+        }
+    }
+
+    /// Publishes with this command, whatever events are published with.
+    pub(crate) async fn publish_with(
+        &self,
+        command: Command,
+        messages: Vec<Message>,
+    ) -> Vec<Result<Receipt>> {
+        match self {
+            Self::One(publisher) => publisher.publish_with(command, messages).await,
+            Self::Several(routes) => routes.publish_with(command, messages).await,
         }
     }
 

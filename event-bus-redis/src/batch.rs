@@ -7,7 +7,7 @@ use event_bus_core::{Bytes, Channel, Error, ErrorKind, Message, Receipt, Result}
 use redis::aio::{ConnectionLike, MultiplexedConnection};
 use redis::{RedisError, Value};
 
-use crate::config::{Publishing, RedisConfig};
+use crate::config::{Listening, Publishing, RedisConfig};
 use crate::error::{Failure, connect_error, harmless, not_sharded, of_a_cluster};
 use crate::rights;
 
@@ -28,6 +28,14 @@ impl Command {
             Publishing::Classic => Some(Self::Publish),
             Publishing::Sharded => Some(Self::ShardPublish),
             Publishing::Both => None,
+        }
+    }
+
+    /// The one that is heard there.
+    pub(crate) fn heard_by(listening: Listening) -> Self {
+        match listening {
+            Listening::Classic => Self::Publish,
+            Listening::Sharded => Self::ShardPublish,
         }
     }
 

@@ -14,6 +14,7 @@ use tokio::task::AbortHandle;
 use tokio::time::{sleep, timeout};
 
 use crate::any_publisher::AnyPublisher;
+use crate::batch::Command;
 use crate::config::RedisConfig;
 use crate::listener::AnyListener;
 use crate::status::SYSTEM;
@@ -147,12 +148,10 @@ impl Event for Probed {
 }
 
 impl Transport for Halves {
+    /// With the kind that is listened to: events may be published with the other one, for other processes alone.
     async fn publish(&self, messages: Vec<Message>) -> Vec<Result<Receipt>> {
-        self.publisher.publish(messages).await
-    }
-
-    async fn publish_one(&self, message: Message) -> Result<Receipt> {
-        self.publisher.publish_one(message).await
+        let command = Command::heard_by(self.config.listening);
+        self.publisher.publish_with(command, messages).await
     }
 
     async fn subscribe(&self, filter: Filter, inbox: Inbox) -> Result<Lease> {

@@ -152,7 +152,11 @@ impl Publisher {
         Box::pin(async move { only(self.try_again(lane, batch, deadline).await) })
     }
 
-    async fn publish_with(&self, command: Command, messages: Vec<Message>) -> Vec<Result<Receipt>> {
+    pub(crate) async fn publish_with(
+        &self,
+        command: Command,
+        messages: Vec<Message>,
+    ) -> Vec<Result<Receipt>> {
         let deadline = Instant::now() + self.config.publish_timeout;
         match &*self.lanes {
             [lane] => Box::pin(self.publish_on(lane, command, messages, deadline)).await,

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use event_bus_core::EventBus;
-use event_bus_redis::{RedisConfig, RedisTransport};
+use event_bus_redis::{Listening, Publishing, RedisConfig, RedisTransport};
 use event_bus_tests::{Numbered, NumberedBus, RedisServer, eventually, within};
 
 const OFTEN: Duration = Duration::from_millis(20);
@@ -20,8 +20,12 @@ fn text(value: &redis::Value) -> String {
 
 /// How many publishes the server has executed.
 fn publishes(server: &RedisServer) -> u64 {
+    calls(server, "publish")
+}
+
+fn calls(server: &RedisServer, command: &str) -> u64 {
     let stats = text(&server.command(&["INFO", "commandstats"]));
-    let calls = stats.split("cmdstat_publish:calls=").nth(1).unwrap_or("0,");
+    let calls = stats.split(&format!("cmdstat_{command}:calls=")).nth(1).unwrap_or("0,");
     calls.split(',').next().unwrap().parse().unwrap()
 }
 
@@ -49,6 +53,24 @@ async fn while_all_is_well_nothing_is_told_and_it_ends_with_the_last_listener() 
     let _again = bus.listen("k").await.unwrap();
     let before = publishes(&server);
     eventually("it begins again", || publishes(&server) > before + 5).await;
+}
+
+#[tokio::test]
+async fn a_probe_goes_the_way_that_is_listened_to_whatever_events_are_published_with() {
+    let server = RedisServer::start();
+    let kinds = [
+        (Publishing::Classic, Listening::Sharded, "spublish"),
+        (Publishing::Sharded, Listening::Classic, "publish"),
+    ];
+    for (publishing, listening, command) in kinds {
+        let config = probing(&server).publishing(publishing).listening(listening);
+        let bus = NumberedBus::new(RedisTransport::connect(config).await.unwrap());
+        let mut events = bus.listen("k").await.unwrap();
+        let before = calls(&server, command);
+        eventually("each comes back before the next", || calls(&server, command) > before + 10).await;
+        assert_eq!(bus.health().reconnects, 0, "{publishing:?}, {listening:?}");
+        assert!(futures_util::FutureExt::now_or_never(events.recv()).is_none(), "nothing was told");
+    }
 }
 
 #[tokio::test]

@@ -69,7 +69,8 @@ impl RedisConfig {
     }
 
     /// Turns on the end-to-end probe: so often an event is published to a channel of the transport's own and must come
-    /// back over the listening connection. Off by default.
+    /// back over the listening connection. It is published with the kind that is [listened](Self::listening) to, whatever
+    /// events are published with. Off by default.
     ///
     /// A ping shows that the server answers, not that it delivers: something between, or a server that has lost its
     /// subscriptions, may do the one without the other. Then the connection is made anew, and every subscription is told

@@ -64,7 +64,11 @@ impl Routes {
     }
 
     /// What goes to different servers at first goes on its way by itself: one that is slow to answer holds up no other.
-    async fn publish_with(&self, command: Command, messages: Vec<Message>) -> Vec<Result<Receipt>> {
+    pub(crate) async fn publish_with(
+        &self,
+        command: Command,
+        messages: Vec<Message>,
+    ) -> Vec<Result<Receipt>> {
         let begin = Instant::now();
         let map = match &messages[..] {
             [] => return Vec::new(),
