@@ -110,10 +110,7 @@ impl Lane {
 
     pub(crate) fn close(&self) {
         self.0.is_closed.store(true, Ordering::SeqCst);
-        self.0.set(None);
-        if let Ok(mut lent) = self.0.lent.try_lock() {
-            drop(lent.connection.take().map(Connection::take));
-        }
+        self.0.hang_up();
     }
 }
 
@@ -131,8 +128,26 @@ impl Inner {
         *self.open.write().unwrap_or_else(PoisonError::into_inner) = open;
     }
 
+    /// Unless somebody is opening the lane, who does it himself afterwards.
+    fn hang_up(&self) {
+        self.set(None);
+        if let Ok(mut lent) = self.lent.try_lock() {
+            drop(lent.connection.take().map(Connection::take));
+        }
+    }
+
     async fn reopen(&self) -> Result<Open> {
         let mut lent = self.lent.lock().await;
+        let outcome = self.reopen_with(&mut lent).await;
+        drop(lent); // first: whoever closed in the meantime could not get at it
+        if self.is_closed.load(Ordering::SeqCst) {
+            self.hang_up();
+            return Err(closed());
+        }
+        outcome
+    }
+
+    async fn reopen_with(&self, lent: &mut Lent) -> Result<Open> {
         let disconnects = self.source.disconnects();
         if let Some(open) = self.current(disconnects) {
             return Ok(open); // another task has just done it
@@ -153,18 +168,13 @@ impl Inner {
         let keeping = Keeping::new(&self.config, Half::Publisher);
         let connection = match self.borrow().await {
             Ok(connection) => connection,
-            Err(error) => return Err(self.note_failure(&mut lent, rotations, error)),
+            Err(error) => return Err(self.note_failure(lent, rotations, error)),
         };
         let serial = self.source.next_serial();
         let keeper = keeping.map(|keeping| Arc::new(keeping.start(&connection)));
         let open = Open { connection: (*connection).clone(), disconnects, serial, _keeper: keeper };
         self.set(Some(open.clone()));
         lent.connection = Some(connection);
-        if self.is_closed.load(Ordering::SeqCst) {
-            self.set(None);
-            drop(lent.connection.take().map(Connection::take));
-            return Err(closed());
-        }
         lent.rest = None;
         lent.backoff.reset();
         self.source.connected(disconnects);
