@@ -49,14 +49,16 @@ impl Way {
     }
 
     pub(super) async fn newest(&self, deadline: Instant) -> Result<Arc<Map>> {
-        self.asked(Instant::now(), deadline).await?
+        self.asked(Instant::now(), deadline).await
     }
 
     /// A map of after `since`, at which the one before proved wrong; or the one before, if nobody can be asked: sentinels may
-    /// be down while their master is well.
+    /// be down while their master is well. Half of the time is left to publish by it.
     pub(super) async fn newer_than(&self, since: Instant, deadline: Instant) -> Result<Arc<Map>> {
-        let answer = self.asked(since, deadline).await?;
-        answer.or_else(|error| self.topology.latest().ok_or(error))
+        let now = Instant::now();
+        let halfway = now + deadline.saturating_duration_since(now) / 2;
+        let answer = self.asked(since, if self.known().is_some() { halfway } else { deadline }).await;
+        answer.or_else(|error| self.known().ok_or(error))
     }
 
     /// Whoever else goes by the map should look again, too.
@@ -65,14 +67,12 @@ impl Way {
     }
 
     /// What the servers answered, if they did in time.
-    async fn asked(&self, since: Instant, deadline: Instant) -> Result<Result<Arc<Map>>> {
+    async fn asked(&self, since: Instant, deadline: Instant) -> Result<Arc<Map>> {
         let answer = timeout_at(deadline, self.topology.newer_than(since)).await;
-        let answer =
-            answer.map_err(|_| Error::new(ErrorKind::NotConnected, "nobody told in time who serves what"))?;
-        if let Ok(map) = &answer {
-            self.nodes.follow(map);
-        }
-        Ok(answer)
+        let late = |_| Error::new(ErrorKind::NotConnected, "nobody told in time who serves what");
+        let map = answer.map_err(late)??;
+        self.nodes.follow(&map);
+        Ok(map)
     }
 
     /// Has the map asked for anew while others go by the old one. One does it at a time.

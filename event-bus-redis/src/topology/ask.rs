@@ -144,7 +144,8 @@ impl Desk {
     }
 
     async fn map_of_sentinels(&mut self, name: &str, sentinels: &[Address], began: Instant) -> Result<Map> {
-        let words = self.ask_all(sentinels.to_vec(), RedisConfig::of_sentinel, async |_, mut connection| {
+        let asked = self.sentinels_to_ask(sentinels, began);
+        let words = self.ask_all(asked, RedisConfig::of_sentinel, async |_, mut connection| {
             // In this order: an address must not be older than the epoch that it is told with.
             let mut question = redis::cmd("SENTINEL");
             let master = question.arg("MASTER").arg(name).query_async(&mut connection).await;
@@ -169,6 +170,14 @@ impl Desk {
             }
             None => Err(unreachable(&self.config, errors)),
         }
+    }
+
+    /// Those that are not known to be silent, if they are half of all at least: of the most that agree on a new master, one is
+    /// among them then. Fewer may all be cut off.
+    fn sentinels_to_ask(&self, sentinels: &[Address], now: Instant) -> Vec<Address> {
+        let mut awake = sentinels.to_vec();
+        awake.retain(|sentinel| !self.rests.is_resting(sentinel, now));
+        if awake.len() * 2 < sentinels.len() { sentinels.to_vec() } else { awake }
     }
 
     /// Whether a newer word was heard not long ago: the majority that said it may just be slow. Later, it may be that all
@@ -294,4 +303,26 @@ fn apart<T>(outcomes: Vec<Result<T>>) -> (Vec<T>, Vec<Error>) {
         }
     }
     (answers, errors)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(port: u16) -> Address {
+        Address::Tcp("127.0.0.1".into(), port)
+    }
+
+    #[test]
+    fn silent_sentinels_are_left_out_while_half_of_them_speak() {
+        let mut desk = Desk::new(Arc::new(RedisConfig::sentinel("main", [("127.0.0.1", 1)])), Arc::default());
+        let (all, now) = ([at(1), at(2), at(3), at(4)], Instant::now());
+        assert_eq!(desk.sentinels_to_ask(&all, now), all);
+        desk.rests.failed(&at(2), Failed::Silent, now);
+        assert_eq!(desk.sentinels_to_ask(&all, now), [at(1), at(3), at(4)]);
+        desk.rests.failed(&at(3), Failed::Silent, now);
+        assert_eq!(desk.sentinels_to_ask(&all, now), [at(1), at(4)]);
+        desk.rests.failed(&at(4), Failed::Silent, now);
+        assert_eq!(desk.sentinels_to_ask(&all, now), all, "the one that is left may be cut off");
+    }
 }

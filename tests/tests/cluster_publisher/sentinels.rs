@@ -101,6 +101,37 @@ async fn a_master_is_published_to_while_all_sentinels_are_down() {
     assert_eq!(account.books.acked.len(), account.books.published(), "{:#?}", account.errors);
 }
 
+/// Publishes after a pause so long that the sentinels are asked first; within which time.
+async fn publish_after_a_pause(bus: &NumberedBus, number: u64) -> Duration {
+    tokio::time::sleep(Duration::from_millis(1600)).await;
+    let begin = tokio::time::Instant::now();
+    bus.publish_to("k", &event(number)).await.unwrap();
+    begin.elapsed()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_sentinel_that_stands_still_is_not_waited_for_each_time() {
+    let sentinels = RedisSentinels::start();
+    let bus = bus(config(&sentinels)).await;
+    sentinels.sentinel(0).pause();
+    publish_after_a_pause(&bus, 0).await; // finds it out
+    let fastest = publish_after_a_pause(&bus, 1).await.min(publish_after_a_pause(&bus, 2).await);
+    assert!(fastest < Duration::from_millis(400), "{fastest:?}");
+    sentinels.sentinel(0).resume();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_master_is_published_to_in_a_short_time_while_all_sentinels_stand_still() {
+    let sentinels = RedisSentinels::start();
+    let bus = bus(config(&sentinels).publish_timeout(Duration::from_millis(400))).await;
+    bus.publish_to("k", &event(0)).await.unwrap();
+    (0..3).for_each(|sentinel| sentinels.sentinel(sentinel).pause());
+    for number in 1..4 {
+        publish_after_a_pause(&bus, number).await;
+    }
+    (0..3).for_each(|sentinel| sentinels.sentinel(sentinel).resume());
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_name_that_sentinels_do_not_know_is_told() {
     let sentinels = RedisSentinels::start();
