@@ -56,6 +56,11 @@ impl View {
     fn me(&self) -> &Node {
         &self.nodes[self.me]
     }
+
+    /// Whether the node that says this is of no cluster, as one that was made anew: it can't tell who else is of none.
+    fn is_blank(&self) -> bool {
+        self.nodes.len() == 1 && self.me().slots.is_empty()
+    }
 }
 
 impl Node {
@@ -175,7 +180,7 @@ fn known_addresses<'a>(views: &[&'a View]) -> HashMap<&'a str, &'a Address> {
 /// Whether the others know nothing of the node that says this: it was forgotten, or made anew, or is of another cluster.
 fn is_foreign(view: &View, views: &[View]) -> bool {
     let me = &view.me().id;
-    let mut others = views.iter().filter(|other| other.me().id != *me).peekable();
+    let mut others = views.iter().filter(|other| other.me().id != *me && !other.is_blank()).peekable();
     let is_known = |other: &View| other.nodes.iter().any(|node| node.id == *me);
     others.peek().is_some() && !others.any(is_known)
 }
@@ -339,6 +344,14 @@ mod tests {
         let foreign = View::read(text, &at(4), PLAIN).unwrap();
         let [one, two] = ours;
         assert_eq!(found(&[one, two, foreign]), ([Some(1), Some(2), Some(3)], vec![1, 2]));
+    }
+
+    #[test]
+    fn a_node_that_was_made_anew_does_not_outvote_one_of_the_cluster() {
+        let blank = || view(9, &[(9, "master", 0, "connected", "")]);
+        assert_eq!(found(&[view(1, &[A, B, C]), blank()]), ([Some(1), Some(2), Some(3)], vec![1]));
+        assert!(map(&[view(1, &[A, B, C]), blank()], Instant::now()).is_outcast(&at(9)));
+        assert_eq!(found(&[blank(), view(8, &[(8, "master", 0, "connected", "")])]).0, [None; 3]);
     }
 
     #[test]
