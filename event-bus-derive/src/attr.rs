@@ -127,11 +127,14 @@ impl Variant {
 }
 
 impl Channel {
-    /// The generated type that holds the parameters.
-    pub(crate) fn holder(&self) -> Ident {
+    /// The generated type that holds the parameters, if there are any.
+    pub(crate) fn holder(&self) -> Option<Ident> {
+        if self.template.parameters().is_empty() {
+            return None;
+        }
         let by_method =
             || format_ident!("{}Channel", name::pascal_case(&self.method), span = self.method.span());
-        self.holder_name.clone().unwrap_or_else(by_method)
+        Some(self.holder_name.clone().unwrap_or_else(by_method))
     }
 }
 

@@ -16,8 +16,8 @@ pub(super) fn method(outline: &Outline<'_>, channel: &Channel, handle: &Ident) -
     let Channel { method, holder, parameters, .. } = channel;
     let docs = format!(" The channel `{}/{}`.", outline.bus_name, channel.shown());
     let kinds = kinds(outline, channel);
-    let argument = (!parameters.is_empty()).then(|| quote!(, channel: #holder<#(#kinds),*>));
-    let generics = (!parameters.is_empty()).then(|| quote!(<#(#kinds: #krate::Parameter),*>));
+    let argument = holder.as_ref().map(|holder| quote!(, channel: #holder<#(#kinds),*>));
+    let generics = holder.as_ref().map(|_| quote!(<#(#kinds: #krate::Parameter),*>));
     let address = kinds
         .iter()
         .rev()
@@ -40,10 +40,9 @@ pub(super) fn method(outline: &Outline<'_>, channel: &Channel, handle: &Ident) -
 
 /// The channel's template, as a constant expression.
 pub(super) fn template(outline: &Outline<'_>, channel: &Channel) -> TokenStream {
-    let Channel { holder, parameters, .. } = channel;
-    if parameters.is_empty() {
+    let Channel { holder: Some(holder), parameters, .. } = channel else {
         return literal_template(outline, channel);
-    }
+    };
     let units = parameters.iter().map(|_| quote!(()));
     quote!(#holder::<#(#units),*>::TEMPLATE)
 }
@@ -64,10 +63,7 @@ fn literal_template(outline: &Outline<'_>, Channel { parameters, pieces, .. }: &
 /// The type that holds the channel's parameters, if it has any.
 pub(super) fn holder(outline: &Outline<'_>, channel: &Channel) -> Option<TokenStream> {
     let Outline { vis, krate, .. } = outline;
-    let Channel { holder, parameters, .. } = channel;
-    if parameters.is_empty() {
-        return None;
-    }
+    let Channel { holder: Some(holder), parameters, .. } = channel else { return None };
     let kinds = kinds(outline, channel);
     let docs = format!(" The parameters of the channel `{}/{}`.", outline.bus_name, channel.shown());
     let field_docs = parameters.iter().map(|name| format!(" `<{}>` in the channel.", plain(name)));
@@ -121,7 +117,7 @@ fn kinds(outline: &Outline<'_>, channel: &Channel) -> Vec<Ident> {
     let mut kinds: Vec<Ident> = Vec::new();
     for (at, parameter) in channel.parameters.iter().enumerate() {
         let kind = format_ident!("{}", pascal_case(parameter), span = Span::mixed_site());
-        let is_taken = kind == channel.holder
+        let is_taken = channel.holder.as_ref() == Some(&kind)
             || kind == *outline.event
             || kinds.contains(&kind)
             || kind == "Self"

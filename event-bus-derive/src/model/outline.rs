@@ -31,8 +31,8 @@ pub(crate) struct Outline<'a> {
 
 pub(crate) struct Channel {
     pub(crate) method: Ident,
-    /// The generated type that holds the parameters.
-    pub(crate) holder: Ident,
+    /// The generated type that holds the parameters, if there are any.
+    pub(crate) holder: Option<Ident>,
     pub(crate) parameters: Vec<Ident>,
     pub(crate) pieces: Vec<Piece>,
 }
@@ -68,8 +68,11 @@ impl<'a> Outline<'a> {
     pub(crate) fn of(input: &Input<'a>) -> Self {
         let declared = &input.attrs.channels;
         let clean = declared.iter().enumerate().filter(|(at, channel)| {
-            let clashes = |earlier: &attr::Channel| earlier.holder() == channel.holder();
-            let is_free = !valid::is_taken(&channel.method) && channel.holder() != *input.ident;
+            let holder = channel.holder();
+            let clashes = |earlier: &attr::Channel| {
+                earlier.method == channel.method || (holder.is_some() && earlier.holder() == holder)
+            };
+            let is_free = !valid::is_taken(&channel.method) && holder.as_ref() != Some(input.ident);
             is_free && !declared[..*at].iter().any(clashes)
         });
         let beside =

@@ -212,12 +212,12 @@ fn check_methods_differ(cx: &Ctxt, channels: &[Channel]) {
     }
 }
 
-/// Each channel has a type for its parameters, which stands beside the event.
+/// Each channel with parameters has a type for them, which stands beside the event.
 fn check_types_differ(cx: &Ctxt, event: &Ident, channels: &[Channel]) {
     for (at, channel) in channels.iter().enumerate() {
-        let (method, holder) = (&channel.method, channel.holder());
-        let twin =
-            channels[..at].iter().find(|earlier| earlier.method != *method && earlier.holder() == holder);
+        let (method, Some(holder)) = (&channel.method, channel.holder()) else { continue };
+        let is_its = |other: &Channel| other.holder().is_some_and(|other| other == holder);
+        let twin = channels[..at].iter().find(|earlier| earlier.method != *method && is_its(earlier));
         if let Some(twin) = twin {
             let message =
                 format!("the channels `{}` and `{method}` would both have the type `{holder}`", twin.method);

@@ -7,6 +7,7 @@ use event_bus_core::EventBus;
     name = "orders",
     channel(order = "{order_id}"),
     channel(order = "orders/{order_id}"), //~ ERROR a channel `order` is declared already
+    channel(all = "all/of/them", all = "every/one/of/them"), //~ ERROR a channel `all` is declared already
     channel(by_id = "by/{order_id}", by__id = "by_/{order_id}") //~ ERROR the channels `by_id` and `by__id` would both have the type `ByIdChannel`
 )]
 struct Order {
