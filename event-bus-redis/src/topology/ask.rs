@@ -43,8 +43,6 @@ pub(super) struct Desk {
     /// Those of them that serve something, and whether that is everything.
     owners: Vec<Address>,
     is_whole: bool,
-    /// The newest word of sentinels, and when it was heard last.
-    newest: Option<(u64, Instant)>,
     /// Nodes that could not be asked.
     rests: Rests,
     hurry: Arc<Notify>,
@@ -57,14 +55,16 @@ struct Kept {
 }
 
 impl Desk {
-    pub(super) fn new(config: Arc<RedisConfig>, hurry: Arc<Notify>) -> Self {
+    /// Goes on from `latest`.
+    pub(super) fn new(config: Arc<RedisConfig>, hurry: Arc<Notify>, latest: Option<&Map>) -> Self {
+        let owners = latest.map(owners).unwrap_or_default();
+        let members = latest.map(Map::members).unwrap_or_default();
         Self {
             config,
             connections: HashMap::new(),
-            known: Vec::new(),
-            owners: Vec::new(),
-            is_whole: false,
-            newest: None,
+            known: [&owners, members].concat(),
+            owners,
+            is_whole: latest.is_some_and(Map::is_whole),
             rests: Rests::default(),
             hurry,
         }
@@ -74,11 +74,19 @@ impl Desk {
         self.connections.clear();
     }
 
-    pub(super) async fn map(&mut self, began: Instant, always: Option<&Address>) -> Result<Map> {
+    /// What they say now; `latest` is what they said last.
+    pub(super) async fn map(
+        &mut self,
+        began: Instant,
+        always: Option<&Address>,
+        latest: Option<&Map>,
+    ) -> Result<Map> {
         match self.config.servers().clone() {
             Servers::One(address) => Ok(Map::of_one(began, address)),
             Servers::Cluster(seeds) => self.map_of_cluster(&seeds, always, began).await,
-            Servers::Sentinel(name, sentinels) => self.map_of_sentinels(&name, &sentinels, began).await,
+            Servers::Sentinel(name, sentinels) => {
+                self.map_of_sentinels(&name, &sentinels, began, latest).await
+            }
         }
     }
 
@@ -99,7 +107,7 @@ impl Desk {
             return Err(unreachable(&self.config, errors));
         }
         // Only a master itself knows to whom it passes on what is published at it.
-        let mut unasked: Vec<Address> = nodes::map(&views, began).owners().into_iter().cloned().collect();
+        let mut unasked = owners(&nodes::map(&views, began));
         unasked.retain(|owner| !asked.contains(owner) && !self.rests.is_resting(owner, began));
         if !unasked.is_empty() {
             views.extend(apart(self.views(unasked).await).0);
@@ -110,7 +118,7 @@ impl Desk {
         self.connections.retain(|address, _| is_known(address));
         self.rests.retain(is_known);
         let map = nodes::map(&views, began);
-        self.owners = map.owners().into_iter().cloned().collect();
+        self.owners = owners(&map);
         self.is_whole = map.is_whole();
         Ok(map)
     }
@@ -143,7 +151,13 @@ impl Desk {
         .await
     }
 
-    async fn map_of_sentinels(&mut self, name: &str, sentinels: &[Address], began: Instant) -> Result<Map> {
+    async fn map_of_sentinels(
+        &mut self,
+        name: &str,
+        sentinels: &[Address],
+        began: Instant,
+        latest: Option<&Map>,
+    ) -> Result<Map> {
         let asked = self.sentinels_to_ask(sentinels, began);
         let words = self.ask_all(asked, RedisConfig::of_sentinel, async |_, mut connection| {
             // In this order: an address must not be older than the epoch that it is told with.
@@ -160,14 +174,11 @@ impl Desk {
         let (words, errors) = apart(words.await);
         let words: Vec<Word> = words.into_iter().flatten().collect();
         match sentinels::newest(&words) {
-            Some(word) if self.is_behind(word.epoch, began) => {
+            Some(word) if latest.is_some_and(|latest| is_behind(word.epoch, latest, began)) => {
                 let text = "only sentinels answer that are behind what others said a moment ago";
                 Err(Error::new(ErrorKind::NotConnected, text))
             }
-            Some(word) => {
-                self.newest = Some((word.epoch, began));
-                Ok(Map::of_one(began, word.master.clone()))
-            }
+            Some(word) => Ok(Map::of_one(began, word.master.clone()).with_epoch(word.epoch)),
             None => Err(unreachable(&self.config, errors)),
         }
     }
@@ -178,14 +189,6 @@ impl Desk {
         let mut awake = sentinels.to_vec();
         awake.retain(|sentinel| !self.rests.is_resting(sentinel, now));
         if awake.len() * 2 < sentinels.len() { sentinels.to_vec() } else { awake }
-    }
-
-    /// Whether a newer word was heard not long ago: the majority that said it may just be slow. Later, it may be that all
-    /// sentinels were made anew.
-    fn is_behind(&self, epoch: u64, now: Instant) -> bool {
-        self.newest.is_some_and(|(newest, heard)| {
-            epoch < newest && now.saturating_duration_since(heard) < REMEMBERED
-        })
     }
 
     /// Asks all of them at once, each over the connection that there is or a new one. A connection on which it failed is
@@ -222,6 +225,16 @@ impl Desk {
         }
         outcomes
     }
+}
+
+/// Whether a newer word was heard not long ago: the majority that said it may just be slow. Later, it may be that all
+/// sentinels were made anew.
+fn is_behind(epoch: u64, latest: &Map, now: Instant) -> bool {
+    epoch < latest.epoch() && now.saturating_duration_since(latest.began()) < REMEMBERED
+}
+
+fn owners(map: &Map) -> Vec<Address> {
+    map.owners().into_iter().cloned().collect()
 }
 
 /// Over the connection that was kept, or a new one; it comes back if it still works.
@@ -315,7 +328,8 @@ mod tests {
 
     #[test]
     fn silent_sentinels_are_left_out_while_half_of_them_speak() {
-        let mut desk = Desk::new(Arc::new(RedisConfig::sentinel("main", [("127.0.0.1", 1)])), Arc::default());
+        let config = Arc::new(RedisConfig::sentinel("main", [("127.0.0.1", 1)]));
+        let mut desk = Desk::new(config, Arc::default(), None);
         let (all, now) = ([at(1), at(2), at(3), at(4)], Instant::now());
         assert_eq!(desk.sentinels_to_ask(&all, now), all);
         desk.rests.failed(&at(2), Failed::Silent, now);
@@ -324,5 +338,21 @@ mod tests {
         assert_eq!(desk.sentinels_to_ask(&all, now), [at(1), at(4)]);
         desk.rests.failed(&at(4), Failed::Silent, now);
         assert_eq!(desk.sentinels_to_ask(&all, now), all, "the one that is left may be cut off");
+    }
+
+    #[test]
+    fn another_desk_asks_those_that_the_one_before_knew() {
+        let config = Arc::new(RedisConfig::cluster([("127.0.0.1", 1)]));
+        let map = Map::of_one(Instant::now(), at(2));
+        let mut desk = Desk::new(config, Arc::default(), Some(&map));
+        assert_eq!(desk.nodes_to_ask(&[at(1)], None, Instant::now()), [at(2)]);
+    }
+
+    #[test]
+    fn an_older_word_of_sentinels_does_not_count_for_a_while() {
+        let map = Map::of_one(Instant::now(), at(1)).with_epoch(4);
+        assert!(is_behind(3, &map, map.began()));
+        assert!(!is_behind(4, &map, map.began()));
+        assert!(!is_behind(3, &map, map.began() + REMEMBERED));
     }
 }

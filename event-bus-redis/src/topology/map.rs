@@ -17,6 +17,8 @@ pub(crate) struct Map {
     members: Vec<Address>,
     /// Servers that surely are not, though they answer.
     outcasts: Vec<Address>,
+    /// Of the word of sentinels that this is from; grows with every master that they agree on.
+    epoch: u64,
 }
 
 impl Map {
@@ -26,7 +28,7 @@ impl Map {
         members: Vec<Address>,
         outcasts: Vec<Address>,
     ) -> Self {
-        Self { began, shards, members, outcasts }
+        Self { began, shards, members, outcasts, epoch: 0 }
     }
 
     /// One server for everything.
@@ -36,7 +38,16 @@ impl Map {
             shards: vec![(0..=SLOTS - 1, master.clone())],
             members: vec![master],
             outcasts: Vec::new(),
+            epoch: 0,
         }
+    }
+
+    pub(super) fn with_epoch(self, epoch: u64) -> Self {
+        Self { epoch, ..self }
+    }
+
+    pub(super) fn epoch(&self) -> u64 {
+        self.epoch
     }
 
     pub(crate) fn began(&self) -> Instant {

@@ -44,15 +44,17 @@ struct Answers {
 const LONGEST_QUESTION: Duration = Duration::from_secs(2);
 
 impl Answers {
-    fn of(config: &Arc<RedisConfig>, hurry: &Arc<Notify>) -> Arc<Mutex<Self>> {
-        Arc::new(Mutex::new(Self { desk: Desk::new(Arc::clone(config), Arc::clone(hurry)), failed: None }))
+    /// That go on from `latest`.
+    fn after(latest: Option<&Map>, config: &Arc<RedisConfig>, hurry: &Arc<Notify>) -> Arc<Mutex<Self>> {
+        let desk = Desk::new(Arc::clone(config), Arc::clone(hurry), latest);
+        Arc::new(Mutex::new(Self { desk, failed: None }))
     }
 }
 
 impl Topology {
     pub(crate) fn new(config: Arc<RedisConfig>) -> Arc<Self> {
         let hurry = Arc::new(Notify::new());
-        let desk = std::sync::Mutex::new(Answers::of(&config, &hurry));
+        let desk = std::sync::Mutex::new(Answers::after(None, &config, &hurry));
         let (always, latest) = (std::sync::Mutex::default(), watch::Sender::new(None));
         Arc::new(Self { config, desk, always, latest, hurry, is_closed: AtomicBool::new(false) })
     }
@@ -116,10 +118,11 @@ impl Topology {
         }
         let began = Instant::now();
         let always = self.always.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let answer = match answers.desk.map(began, always.as_ref()).await {
+        let latest = self.latest();
+        let answer = match answers.desk.map(began, always.as_ref(), latest.as_deref()).await {
             Ok(map) => {
                 let map = Arc::new(map);
-                self.latest.send_replace(Some(Arc::clone(&map)));
+                self.tell(&map);
                 Ok(map)
             }
             Err(error) => {
@@ -134,6 +137,17 @@ impl Topology {
         answer
     }
 
+    /// Unless a newer one is known: one who stood still may come with what was true then.
+    fn tell(&self, map: &Arc<Map>) {
+        self.latest.send_if_modified(|latest| {
+            let is_newer = latest.as_ref().is_none_or(|latest| latest.began() < map.began());
+            if is_newer {
+                *latest = Some(Arc::clone(map));
+            }
+            is_newer
+        });
+    }
+
     fn desk(&self) -> Arc<Mutex<Answers>> {
         Arc::clone(&self.desk.lock().unwrap_or_else(PoisonError::into_inner))
     }
@@ -143,7 +157,7 @@ impl Topology {
         {
             let mut desk = self.desk.lock().unwrap_or_else(PoisonError::into_inner);
             if Arc::ptr_eq(&desk, silent) {
-                *desk = Answers::of(&self.config, &self.hurry);
+                *desk = Answers::after(self.latest().as_deref(), &self.config, &self.hurry);
             }
         }
         self.ask(since).await
