@@ -68,7 +68,7 @@ impl RedisTransport {
     ///
     /// # Errors
     /// By [`kind`](Error::kind): `InvalidConfig`; `NotConnected` if the server can't be reached or does not answer
-    /// within the [connect](RedisConfig::connect_timeout) and [response](RedisConfig::response_timeout) time-outs; `Denied` if it refuses the login; `Unsupported` for
+    /// within the [connect](RedisConfig::connect_timeout) and [response](RedisConfig::response_timeout) time-outs, and outside a Tokio runtime; `Denied` if it refuses the login; `Unsupported` for
     /// TLS without the feature `tls`, for a server older than Redis 6, or, with sharded pub/sub, older than Redis 7.
     ///
     /// # Cancel safety
