@@ -448,7 +448,9 @@ use syn::{DeriveInput, parse_macro_input};
 /// Each variant of an enum is a type of events, called what serde calls it: by its name, `rename` and `rename_all`. A
 /// struct is one type. `event_type()` and `EVENT_TYPES` of the trait `Event` tell it. A listener chooses some by the
 /// constants of the event (`NODE_DONE` for a variant `NodeDone`; `V1_EVENT` for `V1`, whose own name that is); of a
-/// newtype variant it sees the payload, without its `Box`:
+/// newtype variant it sees the payload, without its `Box`. A variant that serde does not read (`skip`,
+/// `skip_deserializing`) is no type that is known, and has no handler, unless `event_type` tells its name for a codec that
+/// reads it:
 ///
 /// ```
 /// use event_bus_core::{Event, EventBus, MemoryTransport};

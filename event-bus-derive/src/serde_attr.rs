@@ -28,6 +28,7 @@ pub(crate) struct Variant {
     rename: Option<String>,
     /// Serde neither writes nor reads it.
     pub(crate) is_skipped: bool,
+    pub(crate) is_read: bool,
     /// Serde writes and reads what is in it by the traits of its type.
     pub(crate) is_plain: bool,
     pub(crate) obstacle: Option<Obstacle>,
@@ -42,7 +43,9 @@ pub(crate) struct Obstacle {
 }
 
 impl Container {
-    pub(crate) fn parse(attrs: &[Attribute]) -> Self {
+    /// Of `rename` and `rename_all` one is about types of events, and the other about nothing that matters here: the name
+    /// of an enum is on no wire, and in a struct it is fields that follow the rule.
+    pub(crate) fn parse(attrs: &[Attribute], is_enum: bool) -> Self {
         let is_given = is_any_given(attrs);
         let mut container = Self { is_given, ..Self::default() };
         for item in items(attrs) {
@@ -50,8 +53,8 @@ impl Container {
             match key(&item).as_str() {
                 "tag" => container.tag = text(&item),
                 "content" => container.is_beside_tag = true,
-                "rename" => container.rename = text_or_obstacle(&item, &mut container.obstacle),
-                "rename_all" => {
+                "rename" if !is_enum => container.rename = text_or_obstacle(&item, &mut container.obstacle),
+                "rename_all" if is_enum => {
                     let rule = text_or_obstacle(&item, &mut container.obstacle);
                     container.rename_all = rule.and_then(|rule| Rule::named(&rule));
                 }
@@ -86,6 +89,7 @@ impl Variant {
             }
         }
         variant.is_skipped = !is_written && !is_read;
+        variant.is_read = is_read;
         variant.is_plain &= is_read && variant.obstacle.is_none();
         variant
     }
@@ -222,7 +226,8 @@ mod tests {
 
     #[test]
     fn the_name_is_the_renamed_one_or_follows_the_rule() {
-        let container = Container::parse(&[parse_quote!(#[serde(tag = "kind", rename_all = "snake_case")])]);
+        let container =
+            Container::parse(&[parse_quote!(#[serde(tag = "kind", rename_all = "snake_case")])], true);
         assert_eq!(container.tag.as_deref(), Some("kind"));
         let plain_one = Variant::parse(&[]);
         assert_eq!(plain_one.name(&container, &parse_quote!(NodeDone)), "node_done");
@@ -233,17 +238,22 @@ mod tests {
 
     #[test]
     fn what_hides_the_name_is_an_obstacle() {
-        let of_container = |attr| Container::parse(&[attr]).obstacle.map(|obstacle| obstacle.attribute);
+        let of = |attr, is_enum| Container::parse(&[attr], is_enum).obstacle;
+        let of_enum = |attr| of(attr, true).map(|obstacle| obstacle.attribute);
+        let of_struct = |attr| of(attr, false).map(|obstacle| obstacle.attribute);
         for (attr, shown) in [
             (parse_quote!(#[serde(default, untagged)]), "untagged"),
             (parse_quote!(#[serde(from = "Wire")]), "from = …"),
             (parse_quote!(#[serde(rename_all(serialize = "lowercase"))]), "rename_all(…)"),
-            (parse_quote!(#[serde(rename(deserialize = "x"), crate = "serde")]), "rename(…)"),
             (parse_quote!(#[serde(no rust)]), "…"),
         ] {
-            assert_eq!(of_container(attr).as_deref(), Some(shown));
+            assert_eq!(of_enum(attr).as_deref(), Some(shown));
         }
-        assert_eq!(of_container(parse_quote!(#[serde(bound = "T: X", deny_unknown_fields)])), None);
+        let renamed: Attribute = parse_quote!(#[serde(rename(deserialize = "x"), crate = "serde")]);
+        assert_eq!(of_struct(renamed.clone()).as_deref(), Some("rename(…)"));
+        assert_eq!(of_enum(renamed), None);
+        assert_eq!(of_struct(parse_quote!(#[serde(rename_all(serialize = "lowercase"))])), None);
+        assert_eq!(of_enum(parse_quote!(#[serde(bound = "T: X", deny_unknown_fields)])), None);
         let of_variant = |attr| Variant::parse(&[attr]).obstacle.map(|obstacle| obstacle.attribute);
         assert_eq!(of_variant(parse_quote!(#[serde(alias = "x")])).as_deref(), Some("alias = …"));
         assert_eq!(of_variant(parse_quote!(#[serde(other)])).as_deref(), Some("other"));

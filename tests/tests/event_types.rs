@@ -460,6 +460,51 @@ async fn events_of_unknown_types_land_in_the_variant_for_them() {
     assert_eq!((Lasting::EVENT_TYPES, Lasting::UNKNOWN.name()), (&["paid", "closed"][..], None));
 }
 
+/// Writes less than it has variants, and reads less than it writes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, EventBus)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+#[bus(name = "jobs", channel(order = "{order_id}" as OrderOfShrunk))]
+enum Shrunk {
+    Opened {
+        order_id: u64,
+    },
+    #[serde(skip)]
+    Moved {
+        order_id: u64,
+    },
+    #[serde(skip_deserializing)]
+    Closed {
+        order_id: u64,
+    },
+    #[serde(rename = "closed", skip_serializing)]
+    Ended {
+        order_id: u64,
+    },
+    #[serde(skip)]
+    #[bus(event_type = "told")]
+    Told {
+        order_id: u64,
+    },
+}
+
+#[tokio::test]
+async fn what_serde_does_not_read_is_no_type_that_is_known() {
+    assert_eq!(Shrunk::EVENT_TYPES, ["opened", "closed", "told"]);
+    assert_eq!(Shrunk::Moved { order_id: 7 }.event_type(), "moved");
+    let memory = MemoryTransport::new();
+    let bus = ShrunkBus::new(memory.clone());
+    let mut events = bus.listen("7").await.unwrap();
+    publish_raw(&memory, "jobs/7", tagged(Shrunk::TYPE_TAG, "moved", &json!({ "to": "Rome" }))).await;
+    bus.publish(&Shrunk::Closed { order_id: 7 }).await.unwrap();
+    let notice = within("a notice", events.recv()).await.unwrap().map(drop).unwrap_err();
+    assert!(matches!(notice, Notice::UnknownType { .. }), "a successor's: {notice}");
+    let event = within("it", events.recv()).await.unwrap().unwrap();
+    assert_eq!((&*event, event.event_type()), (&Shrunk::Ended { order_id: 7 }, "closed"));
+
+    let subscriber = bus.subscriber().on_opened(async |_| {}).on_ended(async |_| {}).on_told(async |_| {});
+    drop(subscriber.ignore_notices().start(["7"]).await.unwrap()); // that is all there can be
+}
+
 #[tokio::test]
 async fn an_unknown_event_can_not_be_published() {
     let bus = LastingBus::new(MemoryTransport::new());
@@ -501,6 +546,22 @@ struct OrderChanged {
     id: u64,
 }
 
+/// In a struct, fields follow the rule.
+#[derive(Serialize, Deserialize, EventBus)]
+#[serde(rename_all(serialize = "camelCase", deserialize = "snake_case"))]
+#[bus(name = "orders")]
+struct OrderSent {
+    order_id: u64,
+}
+
+/// The name of an enum is on no wire.
+#[derive(Serialize, Deserialize, EventBus)]
+#[serde(rename(serialize = "Order"))]
+#[bus(name = "orders")]
+enum OrderEvent {
+    Paid { order_id: u64 },
+}
+
 #[derive(Clone, Serialize, Deserialize, EventBus)]
 #[serde(into = "u64", from = "u64")]
 #[bus(name = "orders", event_type = "number")]
@@ -530,10 +591,20 @@ impl Event for Plain {
 }
 
 #[test]
+fn the_name_of_an_enum_hides_none_of_its_variants() {
+    assert_named_as_on_the_wire(&[OrderEvent::Paid { order_id: 1 }]);
+    assert_eq!(OrderEvent::TYPE_TAG, TypeTag::Variant);
+}
+
+#[test]
 fn a_struct_is_one_type_and_has_a_name() {
     assert_eq!(
         (OrderChanged::EVENT_TYPES, OrderChanged { id: 1 }.event_type()),
         (&["order-changed"][..], "order-changed")
+    );
+    assert_eq!(
+        (OrderSent::EVENT_TYPES, OrderSent { order_id: 1 }.event_type()),
+        (&["OrderSent"][..], "OrderSent")
     );
     assert_eq!((Number::EVENT_TYPES, Number(1).event_type()), (&["number"][..], "number"));
     assert_eq!((Plain::EVENT_TYPES, Plain.event_type()), (&["plain"][..], "plain"));

@@ -68,7 +68,7 @@ impl<'a> Input<'a> {
                 Shape::Union
             }
         };
-        let serde = serde_attr::Container::parse(&input.attrs);
+        let serde = serde_attr::Container::parse(&input.attrs, matches!(input.data, Data::Enum(_)));
         Self { ident: &input.ident, vis: &input.vis, generics: &input.generics, attrs, serde, shape }
     }
 }
@@ -118,6 +118,11 @@ impl Input<'_> {
 }
 
 impl Variant<'_> {
+    /// Whether its events are of a type that listeners know: serde reads them, or a name is told for whatever else does.
+    pub(crate) fn is_known(&self) -> bool {
+        !self.attrs.other.is_given && (self.serde.is_read || self.attrs.event_type.is_given)
+    }
+
     /// Whether it has a payload that can be decoded by itself.
     pub(crate) fn stands_alone(&self) -> bool {
         let has_payload = matches!(&self.values, Values::Unnamed(types) if types.len() == 1);

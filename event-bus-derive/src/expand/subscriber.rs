@@ -7,7 +7,7 @@ use syn::{GenericParam, Generics, parse_quote};
 
 use crate::expand::generics::sendable;
 use crate::expand::types::seen;
-use crate::model::{Kinds, Outline};
+use crate::model::{Kind, Kinds, Outline};
 use crate::name::pascal_case;
 
 /// A handler that must be given, or left out on purpose.
@@ -73,7 +73,7 @@ fn slots(outline: &Outline<'_>) -> Vec<Slot> {
             docs: " Handles every event.".to_owned(),
             events: Some((quote!(#krate::private::the_only_type()), whole.clone())),
         }),
-        Kinds::Enum(kinds) => slots.extend(kinds.iter().enumerate().map(|(number, kind)| {
+        Kinds::Enum(kinds) => slots.extend(heard(kinds).enumerate().map(|(number, kind)| {
             let constant = &kind.constant;
             let docs = match &kind.name {
                 Some(name) => {
@@ -102,6 +102,11 @@ fn slots(outline: &Outline<'_>) -> Vec<Slot> {
         events: None,
     });
     slots
+}
+
+/// What never comes has no handler.
+fn heard(kinds: &[Kind]) -> impl Iterator<Item = &Kind> {
+    kinds.iter().filter(|kind| kind.is_heard())
 }
 
 /// Numbered, and such that nobody calls a type so: it must not stand in the way of a payload's.
@@ -163,7 +168,7 @@ fn definition(outline: &Outline<'_>, slots: &[Slot]) -> TokenStream {
 fn missing(outline: &Outline<'_>) -> Option<TokenStream> {
     let missing = &outline.missing;
     let Kinds::Enum(kinds) = &outline.kinds else { return None };
-    let methods = kinds.iter().map(|kind| &kind.handler);
+    let methods = heard(kinds).map(|kind| &kind.handler);
     Some(quote! {
         #[doc(hidden)]
         #[allow(

@@ -37,7 +37,10 @@ pub(super) fn of_event(outline: &Outline<'_>) -> TokenStream {
 fn names(kinds: &Kinds) -> Vec<&String> {
     match kinds {
         Kinds::Struct(name) => vec![name],
-        Kinds::Enum(kinds) => kinds.iter().filter_map(|kind| kind.name.as_ref()).collect(),
+        Kinds::Enum(kinds) => {
+            let known = kinds.iter().filter(|kind| kind.is_known);
+            known.filter_map(|kind| kind.name.as_ref()).collect()
+        }
     }
 }
 

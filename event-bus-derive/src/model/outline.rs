@@ -54,6 +54,8 @@ pub(crate) struct Kind {
     pub(crate) name: Option<String>,
     /// What a newtype variant carries.
     pub(crate) payload: Option<Payload>,
+    /// Listeners know it; else it is only written, or takes the unknown.
+    pub(crate) is_known: bool,
     /// The payload can be decoded by itself.
     pub(crate) stands_alone: bool,
 }
@@ -139,6 +141,11 @@ impl Kinds {
 }
 
 impl Kind {
+    /// Whether listeners ever get such an event.
+    pub(crate) fn is_heard(&self) -> bool {
+        self.is_known || self.name.is_none()
+    }
+
     fn of(input: &Input<'_>, variant: &Variant<'_>) -> Self {
         let payload = match &variant.values {
             Values::Unnamed(types) if types.len() == 1 => Some(Payload::of(types[0])),
@@ -149,6 +156,7 @@ impl Kind {
             constant: constant(variant.ident),
             handler: handler(variant.ident),
             name: (!variant.attrs.other.is_given).then(|| input.wire_name(variant)),
+            is_known: variant.is_known(),
             stands_alone: variant.stands_alone(),
             payload,
         }

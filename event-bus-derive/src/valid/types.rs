@@ -75,13 +75,12 @@ fn hidden(Obstacle { attribute, .. }: &Obstacle, name: &Ident) -> String {
     )
 }
 
-/// Nobody could tell them apart.
+/// Nobody could tell them apart. What is not read may be called like what is read in its stead.
 fn check_names_differ(cx: &Ctxt, input: &Input<'_>) {
-    let named: Vec<&Variant<'_>> =
-        input.variants().iter().filter(|variant| !variant.attrs.other.is_given).collect();
-    for (at, variant) in named.iter().enumerate() {
+    let known: Vec<&Variant<'_>> = input.variants().iter().filter(|variant| variant.is_known()).collect();
+    for (at, variant) in known.iter().enumerate() {
         let name = input.wire_name(variant);
-        if let Some(twin) = named[..at].iter().find(|earlier| input.wire_name(earlier) == name) {
+        if let Some(twin) = known[..at].iter().find(|earlier| input.wire_name(earlier) == name) {
             let message =
                 format!("`{}` and `{}` are both called {name:?} on the wire", twin.ident, variant.ident);
             cx.error(span_of_name(variant), message);
