@@ -1,6 +1,7 @@
 //! One publishing connection, borrowed from the pool for good, shared by everybody who publishes, and replaced
 //! through the pool when it breaks. What is sent over it is not known here.
 
+mod doubt;
 mod source;
 
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -20,6 +21,8 @@ use crate::credentials::{Half, LEAST_PAUSE};
 use crate::error::{Failed, closed, connect_error, no_master, with_source};
 use crate::keeper::{Keeper, Keeping};
 use crate::role::is_master;
+use doubt::Doubt;
+pub(crate) use doubt::Unanswered;
 pub(crate) use source::Source;
 
 /// Cloning gives the same lane.
@@ -30,6 +33,7 @@ struct Inner {
     config: Arc<RedisConfig>,
     source: Arc<Source>,
     open: RwLock<Option<Open>>,
+    doubt: Doubt,
     /// Locked while the lane is being opened, so that one task does it.
     lent: Mutex<Lent>,
     is_closed: AtomicBool,
@@ -66,7 +70,7 @@ impl Lane {
         let backoff = Backoff::new(Duration::from_millis(20), Duration::from_millis(500));
         let lent = Mutex::new(Lent { connection: None, rest: None, backoff });
         let (open, is_closed) = (RwLock::new(None), AtomicBool::new(false));
-        Self(Arc::new(Inner { config, source, open, lent, is_closed }))
+        Self(Arc::new(Inner { config, source, open, doubt: Doubt::none(), lent, is_closed }))
     }
 
     /// The connection, if there is one that is surely alive.
@@ -98,6 +102,11 @@ impl Lane {
         }
     }
 
+    /// Something is sent over the connection now.
+    pub(crate) fn sends(&self, now: Instant) -> Unanswered<'_> {
+        self.0.doubt.sent_at(now)
+    }
+
     /// `broken` failed: the next publish opens the lane anew. `false` if that has happened already.
     pub(crate) fn discard(&self, broken: &Open) -> bool {
         let mut open = self.0.open.write().unwrap_or_else(PoisonError::into_inner);
@@ -116,6 +125,9 @@ impl Lane {
 
 impl Inner {
     fn current(&self, disconnects: u64) -> Option<Open> {
+        if self.doubt.is_older_than(self.config.response_timeout) {
+            return None;
+        }
         let open = self.open.read().unwrap_or_else(PoisonError::into_inner);
         open.as_ref().filter(|open| open.disconnects == disconnects).cloned()
     }
@@ -173,6 +185,7 @@ impl Inner {
         let serial = self.source.next_serial();
         let keeper = keeping.map(|keeping| Arc::new(keeping.start(&connection)));
         let open = Open { connection: (*connection).clone(), disconnects, serial, _keeper: keeper };
+        self.doubt.end();
         self.set(Some(open.clone()));
         lent.connection = Some(connection);
         lent.rest = None;

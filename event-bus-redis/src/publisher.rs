@@ -103,13 +103,13 @@ impl Publisher {
     }
 
     async fn publish_ready(&self, mut ready: Ready<'_>, message: Message) -> Result<Receipt> {
-        let deadline = Instant::now() + self.config.publish_timeout;
-        match ready
-            .open
-            .connection
-            .send_packed_command(&ready.command.of(message.channel(), message.payload()))
-            .await
-        {
+        let now = Instant::now();
+        let deadline = now + self.config.publish_timeout;
+        let unanswered = ready.lane.sends(now);
+        let command = ready.command.of(message.channel(), message.payload());
+        let answer = ready.open.connection.send_packed_command(&command).await;
+        unanswered.over();
+        match answer {
             Ok(Value::Int(receivers)) => {
                 self.status.published();
                 Ok(receipt(message.channel(), receivers))
@@ -221,7 +221,9 @@ impl Publisher {
         };
         match lane.open(deadline).await {
             Ok(mut open) => {
+                let unanswered = lane.sends(Instant::now());
                 let outcome = batch.send(&mut open.connection).await;
+                unanswered.over();
                 self.note(lane, &open, batch, outcome);
             }
             Err(error) => batch.progress.note_unsent(error),

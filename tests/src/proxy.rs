@@ -117,6 +117,12 @@ impl Proxy {
         self.faults.pace.store(bytes_per_second.get(), SeqCst);
     }
 
+    /// Ends a black hole, and cuts nobody: connections that fell into it stay as they are, as those to a machine that is gone.
+    pub fn forget(&self) {
+        self.faults.to_server.store(false, SeqCst);
+        self.faults.from_server.store(false, SeqCst);
+    }
+
     /// Ends what goes wrong. Connections from which bytes were swallowed are cut; those that lost whole messages go on.
     pub fn heal(&self) {
         self.faults.messages.store(0, SeqCst);

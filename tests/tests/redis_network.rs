@@ -128,6 +128,31 @@ async fn a_connection_that_delivers_and_does_not_hear_us_is_noticed_in_time() {
     resumed(&mut network).await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_connection_that_is_dead_is_left_though_whoever_publishes_gives_up_before_that_is_known() {
+    const IMPATIENT: Duration = Duration::from_millis(100);
+    let server = RedisServer::start();
+    let proxy = Proxy::start(server.port());
+    let config = RedisConfig::from_url(proxy.url()).unwrap().response_timeout(Duration::from_millis(300));
+    let bus = NumberedBus::new(RedisTransport::connect(config).await.unwrap());
+    let event = Numbered::new("s", 1);
+    for is_batch in [false, true] {
+        proxy.black_hole(Direction::ToServer);
+        let given_up = if is_batch {
+            let batch = bus.publish_batch_to("k", [&event; 2]).unwrap();
+            tokio::time::timeout(IMPATIENT, batch.into_future()).await.map(drop)
+        } else {
+            tokio::time::timeout(IMPATIENT, bus.publish_to("k", &event)).await.map(drop)
+        };
+        assert!(given_up.is_err(), "no answer comes");
+        proxy.forget();
+        let published = async {
+            while !matches!(tokio::time::timeout(IMPATIENT, bus.publish_to("k", &event)).await, Ok(Ok(_))) {}
+        };
+        within("publishing over another connection", published).await;
+    }
+}
+
 #[tokio::test]
 async fn a_subscription_that_is_asked_for_while_we_are_not_heard_ends_in_time() {
     let network = network(|config| config.listen_timeout(Duration::from_millis(300))).await;
