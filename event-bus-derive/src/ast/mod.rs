@@ -2,8 +2,9 @@
 //! Only what can never be an event is refused here.
 
 mod itself;
+mod lints;
 
-use proc_macro2::Ident;
+use proc_macro2::{Ident, TokenStream};
 use syn::spanned::Spanned;
 use syn::{Data, DataEnum, DeriveInput, Fields, Generics, LitStr, Type, Visibility};
 
@@ -20,6 +21,8 @@ pub(crate) struct Input<'a> {
     pub(crate) attrs: attr::Container,
     pub(crate) serde: serde_attr::Container,
     pub(crate) shape: Shape<'a>,
+    /// The lints that generated items are allowed, as attributes.
+    pub(crate) lints: TokenStream,
 }
 
 pub(crate) enum Shape<'a> {
@@ -69,7 +72,15 @@ impl<'a> Input<'a> {
             }
         };
         let serde = serde_attr::Container::parse(&input.attrs, matches!(input.data, Data::Enum(_)));
-        Self { ident: &input.ident, vis: &input.vis, generics: &input.generics, attrs, serde, shape }
+        Self {
+            ident: &input.ident,
+            vis: &input.vis,
+            generics: &input.generics,
+            attrs,
+            serde,
+            shape,
+            lints: lints::of(input),
+        }
     }
 }
 

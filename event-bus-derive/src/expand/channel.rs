@@ -62,7 +62,7 @@ fn literal_template(outline: &Outline<'_>, Channel { parameters, pieces, .. }: &
 
 /// The type that holds the channel's parameters, if it has any.
 pub(super) fn holder(outline: &Outline<'_>, channel: &Channel) -> Option<TokenStream> {
-    let Outline { vis, krate, .. } = outline;
+    let Outline { vis, lints, krate, .. } = outline;
     let Channel { holder: Some(holder), parameters, .. } = channel else { return None };
     let kinds = kinds(outline, channel);
     let docs = format!(" The parameters of the channel `{}/{}`.", outline.bus_name, channel.shown());
@@ -74,6 +74,7 @@ pub(super) fn holder(outline: &Outline<'_>, channel: &Channel) -> Option<TokenSt
     Some(quote_spanned! {at=>
         #[doc = #docs]
         #[derive(::core::clone::Clone, ::core::marker::Copy, ::core::fmt::Debug)]
+        #lints
         #[allow(dead_code, non_snake_case)]
         #vis struct #holder<#(#kinds),*> {
             #(
@@ -82,11 +83,13 @@ pub(super) fn holder(outline: &Outline<'_>, channel: &Channel) -> Option<TokenSt
             )*
         }
 
+        #lints
         #[automatically_derived]
         impl<#(#kinds),*> #holder<#(#kinds),*> {
             const TEMPLATE: #krate::private::Template = #template;
         }
 
+        #lints
         #[automatically_derived]
         impl<#(#kinds: #krate::private::fmt::Display),*> #holder<#(#kinds),*> {
             /// The key of the channel.
@@ -99,6 +102,7 @@ pub(super) fn holder(outline: &Outline<'_>, channel: &Channel) -> Option<TokenSt
             }
         }
 
+        #lints
         #[automatically_derived]
         impl<'__key> #holder<#(#texts),*> {
             /// The parameters in the key of such a channel, as `delivery.channel().key()` has it; `None` for any other

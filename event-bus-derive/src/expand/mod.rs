@@ -49,10 +49,11 @@ fn event_impl(
     channel_keys: &TokenStream,
     types: &TokenStream,
 ) -> TokenStream {
-    let Outline { event, krate, .. } = outline;
+    let Outline { event, lints, krate, .. } = outline;
     let generics = sendable(outline.generics);
     let (impl_generics, type_generics, where_clause) = generics.split_for_impl();
     quote! {
+        #lints
         #[automatically_derived]
         impl #impl_generics #krate::Event for #event #type_generics #where_clause {
             const BUS_NAME: &'static str = #bus_name;

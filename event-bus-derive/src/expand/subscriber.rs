@@ -143,7 +143,7 @@ fn all_slots(slots: &[Slot]) -> Vec<TokenStream> {
 }
 
 fn definition(outline: &Outline<'_>, slots: &[Slot]) -> TokenStream {
-    let Outline { event, bus, vis, krate, subscriber, .. } = outline;
+    let Outline { event, bus, vis, lints, krate, subscriber, .. } = outline;
     let generics = with_slots(outline.generics, slots.iter().map(|slot| &slot.parameter));
     let (_, type_generics, _) = outline.generics.split_for_impl();
     let where_clause = &generics.where_clause;
@@ -156,6 +156,7 @@ fn definition(outline: &Outline<'_>, slots: &[Slot]) -> TokenStream {
     quote! {
         #[doc = #docs]
         #[must_use = "a subscriber hears nothing until it is started"]
+        #lints
         #[allow(dead_code)]
         #vis struct #subscriber #generics #where_clause {
             subscriber: #krate::Subscriber<#event #type_generics>,
@@ -183,7 +184,7 @@ fn missing(outline: &Outline<'_>) -> Option<TokenStream> {
 
 /// The method that gives the handler of one slot.
 fn handler(outline: &Outline<'_>, slots: &[Slot], at: usize, slot: &Slot) -> TokenStream {
-    let Outline { event, vis, krate, subscriber, .. } = outline;
+    let Outline { event, vis, lints, krate, subscriber, .. } = outline;
     let Slot { method, docs, events, .. } = slot;
     let (_, type_generics, _) = outline.generics.split_for_impl();
     let others = slots.iter().enumerate().filter(|(other, _)| *other != at).map(|(_, slot)| &slot.parameter);
@@ -200,6 +201,7 @@ fn handler(outline: &Outline<'_>, slots: &[Slot], at: usize, slot: &Slot) -> Tok
         None => (quote!(#krate::Notice), quote!(on_notice(handler))),
     };
     quote! {
+        #lints
         #[automatically_derived]
         impl #impl_generics #before #where_clause {
             #[doc = #docs]
@@ -223,7 +225,7 @@ fn handler(outline: &Outline<'_>, slots: &[Slot], at: usize, slot: &Slot) -> Tok
 
 /// The methods that leave out what has no handler.
 fn ignoring(outline: &Outline<'_>, slots: &[Slot]) -> TokenStream {
-    let Outline { vis, krate, subscriber, .. } = outline;
+    let Outline { vis, lints, krate, subscriber, .. } = outline;
     let last = slots.len() - 1;
     let given = quote!(#krate::private::Given);
     let generics = with_slots(&sendable(outline.generics), slots.iter().map(|slot| &slot.parameter));
@@ -242,6 +244,7 @@ fn ignoring(outline: &Outline<'_>, slots: &[Slot]) -> TokenStream {
     let (before, after) = (applied(outline, &before), applied(outline, &after));
     let body = quote!(#subscriber { subscriber: self.subscriber, given: #krate::private::PhantomData });
     quote! {
+        #lints
         #[automatically_derived]
         impl #impl_generics #all #where_clause {
             /// Passes over the events of all types that have no handler, also unknown ones. They are not decoded where
@@ -252,6 +255,7 @@ fn ignoring(outline: &Outline<'_>, slots: &[Slot]) -> TokenStream {
             }
         }
 
+        #lints
         #[automatically_derived]
         impl #notice_impl_generics #before #where_clause {
             /// Passes over all notices: what was missed stays unknown.
@@ -264,12 +268,13 @@ fn ignoring(outline: &Outline<'_>, slots: &[Slot]) -> TokenStream {
 }
 
 fn running(outline: &Outline<'_>, slots: &[Slot]) -> TokenStream {
-    let Outline { vis, krate, .. } = outline;
+    let Outline { vis, lints, krate, .. } = outline;
     let generics = with_slots(&sendable(outline.generics), slots.iter().map(|slot| &slot.parameter));
     let (impl_generics, _, where_clause) = generics.split_for_impl();
     let all = applied(outline, &all_slots(slots));
     let bounds = slots.iter().map(|Slot { parameter, is_given, .. }| quote!(#parameter: #is_given));
     quote! {
+        #lints
         #[automatically_derived]
         impl #impl_generics #all #where_clause {
             /// Is told of every handler that panicked. Without this they are logged.
@@ -317,11 +322,11 @@ fn running(outline: &Outline<'_>, slots: &[Slot]) -> TokenStream {
 }
 
 fn debug(outline: &Outline<'_>, slots: &[Slot]) -> TokenStream {
-    let krate = &outline.krate;
+    let Outline { lints, krate, subscriber, .. } = outline;
     let generics = with_slots(outline.generics, slots.iter().map(|slot| &slot.parameter));
     let (impl_generics, type_generics, where_clause) = generics.split_for_impl();
-    let subscriber = &outline.subscriber;
     quote! {
+        #lints
         #[automatically_derived]
         impl #impl_generics #krate::private::fmt::Debug for #subscriber #type_generics #where_clause {
             fn fmt(&self, f: &mut #krate::private::fmt::Formatter<'_>) -> #krate::private::fmt::Result {

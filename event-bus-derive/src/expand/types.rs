@@ -118,7 +118,7 @@ pub(super) fn constants_of_nothing(outline: &Outline<'_>) -> Option<TokenStream>
 }
 
 fn constants_with(outline: &Outline<'_>, view: impl Fn(&Kind) -> TokenStream) -> Option<TokenStream> {
-    let Outline { event, vis, krate, kinds, .. } = outline;
+    let Outline { event, vis, lints, krate, kinds, .. } = outline;
     let Kinds::Enum(kinds) = kinds else { return None };
     let generics = sendable(outline.generics);
     let (impl_generics, type_generics, where_clause) = generics.split_for_impl();
@@ -140,6 +140,7 @@ fn constants_with(outline: &Outline<'_>, view: impl Fn(&Kind) -> TokenStream) ->
         }
     });
     Some(quote! {
+        #lints
         #[automatically_derived]
         impl #impl_generics #event #type_generics #where_clause {
             #(#constants)*

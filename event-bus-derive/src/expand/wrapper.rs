@@ -32,11 +32,12 @@ impl Wrapper<'_> {
     }
 
     fn definition(&self) -> TokenStream {
-        let Self { outline: Outline { vis, generics, .. }, name, docs, .. } = self;
+        let Self { outline: Outline { vis, generics, lints, .. }, name, docs, .. } = self;
         let (_, _, where_clause) = generics.split_for_impl();
         let inner = self.inner();
         quote! {
             #(#[doc = #docs])*
+            #lints
             #[allow(dead_code)]
             #vis struct #name #generics (#inner) #where_clause;
         }
@@ -44,10 +45,12 @@ impl Wrapper<'_> {
 
     fn methods(&self) -> TokenStream {
         let Self { outline, name, handle, constructors, .. } = self;
+        let lints = outline.lints;
         let generics = sendable(outline.generics);
         let (impl_generics, type_generics, where_clause) = generics.split_for_impl();
         let channels = outline.channels.iter().map(|channel| channel::method(outline, channel, handle));
         quote! {
+            #lints
             #[automatically_derived]
             impl #impl_generics #name #type_generics #where_clause {
                 #constructors
@@ -57,10 +60,11 @@ impl Wrapper<'_> {
     }
 
     fn traits(&self) -> TokenStream {
-        let Self { outline: Outline { generics, krate, .. }, name, .. } = self;
+        let Self { outline: Outline { generics, lints, krate, .. }, name, .. } = self;
         let (impl_generics, type_generics, where_clause) = generics.split_for_impl();
         let inner = self.inner();
         quote! {
+            #lints
             #[automatically_derived]
             impl #impl_generics #krate::private::From<#inner> for #name #type_generics #where_clause {
                 fn from(bus: #inner) -> Self {
@@ -68,6 +72,7 @@ impl Wrapper<'_> {
                 }
             }
 
+            #lints
             #[automatically_derived]
             impl #impl_generics #krate::private::Deref for #name #type_generics #where_clause {
                 type Target = #inner;
@@ -77,6 +82,7 @@ impl Wrapper<'_> {
                 }
             }
 
+            #lints
             #[automatically_derived]
             impl #impl_generics #krate::private::Clone for #name #type_generics #where_clause {
                 fn clone(&self) -> Self {
@@ -84,6 +90,7 @@ impl Wrapper<'_> {
                 }
             }
 
+            #lints
             #[automatically_derived]
             impl #impl_generics #krate::private::fmt::Debug for #name #type_generics #where_clause {
                 fn fmt(&self, f: &mut #krate::private::fmt::Formatter<'_>) -> #krate::private::fmt::Result {

@@ -1,6 +1,6 @@
 //! What the generated items are called and take, whatever mistakes there are: what would clash is left out.
 
-use proc_macro2::Ident;
+use proc_macro2::{Ident, TokenStream};
 use quote::format_ident;
 use syn::{GenericArgument, Generics, Path, PathArguments, Type, TypePath, Visibility, parse_quote};
 
@@ -20,6 +20,8 @@ pub(crate) struct Outline<'a> {
     pub(crate) missing: Ident,
     pub(crate) vis: &'a Visibility,
     pub(crate) generics: &'a Generics,
+    /// The lints that generated items are allowed, as attributes.
+    pub(crate) lints: &'a TokenStream,
     pub(crate) krate: Path,
     pub(crate) bus_name: String,
     pub(crate) channels: Vec<Channel>,
@@ -67,7 +69,7 @@ pub(crate) struct Payload {
 }
 
 impl<'a> Outline<'a> {
-    pub(crate) fn of(input: &Input<'a>) -> Self {
+    pub(crate) fn of(input: &'a Input<'a>) -> Self {
         let declared = &input.attrs.channels;
         let clean = declared.iter().enumerate().filter(|(at, channel)| {
             let holder = channel.holder();
@@ -88,6 +90,7 @@ impl<'a> Outline<'a> {
             missing: format_ident!("__{}_subscriber", plain(input.ident), span = input.ident.span()),
             vis: input.vis,
             generics: input.generics,
+            lints: &input.lints,
             krate: input.attrs.krate.value.clone().unwrap_or_else(|| parse_quote!(::event_bus_core)),
             bus_name: input.attrs.name.value.as_ref().map(syn::LitStr::value).unwrap_or_default(),
             channels: clean.map(|(_, channel)| Channel::of(channel)).collect(),
