@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
+use smallvec::SmallVec;
+
 use super::{PUBLISHER, SEQ};
 use crate::channel::Channel;
 use crate::codec::Headers;
@@ -38,7 +40,7 @@ struct Track {
     losses: u64,
     /// What is missing at its next message is told, or was not for us.
     is_excused: bool,
-    missing: Vec<Range<u64>>,
+    missing: SmallVec<[Range<u64>; 1]>,
     last_heard: u64,
 }
 
@@ -111,7 +113,7 @@ impl Tracks {
 impl Track {
     /// What is numbered lower was published before, or comes late: it has not come yet.
     fn beginning_with(number: u64, losses: u64, clock: u64) -> Self {
-        let missing = Vec::from_iter((number > 0).then_some(0..number));
+        let missing = (number > 0).then_some(0..number).into_iter().collect();
         Self { next: number.saturating_add(1), losses, is_excused: false, missing, last_heard: clock }
     }
 
