@@ -491,6 +491,7 @@ enum Shrunk {
 async fn what_serde_does_not_read_is_no_type_that_is_known() {
     assert_eq!(Shrunk::EVENT_TYPES, ["opened", "closed", "told"]);
     assert_eq!(Shrunk::Moved { order_id: 7 }.event_type(), "moved");
+    assert_eq!(Shrunk::Told { order_id: 7 }.event_type(), "told");
     let memory = MemoryTransport::new();
     let bus = ShrunkBus::new(memory.clone());
     let mut events = bus.listen("7").await.unwrap();
