@@ -4,14 +4,14 @@
 use heck::{ToShoutySnakeCase, ToSnakeCase, ToUpperCamelCase};
 use proc_macro2::{Ident, Span};
 use syn::ext::IdentExt;
+use unicode_ident::{is_xid_continue, is_xid_start};
 
 /// `word` as an identifier that generated code may use, or `None` if no field and no method can have that name.
 pub(crate) fn usable(word: &str, span: Span) -> Option<Ident> {
-    let is_text = word.chars().enumerate().all(|(at, c)| match c {
-        '_' => true,
-        c if c.is_ascii() => c.is_ascii_alphabetic() || (at > 0 && c.is_ascii_digit()),
-        c => c.is_alphabetic(),
-    });
+    let is_text = word
+        .chars()
+        .enumerate()
+        .all(|(at, c)| c == '_' || if at == 0 { is_xid_start(c) } else { is_xid_continue(c) });
     if !is_text || matches!(word, "" | "_" | "self" | "Self" | "super" | "crate") {
         return None; // before the compiler's own lexer is asked: it would report what it can't read by itself
     }
@@ -54,11 +54,12 @@ pub(crate) fn handler(variant: &Ident) -> Ident {
     Ident::new(&name, variant.span())
 }
 
-/// `_1` is a fine name of a field, `1` is none of a type.
+/// `_1` and `__` are fine names of fields, `1` and nothing are none of types.
 fn that_can_begin(name: String) -> String {
     match name.chars().next() {
-        Some(first) if !first.is_ascii_digit() => name,
-        _ => format!("_{name}"),
+        None => "__".to_owned(), // `_` alone names nothing
+        Some(first) if is_xid_start(first) || first == '_' => name,
+        Some(_) => format!("_{name}"),
     }
 }
 
@@ -74,11 +75,13 @@ mod tests {
     fn keywords_become_raw_and_what_can_name_nothing_is_refused() {
         assert_eq!(usable("user_id").as_deref(), Some("user_id"));
         assert_eq!(usable("größe").as_deref(), Some("größe"));
+        assert_eq!(usable("स्थिति").as_deref(), Some("स्थिति"));
         assert_eq!(usable("type").as_deref(), Some("r#type"));
         assert_eq!(usable("gen").as_deref(), Some("r#gen"));
-        for word in
-            ["", "_", "self", "Self", "crate", "super", "a b", "0", "1a", "a-b", "\"", "a.b", "a:?", "'a"]
-        {
+        for word in [
+            "", "_", "self", "Self", "crate", "super", "a b", "0", "1a", "a-b", "\"", "a.b", "a:?", "'a",
+            "़a", "a😀",
+        ] {
             assert_eq!(usable(word), None, "{word:?}");
         }
     }
@@ -94,6 +97,6 @@ mod tests {
         assert_eq!(handler(&ident("Notice")), "on_notice_event");
         assert_eq!(pascal_case("graph_exec_id"), "GraphExecId");
         assert_eq!(pascal_case("_1"), "_1");
-        assert_eq!(pascal_case("__"), "_");
+        assert_eq!(pascal_case("__"), "__");
     }
 }

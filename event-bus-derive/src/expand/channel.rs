@@ -121,12 +121,17 @@ fn kinds(outline: &Outline<'_>, channel: &Channel) -> Vec<Ident> {
     let mut kinds: Vec<Ident> = Vec::new();
     for (at, parameter) in channel.parameters.iter().enumerate() {
         let kind = format_ident!("{}", pascal_case(parameter), span = Span::mixed_site());
-        let is_taken = channel.holder.as_ref() == Some(&kind)
-            || kind == *outline.event
-            || kinds.contains(&kind)
-            || kind == "Self"
-            || is_taken(outline.generics, &kind);
-        kinds.push(if is_taken { format_ident!("{kind}{at}") } else { kind });
+        let is_free = |kind: &Ident| {
+            let is_a_type = channel.holder.as_ref() == Some(kind) || kind == outline.event || kind == "Self";
+            !is_a_type && !kinds.contains(kind) && !is_taken(outline.generics, kind)
+        };
+        let mut number = at;
+        let mut free = kind.clone();
+        while !is_free(&free) {
+            free = format_ident!("{kind}{number}");
+            number += 1;
+        }
+        kinds.push(free);
     }
     kinds
 }
