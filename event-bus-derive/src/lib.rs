@@ -522,8 +522,9 @@ use syn::{DeriveInput, parse_macro_input};
 /// ```
 ///
 /// Where serde's attributes hide the name on the wire (`untagged`, `from`, `into`, `try_from`, `remote`, `alias`, `other`,
-/// `rename` or `rename_all` that differ for writing and reading), `event_type` must tell it. Messages are then decoded
-/// whole before they are passed over, and those of unknown types are `Notice::Undecodable`.
+/// `rename` of a struct or a variant, or `rename_all` of an enum, that differs for writing and reading), `event_type` must
+/// tell it. Messages are then decoded whole before they are passed over, and those of unknown types are
+/// `Notice::Undecodable`.
 ///
 /// ```
 /// # use event_bus_core::{Event, EventBus};
