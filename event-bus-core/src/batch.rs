@@ -201,6 +201,7 @@ where
 
     /// Those that are lined up never had their turn.
     fn give_up(&mut self) {
+        self.fitting = (2 * self.fitting).min(MOST_MESSAGES); // or each few of many would wait as long, one after the other
         let telemetry = self.bus.port().telemetry();
         self.results.extend(self.lined_up.drain(..).map(|(_, channels)| {
             let published = Err(out_of_turn());

@@ -282,6 +282,20 @@ async fn what_does_not_decode_excuses_what_is_missing_on_its_channel_and_on_no_o
     assert_eq!([next(&mut events).await, next(&mut events).await], [Err(1), Ok(3)]);
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_batch_that_never_has_its_turn_ends_in_time() {
+    let bus = sequenced(MemoryTransport::new());
+    let mut begun = bus.publish_batch_to("s", (0..).map(event)).unwrap();
+    let _begun = tokio::time::timeout(Duration::ZERO, begun.next()).await;
+    begun.next().await.unwrap().unwrap();
+    let holds_the_turn = async { while begun.next().await.is_some() {} };
+    drop(tokio::time::timeout(Duration::ZERO, holds_the_turn).await);
+    let started = tokio::time::Instant::now();
+    let results = bus.publish_batch_to("s", (0..5_000).map(event)).unwrap().await;
+    assert_eq!(results.len(), 5_000);
+    assert!(started.elapsed() < Duration::from_secs(90), "{:?}", started.elapsed());
+}
+
 #[tokio::test]
 async fn what_one_kind_of_listeners_has_keeps_its_number() {
     let memory = MemoryTransport::new();

@@ -17,6 +17,9 @@ const FRESH: Duration = Duration::from_secs(1);
 /// stalled: then the master that it names may have been replaced meanwhile, and may take what is published to nobody.
 const STALE: Duration = Duration::from_millis(1500);
 
+/// So much time is enough to publish, where there is so much.
+const MOST_TO_PUBLISH: Duration = Duration::from_millis(250);
+
 pub(super) struct Way {
     topology: Arc<Topology>,
     nodes: Arc<Nodes>,
@@ -53,11 +56,12 @@ impl Way {
     }
 
     /// A map of after `since`, at which the one before proved wrong; or the one before, if nobody can be asked: sentinels may
-    /// be down while their master is well. Half of the time is left to publish by it.
+    /// be down while their master is well.
     pub(super) async fn newer_than(&self, since: Instant, deadline: Instant) -> Result<Arc<Map>> {
-        let now = Instant::now();
-        let halfway = now + deadline.saturating_duration_since(now) / 2;
-        let answer = self.asked(since, if self.known().is_some() { halfway } else { deadline }).await;
+        let answer = match self.known() {
+            Some(_) => self.asked(since, deadline - time_to_publish(deadline)).await,
+            None => self.asked(since, deadline).await,
+        };
         answer.or_else(|error| self.known().ok_or(error))
     }
 
@@ -91,6 +95,11 @@ impl Way {
             }
         });
     }
+}
+
+/// What is left of the time until `deadline` for publishing by an older map, if nobody tells a newer one.
+fn time_to_publish(deadline: Instant) -> Duration {
+    MOST_TO_PUBLISH.min(deadline.saturating_duration_since(Instant::now()) / 2)
 }
 
 /// Ends with the task, also with one that never ran.

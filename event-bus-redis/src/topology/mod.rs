@@ -120,11 +120,7 @@ impl Topology {
         let always = self.always.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let latest = self.latest();
         let answer = match answers.desk.map(began, always.as_ref(), latest.as_deref()).await {
-            Ok(map) => {
-                let map = Arc::new(map);
-                self.tell(&map);
-                Ok(map)
-            }
+            Ok(map) => Ok(self.tell(Arc::new(map))),
             Err(error) => {
                 answers.failed = Some((began, Failed::from(&error)));
                 Err(error)
@@ -137,15 +133,16 @@ impl Topology {
         answer
     }
 
-    /// Unless a newer one is known: one who stood still may come with what was true then.
-    fn tell(&self, map: &Arc<Map>) {
+    /// The newest map: another one than `map` where somebody stood still, and comes with what was true then.
+    fn tell(&self, map: Arc<Map>) -> Arc<Map> {
         self.latest.send_if_modified(|latest| {
             let is_newer = latest.as_ref().is_none_or(|latest| latest.began() < map.began());
             if is_newer {
-                *latest = Some(Arc::clone(map));
+                *latest = Some(Arc::clone(&map));
             }
             is_newer
         });
+        self.latest().unwrap_or(map)
     }
 
     fn desk(&self) -> Arc<Mutex<Answers>> {
